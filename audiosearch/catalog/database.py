@@ -1,0 +1,142 @@
+"""Opening `library.db`: connections, pragmas, read-only disks.
+
+Transactions are explicit: a reader's `begin()` is a snapshot (BEGIN), a writer's takes the write lock at once
+(BEGIN IMMEDIATE), so that nothing it has read can have changed when it writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from audiosearch.errors import (
+    AudioSearchError,
+    LibraryBusy,
+    LibraryDamaged,
+    LibraryNotFound,
+    LibraryReadOnly,
+)
+
+DATABASE = "library.db"
+
+# A writer's transaction lasts milliseconds, a checkpoint of a large log some seconds.
+_BUSY_SECONDS = 30
+# Three float16 vectors of 512 values fill a 4 KiB page badly; 8 KiB holds seven.
+_PAGE_BYTES = 8192
+# SQLite's own cache in KiB: enough for the inner pages of a million windows.
+_CACHE_KIB = 32 * 1024
+
+
+def _uri(path: Path, mode: str) -> str:
+    return "file:" + quote(os.fsencode(path.absolute())) + "?" + mode
+
+
+def _engine(path: Path, mode: str, begin: str) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            _uri(path, mode),
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,  # transactions are ours, not the driver's
+            check_same_thread=False,  # the pool hands a connection to one thread at a time
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")  # a batch that was reported is on the disk
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def reader(directory: Path) -> Engine:
+    """An engine that cannot write. Works on a read-only disk too.
+
+    Raises `LibraryNotFound` where there is no database and `LibraryDamaged` where it cannot be read.
+    """
+    path = directory / DATABASE
+    if not path.is_file():
+        raise LibraryNotFound(
+            f"no library at {directory}: make one with: audiosearch index FOLDER -L {directory}"
+        )
+    engine = _engine(path, "mode=ro", "BEGIN")
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        return engine
+    except OperationalError as error:
+        # A WAL database wants its -shm file written even to be read. On a read-only disk nobody writes, so
+        # the file may be taken as it stands, but only if no unmerged log lies beside it.
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            raise LibraryDamaged(
+                f"cannot read {path}: {error.orig}; its -wal file holds changes that a read-only disk "
+                "does not let in: open it once where it can be written"
+            ) from error
+    except DatabaseError as error:
+        raise library_error(error, path) from error
+    engine.dispose()
+    engine = _engine(path, "mode=ro&immutable=1", "BEGIN")
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+    except DatabaseError as error:
+        raise library_error(error, path) from error
+    return engine
+
+
+def writer(directory: Path, *, create: bool = False) -> Engine:
+    """An engine for the one writer, which holds the writer's lock (see `indexer.lock`)."""
+    path = directory / DATABASE
+    if not create and not path.is_file():
+        raise LibraryNotFound(
+            f"no library at {directory}: make one with: audiosearch index FOLDER -L {directory}"
+        )
+    mode = "mode=rwc" if create else "mode=rw"
+    try:
+        with closing(sqlite3.connect(_uri(path, mode), uri=True, timeout=_BUSY_SECONDS)) as first:
+            first.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file only
+            first.execute("PRAGMA journal_mode = WAL")  # readers are never blocked
+    except sqlite3.DatabaseError as error:
+        raise library_error(error, path) from error
+    return _engine(path, mode, "BEGIN IMMEDIATE")
+
+
+def library_error(error: Exception, path: Path) -> AudioSearchError:
+    """SQLite's complaint (damaged, locked, full, read-only) as an error of ours, with the remedy."""
+    reason = getattr(error, "orig", None) or error
+    text = str(reason)
+    if not isinstance(reason, sqlite3.OperationalError):
+        return LibraryDamaged(
+            f"the library's database {path} is damaged ({text}): "
+            f"see audiosearch doctor -L {path.parent}"
+        )
+    if "locked" in text or "busy" in text:
+        return LibraryBusy(f"the database {path} is locked by another program: try again later")
+    if "readonly" in text or "unable to open" in text:
+        return LibraryReadOnly(f"cannot write the library {path.parent}: {text}")
+    if "full" in text:
+        return LibraryReadOnly(f"cannot write the library {path.parent}: the disk is full")
+    return LibraryDamaged(f"the database {path} cannot be used: {text}")
+
+
+@contextmanager
+def translating(directory: Path) -> Iterator[None]:
+    """Turns SQLite's errors inside the block into ours."""
+    try:
+        yield
+    except DatabaseError as error:
+        raise library_error(error, directory / DATABASE) from error

@@ -1,0 +1,66 @@
+"""Numbered migrations, each applied in one transaction with the row that records it.
+
+A released migration is never edited: a change of the schema is a new function at the end of `MIGRATIONS`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, func, insert, inspect, select
+
+from audiosearch.catalog import schema
+from audiosearch.errors import LibraryTooNew
+
+
+def _m001_create_tables(connection: Connection) -> None:
+    schema.metadata.create_all(connection)
+    connection.execute(
+        insert(schema.meta),
+        [
+            {"key": "library_id", "value": uuid.uuid4().hex},
+            {"key": "generation", "value": "0"},
+            {"key": "tombstone_floor", "value": "0"},
+        ],
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_create_tables,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def schema_version(connection: Connection) -> int:
+    """The number of the last migration applied; 0 for a new database."""
+    if not inspect(connection).has_table("migrations"):
+        return 0
+    return connection.execute(select(func.max(schema.migrations.c.number))).scalar() or 0
+
+
+def check_version(connection: Connection, where: str) -> int:
+    """The schema's version; raises `LibraryTooNew` where this program does not know it."""
+    version = schema_version(connection)
+    if version > SCHEMA_VERSION:
+        raise LibraryTooNew(
+            f"the library {where} has schema {version}, newer than this audiosearch knows "
+            f"({SCHEMA_VERSION}): upgrade audiosearch (pip install -U audiosearch)"
+        )
+    return version
+
+
+def migrate(engine: Engine, where: str) -> None:
+    """Bring a database, new or old, to `SCHEMA_VERSION`."""
+    with engine.connect() as connection:
+        version = check_version(connection, where)
+    for number in range(version + 1, SCHEMA_VERSION + 1):
+        step = MIGRATIONS[number - 1]
+        with engine.begin() as connection:
+            step(connection)
+            connection.execute(
+                insert(schema.migrations).values(
+                    number=number,
+                    name=step.__name__.lstrip("_"),
+                    applied_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                )
+            )

@@ -1,0 +1,311 @@
+"""Queries on the catalog. Each function takes an open connection, so that a caller's reads share one snapshot."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    func,
+    select,
+    text,
+)
+
+from audiosearch import paths
+from audiosearch.catalog.filters import Filter, conditions
+from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
+from audiosearch.catalog.schema import (
+    contents,
+    embeddings,
+    failures,
+    meta,
+    models,
+    roots,
+    sounds,
+    tombstones,
+    windows,
+)
+
+_JOINED = sounds.join(roots).outerjoin(contents).outerjoin(failures)
+
+# Parameters of one statement; SQLite's own limit is 32,766.
+CHUNK = 10_000
+
+
+def get_meta(connection: Connection, key: str) -> str | None:
+    """The value of a `meta` row."""
+    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+
+
+def generation(connection: Connection) -> int:
+    """Counts the transactions that changed sounds or windows; equal means nothing did."""
+    return int(get_meta(connection, "generation") or 0)
+
+
+def _model(row: Row[Any] | None) -> StoredModel | None:
+    if row is None:
+        return None
+    return StoredModel(row.id, row.name, row.digest, json.loads(row.identity), row.dimension)
+
+
+def active_model(connection: Connection) -> StoredModel | None:
+    """The model that answers queries; `None` in a library that was never indexed."""
+    key = get_meta(connection, "active_model")
+    found = select(models).where(models.c.id == int(key)) if key else None
+    return None if found is None else _model(connection.execute(found).first())
+
+
+def building_model(connection: Connection) -> StoredModel | None:
+    """The model whose vectors are being built beside the active one's, if any."""
+    key = get_meta(connection, "building_model")
+    found = select(models).where(models.c.id == int(key)) if key else None
+    return None if found is None else _model(connection.execute(found).first())
+
+
+def _ids(values: Iterable[int]) -> tuple[str, dict[str, str]]:
+    """A subquery that holds any number of ids in a single parameter."""
+    return "(SELECT value FROM json_each(:ids))", {"ids": json.dumps([int(v) for v in values])}
+
+
+def _sound_columns() -> Select[Any]:
+    return select(
+        sounds,
+        roots.c.path.label("root"),
+        contents.c.hash,
+        contents.c.duration,
+        contents.c.sample_rate,
+        contents.c.channels,
+        contents.c.format,
+        contents.c.subtype,
+        contents.c.truncated,
+        contents.c.tags,
+        failures.c.kind,
+        failures.c.reason,
+    ).select_from(_JOINED)
+
+
+def _sound(row: Row[Any]) -> Sound:
+    return Sound(
+        id=row.id,
+        path=paths.usable(row.root, row.path),
+        root=paths.usable(row.root),
+        size=row.size,
+        mtime_ns=row.mtime_ns,
+        content=row.hash.hex() if row.hash else None,
+        duration=row.duration,
+        sample_rate=row.sample_rate,
+        channels=row.channels,
+        format=row.format,
+        subtype=row.subtype,
+        truncated=row.truncated,
+        tags=json.loads(row.tags or "{}"),
+        external_id=row.external_id,
+        metadata=json.loads(row.metadata),
+        failure=row.kind,
+        reason=row.reason,
+    )
+
+
+def iterate_sounds(
+    connection: Connection, wanted: Filter | None = None, *, failed: bool | None = None
+) -> Iterator[Sound]:
+    """Sounds in the order of their paths; `failed` keeps only those that failed, or only the others."""
+    query = _sound_columns().order_by(roots.c.path, sounds.c.path)
+    if wanted:
+        query = query.where(and_(*conditions(wanted)))
+    if failed is not None:
+        query = query.where(
+            failures.c.kind.is_not(None) if failed else sounds.c.content_id.is_not(None)
+        )
+    for row in connection.execution_options(yield_per=1000).execute(query):
+        yield _sound(row)
+
+
+def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
+    """The sound of that id."""
+    row = connection.execute(_sound_columns().where(sounds.c.id == sound_id)).first()
+    return _sound(row) if row else None
+
+
+def sound_by_path(connection: Connection, path: str) -> Sound | None:
+    """The sound stored for an absolute path."""
+    raw = os.fsencode(path)
+    for root in connection.execute(select(roots.c.id, roots.c.path)):
+        prefix = root.path.rstrip(b"/") + b"/"
+        if raw.startswith(prefix):
+            query = _sound_columns().where(
+                sounds.c.root_id == root.id, sounds.c.path == paths.stored(raw[len(prefix) :])
+            )
+            row = connection.execute(query).first()
+            if row:
+                return _sound(row)
+    return None
+
+
+def sounds_of_contents(
+    connection: Connection, content_ids: Sequence[int], wanted: Filter | None = None
+) -> dict[int, list[Sound]]:
+    """For each content, its sounds that pass the filter, ordered by path."""
+    chosen, values = _ids(content_ids)
+    query = _sound_columns().where(text(f"sounds.content_id IN {chosen}"))
+    if wanted:
+        query = query.where(and_(*conditions(wanted)))
+    found: dict[int, list[Sound]] = {}
+    for row in connection.execute(query, values):
+        found.setdefault(row.content_id, []).append(_sound(row))
+    for copies in found.values():
+        copies.sort(key=lambda sound: os.fsencode(sound.path))
+    return found
+
+
+def content_of_sound(connection: Connection, sound_id: int) -> int | None:
+    """The content of a sound; `None` where it has none or does not exist."""
+    return connection.execute(select(sounds.c.content_id).where(sounds.c.id == sound_id)).scalar()
+
+
+def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes | None:
+    """The stored mean of a content's windows, unit length."""
+    return connection.execute(
+        select(embeddings.c.mean).where(
+            embeddings.c.content_id == content_id, embeddings.c.model_id == model_id
+        )
+    ).scalar()
+
+
+def allowed_windows(connection: Connection, wanted: Filter, model_id: int) -> np.ndarray:
+    """Ids (int64, ascending) of the model's windows whose sound passes the filter."""
+    chosen = (
+        select(sounds.c.content_id)
+        .select_from(sounds.join(roots).join(contents))
+        .where(and_(*conditions(wanted)))
+    )
+    query = select(windows.c.id).where(
+        windows.c.model_id == model_id, windows.c.content_id.in_(chosen)
+    )
+    found = np.fromiter((row[0] for row in connection.execute(query)), dtype=np.int64)
+    found.sort()
+    return found
+
+
+def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
+    """Where each of these windows lies; ids that no longer exist are left out."""
+    chosen, values = _ids(ids)
+    query = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {chosen}')
+    return {row[0]: WindowRow(*row) for row in connection.execute(query, values)}
+
+
+def windows_of_contents(
+    connection: Connection, content_ids: Iterable[int], model_id: int
+) -> list[WindowRow]:
+    """All windows of these contents, by content and position."""
+    chosen, values = _ids(content_ids)
+    query = text(
+        f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {chosen} '
+        "AND model_id = :model ORDER BY content_id, position"
+    )
+    return [WindowRow(*row) for row in connection.execute(query, {**values, "model": model_id})]
+
+
+def vectors_by_id(connection: Connection, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+    """The stored vectors of these windows."""
+    chosen, values = _ids(ids)
+    query = text(f"SELECT id, vector FROM windows WHERE id IN {chosen}")
+    for row in connection.execute(query, values):
+        yield row[0], row[1]
+
+
+def vectors_after(
+    connection: Connection, model_id: int, after: int, *, upto: int | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """The model's windows with an id above `after` (and not above `upto`), ascending, with their vectors."""
+    query = select(windows.c.id, windows.c.vector).where(
+        windows.c.id > after, windows.c.model_id == model_id
+    )
+    if upto is not None:
+        query = query.where(windows.c.id <= upto)
+    streamed = connection.execution_options(yield_per=CHUNK)
+    for row in streamed.execute(query.order_by(windows.c.id)):
+        yield row[0], row[1]
+
+
+def sample_windows(
+    connection: Connection, model_id: int, sounds_wanted: int, windows_each: int
+) -> Iterator[tuple[int, bytes]]:
+    """(content id, vector) of a sample of the library that depends on nothing but what is in it.
+
+    The contents with the smallest hashes, since a hash is as good as a die and does not change with order or
+    time; of a long one only `windows_each` windows, evenly spread.
+    """
+    query = text(
+        """
+        SELECT w.content_id, w.vector FROM (
+            SELECT c.id AS content_id, count(*) AS n FROM (
+                SELECT id FROM contents c ORDER BY hash LIMIT :limit
+            ) c JOIN windows x ON x.content_id = c.id AND x.model_id = :model GROUP BY c.id
+        ) s JOIN windows w ON w.content_id = s.content_id AND w.model_id = :model
+        WHERE w.position % max(1, s.n / :each) = 0
+        """
+    )
+    values = {"limit": sounds_wanted, "model": model_id, "each": windows_each}
+    for row in connection.execute(query, values):
+        yield row[0], row[1]
+
+
+def last_window(connection: Connection, model_id: int) -> int:
+    """The highest id of the model's windows, 0 where it has none."""
+    highest = connection.execute(
+        select(windows.c.id)
+        .where(windows.c.model_id == model_id)
+        .order_by(windows.c.id.desc())
+        .limit(1)
+    ).scalar()
+    return highest or 0
+
+
+def count_windows(connection: Connection, model_id: int) -> int:
+    """How many windows the model has."""
+    return connection.execute(
+        select(func.count()).select_from(windows).where(windows.c.model_id == model_id)
+    ).scalar_one()
+
+
+def dead_windows(connection: Connection, since: int) -> list[int]:
+    """Windows deleted after generation `since` (the tombstones of a cache written then)."""
+    query = select(tombstones.c.window_id).where(tombstones.c.generation > since)
+    return [row[0] for row in connection.execute(query)]
+
+
+def all_roots(connection: Connection) -> list[Root]:
+    """The folders of the library."""
+    query = (
+        select(roots.c.id, roots.c.path, roots.c.whole, func.count(sounds.c.id))
+        .select_from(roots.outerjoin(sounds))
+        .group_by(roots.c.id)
+        .order_by(roots.c.path)
+    )
+    return [
+        Root(row[0], paths.usable(row[1]), bool(row[2]), row[3])
+        for row in connection.execute(query)
+    ]
+
+
+def counts(connection: Connection) -> dict[str, Any]:
+    """Numbers for `status`: sounds, failed, contents, seconds of audio."""
+    total = select(func.count()).select_from(sounds)
+    indexed = sounds.c.content_id.is_not(None)
+    seconds = select(func.coalesce(func.sum(contents.c.duration), 0.0)).select_from(
+        sounds.join(contents)
+    )
+    return {
+        "sounds": connection.execute(total.where(indexed)).scalar_one(),
+        "failed": connection.execute(select(func.count()).select_from(failures)).scalar_one(),
+        "contents": connection.execute(select(func.count()).select_from(contents)).scalar_one(),
+        "seconds": connection.execute(seconds).scalar_one(),
+    }

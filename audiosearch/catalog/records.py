@@ -1,0 +1,66 @@
+"""What the catalog tells of a sound, as plain records. Times and durations are in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A file of the library.
+
+    `path` is absolute and opens the file as it is; `root` is the folder that it was indexed under. `content` is the
+    hash of the file (hex): sounds that share it are copies. `tags` was read from the file, `metadata` and
+    `external_id` were set by the program that embeds the library. A file that could not be embedded has
+    `failure` and `reason`, and no audio properties.
+    """
+
+    id: int
+    path: str
+    root: str
+    size: int
+    mtime_ns: int
+    content: str | None = None
+    duration: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    format: str | None = None
+    subtype: str | None = None
+    truncated: str | None = None
+    tags: dict[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    failure: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class WindowRow:
+    """A stored window: seconds `start` to `end` of the content `content_id`."""
+
+    id: int
+    content_id: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Root:
+    """A folder of the library, with the number of its sounds; `whole`: scanned from top to bottom."""
+
+    id: int
+    path: str
+    whole: bool
+    sounds: int
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """The model that a library's vectors come from."""
+
+    id: int
+    name: str
+    digest: str
+    identity: dict[str, Any]
+    dimension: int

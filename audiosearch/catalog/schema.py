@@ -1,0 +1,134 @@
+"""The tables of `library.db`.
+
+Sounds are files; contents are what is in them, so that copies share their vectors and a moved file keeps them.
+
+    roots 1--n sounds n--1 contents 1--n windows n--1 models
+
+Conventions: times in seconds from the start of the file; `mtime_ns` as `os.stat` gives it; hashes are BLAKE2b
+of the whole file (32 bytes); vectors are little-endian float16, unit length; JSON columns hold objects.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+# library_id, generation, active_model, building_model, tombstone_floor
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+migrations = Table(
+    "migrations",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("applied_at", Text, nullable=False),
+)
+
+# `name` is what `load_model` takes; `digest` is the digest of the whole identity.
+models = Table(
+    "models",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("identity", Text, nullable=False),
+    Column("dimension", Integer, nullable=False),
+)
+
+# `whole` roots are scanned from top to bottom; the others only hold files that were added one by one.
+roots = Table(
+    "roots",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("whole", Integer, nullable=False),
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("duration", Float, nullable=False),
+    Column("sample_rate", Integer, nullable=False),
+    Column("channels", Integer, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("subtype", Text),
+    Column("tags", Text, nullable=False),
+    Column("truncated", Text),
+)
+
+# AUTOINCREMENT: ids are never used twice, so an id in an old cache or a client's hand cannot come to mean another.
+sounds = Table(
+    "sounds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("root_id", ForeignKey("roots.id"), nullable=False),
+    Column("path", LargeBinary, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("mtime_ns", Integer, nullable=False),
+    Column("content_id", ForeignKey("contents.id")),
+    Column("external_id", Text),
+    Column("metadata", Text, nullable=False, server_default="{}"),
+    UniqueConstraint("root_id", "path"),
+    Index("sounds_content", "content_id"),
+    Index("sounds_external", "external_id"),
+    sqlite_autoincrement=True,
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+# One row for each content that a model has embedded, whatever its number of windows.
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True),
+    Column("model_id", ForeignKey("models.id"), primary_key=True),
+    Column("mean", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), nullable=False),
+    Column("model_id", ForeignKey("models.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Index("windows_content", "content_id", "model_id"),
+    sqlite_autoincrement=True,
+)
+
+# Windows deleted since the cache was written: readers of an older cache file mask them.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("window_id", Integer, primary_key=True),
+    Column("generation", Integer, nullable=False),
+)

@@ -1,0 +1,44 @@
+"""The three forms of a path, and where things are kept by default.
+
+- *stored*: bytes, exactly as the file system has them, relative to a root, with ``/`` between parts;
+- *usable*: `str` as Python's own functions take it (undecodable bytes as surrogate escapes);
+- *shown*: text that any terminal can print on one line.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_SEP = os.fsencode(os.sep)
+
+
+def stored(path: str | bytes | os.PathLike[str]) -> bytes:
+    """The stored form of a relative path."""
+    raw = os.fsencode(path)
+    return raw if _SEP == b"/" else raw.replace(_SEP, b"/")
+
+
+def usable(root: bytes, relative: bytes = b"") -> str:
+    """The absolute path of `relative` under `root` as a `str` that opens the file as it is."""
+    joined = os.path.join(root, relative) if relative else root  # noqa: PTH118 (bytes)
+    return os.path.normpath(os.fsdecode(joined)) if _SEP != b"/" else os.fsdecode(joined)
+
+
+def shown(path: str | bytes) -> str:
+    """One printable line: undecodable bytes as ``\\xNN``, control characters escaped."""
+    raw = os.fsencode(path)
+    text = raw.decode("utf-8", "backslashreplace")
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
+def default_library() -> Path:
+    """``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
+    named = os.environ.get("AUDIOSEARCH_LIBRARY")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library"

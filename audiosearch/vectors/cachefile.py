@@ -1,0 +1,129 @@
+"""`vectors.faiss`: a FAISS index with a footer that says what it is a cache of.
+
+FAISS reads its part from the front and ignores what follows, so the footer can stand behind it:
+
+    FAISS index | footer as JSON | length of the footer, 4 bytes little-endian | b"ASVC"
+
+The footer carries a CRC-32 of the index; it is checked at every opening (100 MB: 17 ms), so that neither a torn
+nor a rotten file is ever handed to FAISS's own reader, which trusts what it reads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+CACHE = "vectors.faiss"
+_MAGIC = b"ASVC"
+_BLOCK = 1 << 22
+
+
+class CacheUnusable(Exception):
+    """The file is missing, damaged, or belongs to something else; the message says which."""
+
+
+class SnapshotTooOld(CacheUnusable):
+    """The cache was put in place after the reader's snapshot was taken: read again from a new one."""
+
+
+@dataclass(frozen=True)
+class CacheFooter:
+    """What a cache file holds: the `count` vectors of model `model` with window ids up to `covers`.
+
+    `generation` is the library's when the file was made. `trained_on` is the number of vectors that its coarse
+    quantiser was trained on, 0 for a flat index.
+    """
+
+    library_id: str
+    model: str
+    kind: str
+    dimension: int
+    count: int
+    covers: int
+    generation: int
+    trained_on: int
+    index_bytes: int = 0
+    crc32: int = 0
+
+
+def _crc32(path: Path, size: int) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while size > 0:
+            block = file.read(min(size, _BLOCK))
+            if not block:
+                break
+            value = zlib.crc32(block, value)
+            size -= len(block)
+    return value
+
+
+def write_cache(directory: Path, index: Any, footer: CacheFooter) -> CacheFooter:
+    """Write the index under a temporary name, make it durable, and put it in place in one step."""
+    import faiss
+
+    final = directory / CACHE
+    temporary = directory / (CACHE + ".tmp")
+    faiss.write_index(index, str(temporary))
+    size = temporary.stat().st_size
+    footer = CacheFooter(
+        **{**asdict(footer), "index_bytes": size, "crc32": _crc32(temporary, size)}
+    )
+    text = json.dumps(asdict(footer)).encode("ascii")
+    with temporary.open("ab") as file:
+        file.write(text + len(text).to_bytes(4, "little") + _MAGIC)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(final)
+    if os.name == "posix":
+        folder = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return footer
+
+
+def read_footer(directory: Path) -> CacheFooter:
+    """The footer alone. Raises `CacheUnusable`."""
+    path = directory / CACHE
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 8))
+            tail = file.read(8)
+            length = int.from_bytes(tail[:4], "little")
+            if tail[4:] != _MAGIC or length > end - 8:
+                raise CacheUnusable("it is not a cache of audiosearch, or it was cut short")
+            file.seek(end - 8 - length)
+            footer = CacheFooter(**json.loads(file.read(length)))
+    except FileNotFoundError as error:
+        raise CacheUnusable("there is none yet") from error
+    except OSError as error:
+        raise CacheUnusable(f"it cannot be read ({error.strerror})") from error
+    except (ValueError, TypeError) as error:
+        raise CacheUnusable("its footer is damaged") from error
+    if footer.index_bytes != end - 8 - length:
+        raise CacheUnusable("its length is not what its footer says")
+    return footer
+
+
+def read_cache(directory: Path, footer: CacheFooter) -> Any:
+    """The FAISS index, memory-mapped where its kind allows. Raises `CacheUnusable` where its bytes are not those
+    that were written."""
+    path = directory / CACHE
+    try:
+        if _crc32(path, footer.index_bytes) != footer.crc32:
+            raise CacheUnusable("its checksum is wrong")
+        import faiss
+
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except (OSError, RuntimeError) as error:
+        raise CacheUnusable(f"it cannot be read ({error})") from error
+    if index.ntotal != footer.count or index.d != footer.dimension:
+        raise CacheUnusable("it does not hold what its footer says")
+    return index

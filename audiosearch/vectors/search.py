@@ -1,0 +1,280 @@
+"""Nearest windows: the cache, the rows that came after it, and the rows that were deleted since.
+
+A `WindowSearch` is one immutable state of a library: made under a read transaction, it answers for exactly the
+rows which that transaction saw. It is cheap to bring up to the next state (`current`), because the cache stays
+mapped and only the rows after it are read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.vectors import kinds
+from audiosearch.vectors.cachefile import (
+    CacheFooter,
+    CacheUnusable,
+    SnapshotTooOld,
+    read_cache,
+    read_footer,
+)
+from audiosearch.vectors.codec import exact_scores, from_blobs
+
+log = logging.getLogger(__name__)
+
+# With so few allowed windows, reading their vectors from SQLite beats walking the index with a selector; an
+# inverted index would also miss some of them.
+_EXACT_UPTO = {"flat": 1_000, "ivf": 20_000}
+
+# Candidates per result wanted: float16 storage reorders only near ties, int8 a little more.
+_OVERFETCH = {"flat": 2, "ivf": 8}
+
+
+@dataclass(frozen=True)
+class _Base:
+    """A FAISS index over the windows up to `covers`."""
+
+    index: Any
+    kind: str
+    covers: int
+    generation: int
+
+
+@dataclass(frozen=True)
+class WindowSearch:
+    """Search over one state of the windows of one model."""
+
+    model: StoredModel
+    generation: int
+    base: _Base
+    dead: np.ndarray
+    tail_ids: np.ndarray
+    tail: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of windows that can be found."""
+        return int(self.base.index.ntotal - len(self.dead) + len(self.tail_ids))
+
+    def nearest(
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        k: int,
+        allowed: np.ndarray | None = None,
+        excluded: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k windows nearest to a unit vector (d,): ids (int64), and their exact cosines (float32), best first.
+
+        `allowed` and `excluded` are window ids (int64, ascending): only the former, none of the latter. Scores
+        come from the vectors in the database, whichever way a window was found.
+        """
+        import faiss
+
+        # More threads make a single query slower (2-6 times on two busy cores).
+        faiss.omp_set_num_threads(1)
+        if allowed is not None:
+            if excluded is not None and len(excluded):
+                allowed = np.setdiff1d(allowed, excluded, assume_unique=True)
+            if len(allowed) <= _EXACT_UPTO[self.base.kind]:
+                return self._exactly(connection, query, k, allowed)
+        candidates = [
+            self._in_base(query, k * _OVERFETCH[self.base.kind], allowed, excluded),
+            self._in_tail(query, k, allowed, excluded),
+        ]
+        return self._exactly(connection, query, k, np.concatenate(candidates))
+
+    def _in_base(
+        self,
+        query: np.ndarray,
+        k: int,
+        allowed: np.ndarray | None,
+        excluded: np.ndarray | None,
+    ) -> np.ndarray:
+        import faiss
+
+        total = self.base.index.ntotal
+        barred = self.dead if excluded is None else np.union1d(self.dead, excluded)
+        bits, selector, part = None, None, 1.0
+        if allowed is not None:
+            inside = np.setdiff1d(allowed[allowed <= self.base.covers], barred, assume_unique=True)
+            part = len(inside) / max(1, total)
+            flags = np.zeros(self.base.covers + 8, dtype=bool)
+            flags[inside] = True
+            bits = np.packbits(flags, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)
+        elif len(barred):
+            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
+        ids, _ = kinds.search(self.base.index, self.base.kind, query, k, selector, part)
+        return ids
+
+    def _in_tail(
+        self,
+        query: np.ndarray,
+        k: int,
+        allowed: np.ndarray | None,
+        excluded: np.ndarray | None,
+    ) -> np.ndarray:
+        if not len(self.tail_ids):
+            return self.tail_ids
+        scores = self.tail @ query
+        if allowed is not None:
+            scores = np.where(np.isin(self.tail_ids, allowed), scores, -np.inf)
+        if excluded is not None:
+            scores = np.where(np.isin(self.tail_ids, excluded), -np.inf, scores)
+        best = np.argsort(-scores, kind="stable")[: 2 * k]
+        return self.tail_ids[best[np.isfinite(scores[best])]]
+
+    def _exactly(
+        self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        found, vectors = vectors_of(connection, ids, self.model.dimension)
+        scores = exact_scores(vectors, query)
+        # By score, then by id; ties that matter to people are broken by path, once the sounds are known.
+        order = np.lexsort((found, -scores))[:k]
+        return found[order], scores[order]
+
+
+def vectors_of(
+    connection: Connection, ids: np.ndarray, dimension: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(ids, vectors (n, d) float32) of those of these windows that exist, in the order of ids."""
+    rows = sorted(reading.vectors_by_id(connection, ids))
+    found = np.array([row[0] for row in rows], dtype=np.int64)
+    return found, from_blobs((row[1] for row in rows), dimension)
+
+
+def batches(
+    rows: Iterator[tuple[int, bytes]], dimension: int, size: int = 20_000
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows (id, blob) in batches of (ids int64 (n,), vectors float32 (n, d))."""
+    ids: list[int] = []
+    blobs: list[bytes] = []
+    for window_id, blob in rows:
+        ids.append(window_id)
+        blobs.append(blob)
+        if len(ids) == size:
+            yield np.array(ids, dtype=np.int64), from_blobs(blobs, dimension)
+            ids, blobs = [], []
+    if ids:
+        yield np.array(ids, dtype=np.int64), from_blobs(blobs, dimension)
+
+
+def usable_footer(connection: Connection, directory: Path, model: StoredModel) -> CacheFooter:
+    """The footer of the cache, if the file is one of this library, this model and this state or an earlier one.
+
+    Raises `CacheUnusable`; too old is a file written before the tombstones that are kept.
+    """
+    footer = read_footer(directory)
+    if footer.library_id != reading.get_meta(connection, "library_id"):
+        raise CacheUnusable("it belongs to another library")
+    if footer.model != model.digest or footer.dimension != model.dimension:
+        raise CacheUnusable("it belongs to another model")
+    if footer.generation > reading.generation(connection):
+        raise SnapshotTooOld("it is newer than the state being read")
+    if footer.generation < int(reading.get_meta(connection, "tombstone_floor") or 0):
+        raise CacheUnusable("it is too old")
+    return footer
+
+
+def _base(connection: Connection, directory: Path, model: StoredModel) -> _Base:
+    """The cache file, or where there is no usable one, a flat index made in memory from the database."""
+    try:
+        footer = usable_footer(connection, directory, model)
+        index = read_cache(directory, footer)
+        return _Base(index, footer.kind, footer.covers, footer.generation)
+    except SnapshotTooOld:
+        raise
+    except CacheUnusable as reason:
+        count = reading.count_windows(connection, model.id)
+        if count > FEW:
+            log.warning(
+                "the vector cache of %s is not used: %s; reading %d vectors from the database "
+                "instead (the next index run writes a new one)",
+                directory,
+                reason,
+                count,
+            )
+    index = kinds.empty_index("flat", model.dimension, count)
+    kinds.add(index, batches(reading.vectors_after(connection, model.id, 0), model.dimension))
+    return _Base(
+        index,
+        "flat",
+        reading.last_window(connection, model.id),
+        reading.generation(connection),
+    )
+
+
+# Below this nobody notices that vectors are read from the database: no notice.
+FEW = 2_000
+
+
+class SearchState:
+    """Keeps the newest `WindowSearch` of a library; thread-safe."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._state: WindowSearch | None = None
+
+    def current(self, connection: Connection, model: StoredModel) -> WindowSearch:
+        """The search for the state that the connection's transaction sees."""
+        generation = reading.generation(connection)
+        state = self._state
+        if state and state.generation == generation and state.model.digest == model.digest:
+            return state
+        with self._lock:
+            state = self._state
+            if not (
+                state and state.generation == generation and state.model.digest == model.digest
+            ):
+                state = self._next(connection, model, generation, state)
+                self._state = state
+            return state
+
+    def _next(
+        self, connection: Connection, model: StoredModel, generation: int, last: WindowSearch | None
+    ) -> WindowSearch:
+        floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
+        if (
+            last
+            and last.model.digest == model.digest
+            and floor <= last.base.generation <= last.generation <= generation
+            and not self._newer_file(connection, model, last.base)
+        ):
+            base = last.base
+            newly_dead = reading.dead_windows(connection, last.generation)
+            alive = ~np.isin(last.tail_ids, newly_dead)
+            tail_ids, tail = last.tail_ids[alive], last.tail[alive]
+            read_upto = max(base.covers, int(last.tail_ids[-1]) if len(last.tail_ids) else 0)
+        else:
+            base = _base(connection, self._directory, model)
+            tail_ids = np.empty(0, np.int64)
+            tail = np.empty((0, model.dimension), np.float32)
+            read_upto = base.covers
+        new = list(batches(reading.vectors_after(connection, model.id, read_upto), model.dimension))
+        dead = np.array(reading.dead_windows(connection, base.generation), dtype=np.int64)
+        return WindowSearch(
+            model,
+            generation,
+            base,
+            np.sort(dead[dead <= base.covers]),
+            np.concatenate([tail_ids, *(ids for ids, _ in new)]),
+            np.concatenate([tail, *(vectors for _, vectors in new)]),
+        )
+
+    def _newer_file(self, connection: Connection, model: StoredModel, base: _Base) -> bool:
+        try:
+            footer = usable_footer(connection, self._directory, model)
+        except CacheUnusable:
+            return False
+        return footer.generation > base.generation
