@@ -1,0 +1,158 @@
+"""Mixtures: endless 5 s scenes made from the corpus, as a recordist or a game might have delivered them.
+
+A mixture is heard twice. The teacher hears it whole and at a healthy level; the student may hear it through a telephone's
+bandwidth or a coloured microphone, so that it learns to name what the teacher still hears.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from scripts.mini.corpus import Clip
+
+RATE = 32_000
+SAMPLES = 5 * RATE
+SOURCES = 3
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """`heard` for the teacher, `student` for the student, both (160000,); clip numbers (-1: none) and their levels in dB."""
+
+    heard: np.ndarray
+    student: np.ndarray
+    clips: np.ndarray
+    levels: np.ndarray
+
+
+def sampling_weights(clips: list[Clip], allowed: np.ndarray) -> np.ndarray:
+    """A probability for each clip: the root of a group's seconds (at most 60) shared by its clips, zero if not allowed.
+
+    A pack of 200 footsteps must not drown one waterfall, but deserves more than one footstep.
+    """
+    seconds: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for index in allowed:
+        clip = clips[index]
+        seconds[clip.group] = seconds.get(clip.group, 0.0) + clip.length / RATE
+        counts[clip.group] = counts.get(clip.group, 0) + 1
+    weights = np.zeros(len(clips))
+    for index in allowed:
+        group = clips[index].group
+        weights[index] = min(seconds[group], 60.0) ** 0.5 / counts[group]
+    return weights / weights.sum()
+
+
+def _source(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
+    """5 s of one clip: a random crop, 40 % at another speed, short ones repeated (as the indexer pads) or placed."""
+    speed = 2 ** rng.uniform(-0.5, 0.5) if rng.random() < 0.4 else 1.0
+    needed = int(SAMPLES * speed) + 2
+    start = rng.integers(0, max(1, len(samples) - needed + 1))
+    cut = samples[start : start + needed].astype(np.float32) / 32768
+    if speed != 1.0:
+        places = np.arange(0, len(cut) - 1, speed, dtype=np.float32)
+        cut = np.interp(places, np.arange(len(cut), dtype=np.float32), cut).astype(np.float32)
+    if len(cut) >= SAMPLES:
+        return cut[:SAMPLES]
+    out = np.zeros(SAMPLES, np.float32)
+    style = rng.random()
+    if style < 0.55:  # repeated end to end
+        return np.resize(cut, SAMPLES)
+    if style < 0.8:  # once, somewhere
+        place = rng.integers(0, SAMPLES - len(cut) + 1)
+        out[place : place + len(cut)] = cut
+        return out
+    place = int(rng.integers(0, len(cut) + 1))  # again and again, with pauses
+    while place < SAMPLES:
+        part = cut[: SAMPLES - place]
+        out[place : place + len(part)] = part
+        place += len(cut) + int(rng.uniform(0.1, 1.5) * RATE)
+    return out
+
+
+def _loudness(wave: np.ndarray) -> float:
+    """Root mean square of the samples that are not digital silence."""
+    active = wave[np.abs(wave) > 1e-4]
+    return float(np.sqrt(np.mean(active**2))) if len(active) else 1e-4
+
+
+def _filtered(wave: np.ndarray, response: np.ndarray) -> np.ndarray:
+    spectrum = torch.fft.rfft(torch.from_numpy(wave)) * torch.from_numpy(response)
+    return torch.fft.irfft(spectrum, len(wave)).numpy()
+
+
+def _tilt(rng: np.random.Generator) -> np.ndarray:
+    """Up to 3 dB an octave either way about 1 kHz, level from 100 Hz downwards."""
+    hertz = np.maximum(np.arange(SAMPLES // 2 + 1) * (RATE / SAMPLES), 100)
+    return ((hertz / 1000) ** rng.uniform(-0.5, 0.5)).astype(np.float32)
+
+
+def _band_limit(rng: np.random.Generator) -> np.ndarray:
+    """The band that a file of 8 to 22.05 kHz sampling rate can carry."""
+    rate = rng.choice([8000, 11_025, 16_000, 22_050], p=[0.35, 0.2, 0.3, 0.15])
+    hertz = np.arange(SAMPLES // 2 + 1) * (RATE / SAMPLES)
+    return (hertz < 0.47 * rate).astype(np.float32)
+
+
+def _reverb(rng: np.random.Generator) -> np.ndarray:
+    """Spectrum of a room: the direct sound and a tail of decaying noise (60 dB in 0.1 to 1.5 s)."""
+    seconds = rng.uniform(0.1, 1.5)
+    length = int(seconds * RATE)
+    tail = rng.standard_normal(length).astype(np.float32)
+    tail *= np.exp(-6.9 * np.arange(length, dtype=np.float32) / length)
+    tail *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(tail**2))
+    impulse = np.zeros(SAMPLES, np.float32)
+    delay = int(rng.uniform(0.001, 0.03) * RATE)
+    impulse[delay : delay + length] = tail
+    impulse[0] = 1.0
+    return torch.fft.rfft(torch.from_numpy(impulse)).numpy()
+
+
+def _nothing(rng: np.random.Generator) -> np.ndarray:
+    """What is no sound of anything: coloured noise or mains hum, so that it does not land near everything."""
+    if rng.random() < 0.3:
+        time = np.arange(SAMPLES) / RATE
+        base = rng.choice([50.0, 60.0, rng.uniform(80, 4000)])
+        tones = [np.sin(2 * np.pi * base * k * time) / k ** rng.uniform(0.5, 3) for k in (1, 2, 3)]
+        return np.sum(tones, axis=0).astype(np.float32)
+    hertz = np.maximum(np.arange(SAMPLES // 2 + 1) * (RATE / SAMPLES), 20)
+    noise = rng.standard_normal(SAMPLES).astype(np.float32)
+    return _filtered(noise, (hertz ** -rng.uniform(0, 1)).astype(np.float32))
+
+
+def make(
+    rng: np.random.Generator, clips: list[Clip], samples: np.ndarray, weights: np.ndarray
+) -> Mixture:
+    """One mixture: half of them one source, 38 % two (-15 to +5 dB), 12 % three; 1.5 % hold nothing."""
+    numbers = np.full(SOURCES, -1, np.int32)
+    levels = np.zeros(SOURCES, np.float16)
+    if rng.random() < 0.015:
+        wave = _nothing(rng)
+    else:
+        count = int(rng.choice([1, 2, 3], p=[0.5, 0.38, 0.12]))
+        wave = np.zeros(SAMPLES, np.float32)
+        for place, number in enumerate(rng.choice(len(clips), count, p=weights)):
+            clip = clips[number]
+            part = _source(rng, samples[clip.start : clip.start + clip.length])
+            level = rng.uniform(-15, 5) if place else 0.0
+            wave += part * np.float32(10 ** (level / 20) * 0.1 / _loudness(part))
+            numbers[place], levels[place] = number, level
+    if rng.random() < 0.12:
+        wave = _filtered(wave, _reverb(rng))
+    if rng.random() < 0.15:
+        noise = rng.standard_normal(SAMPLES, dtype=np.float32)
+        wave = wave + noise * np.float32(_loudness(wave) * 10 ** (rng.uniform(-40, -12) / 20))
+    wave *= np.float32(10 ** (rng.uniform(-15, -0.5) / 20) / max(np.abs(wave).max(), 1e-6))
+    student = wave
+    response: np.ndarray | float = 1.0
+    if rng.random() < 0.25:
+        response = response * _tilt(rng)
+    if rng.random() < 0.15:
+        response = response * _band_limit(rng)
+    if isinstance(response, np.ndarray):
+        student = _filtered(wave, response)
+        student *= np.float32(np.abs(wave).max() / max(np.abs(student).max(), 1e-6))
+    return Mixture(wave, student, numbers, levels)

