@@ -1,8 +1,8 @@
 """Model bundles: a directory with `model.json`, `audio.onnx`, `text.onnx` and `tokenizer.json`.
 
-`model.json` says everything that the rest of the program must know of a model: front end, window, sizes, licence,
-template, and the length and hash of each file. Reading it is cheap, for each query does it: no file is hashed here and
-no graph is loaded.
+`model.json` says everything that the rest of the program must know of a model: front end, window,
+sizes, licence, template, and the length and hash of each file. Each query reads it, so reading is
+cheap: no file is hashed and no graph is loaded.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ _HASH_BLOCK = 1 << 20
 class FrontEnd:
     """From samples to the log-mel picture that the audio tower sees.
 
-    A superset of the parameters of `transformers.ClapFeatureExtractor`: rates and frequencies in Hz, sizes in samples;
-    decibels are ``10 log10(max(power, floor))``, then ``(decibels + offset) * scale``. `frames`: ``all`` counts 1 +
-    samples // hop frames, ``whole`` leaves out the last. `padding` is how a sound shorter than the window is filled up.
+    A superset of the parameters of `transformers.ClapFeatureExtractor`. Rates and frequencies are
+    in Hz, sizes in samples. The window is a periodic Hann; decibels are
+    ``10 log10(max(power, floor))``, then ``(decibels + offset) * scale``. `frames`: ``all`` are
+    ``1 + samples // hop_length``, ``whole`` leaves out the last. `padding` is how a sound shorter
+    than the model's window fills it: ``repeatpad`` repeats it as often as it fits and adds zeros,
+    ``repeat`` repeats it to the brim, ``pad`` adds zeros.
     """
 
     sampling_rate: int
@@ -58,7 +61,10 @@ class FrontEnd:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """What makes vectors comparable: two libraries with equal identities share one space."""
+    """What decides whether vectors can be compared; a library stores it beside them.
+
+    `weights` and `front_end` are hashes.
+    """
 
     name: str
     revision: str
@@ -70,8 +76,8 @@ class ModelIdentity:
 
     @property
     def digest(self) -> str:
-        """BLAKE2b (16 bytes, hex) of the canonical JSON."""
-        return _digest(self.to_json())
+        """BLAKE2b (16 bytes, hex) of all but the name: a model is the same by any name."""
+        return _digest({key: value for key, value in self.to_json().items() if key != "name"})
 
     def to_json(self) -> dict[str, Any]:
         """Fields as a JSON object."""
@@ -83,7 +89,7 @@ class ModelIdentity:
         return cls(**{field.name: stored[field.name] for field in fields(cls)})
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.revision}, {self.precision})"
+        return f"{self.name} ({self.revision[:12]}, {self.precision})"  # of a commit, enough
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,12 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle as its `model.json` describes it."""
+    """A bundle as its `model.json` describes it.
+
+    `weights` says which weights they are where the files cannot: two exports of one checkpoint
+    differ in bytes, not in vectors. `logit_scale` turns cosines into logits for a softmax. `origin`
+    is where the weights come from.
+    """
 
     directory: Path
     name: str
@@ -110,8 +121,9 @@ class Bundle:
     licence: str
     precision: str
     files: Mapping[str, FileEntry]
+    weights: str | None = None
     logit_scale: float = 20.0
-    pad_id: int = 0
+    origin: str = ""
 
     @property
     def window_samples(self) -> int:
@@ -130,7 +142,7 @@ class Bundle:
         return ModelIdentity(
             self.name,
             self.revision,
-            _digest(hashes),
+            self.weights or _digest(hashes),
             _digest(asdict(self.front_end)),
             self.window_seconds,
             self.hop_seconds,
@@ -144,22 +156,20 @@ def _digest(value: object) -> str:
 
 
 def read_bundle(directory: Path) -> Bundle:
-    """Read and check `model.json`, and that every file has the length it says. Raises `ModelBroken`."""
+    """Read and check `model.json` and the length of each file. Raises `ModelBroken`."""
     where = directory / MANIFEST
     try:
         stored = json.loads(where.read_text(encoding="utf-8"))
+        bundle = _parse(directory, stored)
     except FileNotFoundError as error:
         raise ModelBroken(f"{directory} is not a model bundle: it has no {MANIFEST}") from error
-    except (OSError, ValueError) as error:
-        raise ModelBroken(f"cannot read {where}: {error}") from error
-    try:
-        bundle = _parse(directory, stored)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ModelBroken(f"{where} is broken: {reason}") from error
-    for name in (AUDIO, TEXT, TOKENIZER):
-        if name not in bundle.files:
-            raise ModelBroken(f"{where} is broken: it does not list {name}")
+    except OSError as error:
+        raise ModelBroken(f"the model cannot be read: {where}: {error.strerror}") from error
+    except KeyError as error:
+        raise ModelBroken(f"the model is broken: {where}: {error} is missing") from error
+    # JSON of any content: no JSON, nested beyond measure, other types, absurd numbers.
+    except (ValueError, RecursionError, TypeError, AttributeError, ArithmeticError) as error:
+        raise ModelBroken(f"the model is broken: {where}: {error}") from error
     for name, entry in bundle.files.items():
         _check_length(directory / name, entry.bytes)
     return bundle
@@ -174,67 +184,108 @@ def _check_length(path: Path, expected: int) -> None:
         raise ModelBroken(f"the model is broken: {path} has {size} bytes instead of {expected}")
 
 
-def _parse(directory: Path, stored: Mapping[str, Any]) -> Bundle:
+def _parse(directory: Path, stored: Any) -> Bundle:
+    if not isinstance(stored, dict):
+        raise ValueError("it holds no JSON object")
     if stored["format"] != FORMAT:
-        raise ValueError(f"its format is {stored['format']}, this audiosearch reads {FORMAT}")
-    known = {field.name for field in fields(FrontEnd)}
-    front_end = FrontEnd(**{k: v for k, v in stored["front_end"].items() if k in known})
-    files = {
-        name: FileEntry(int(entry["bytes"]), str(entry["blake2b"]))
-        for name, entry in stored["files"].items()
-    }
-    for name in files:
-        if Path(name).name != name:
-            raise ValueError(f"the file name {name!r} leads out of the bundle")
+        raise ValueError(f"its format is {stored['format']!r}, this audiosearch reads {FORMAT}")
     bundle = Bundle(
         directory=directory,
-        name=str(stored["name"]),
-        revision=str(stored["revision"]),
-        dimension=int(stored["dimension"]),
-        front_end=front_end,
+        name=_text(stored, "name"),
+        revision=_text(stored, "revision"),
+        dimension=_whole(stored, "dimension"),
+        front_end=_front_end(stored["front_end"]),
         window_seconds=float(stored["window_seconds"]),
         hop_seconds=float(stored["hop_seconds"]),
-        max_tokens=int(stored["max_tokens"]),
-        query_template=str(stored["query_template"]),
-        licence=str(stored["licence"]),
-        precision=str(stored["precision"]),
-        files=files,
+        max_tokens=_whole(stored, "max_tokens"),
+        query_template=_text(stored, "query_template"),
+        licence=_text(stored, "licence"),
+        precision=_text(stored, "precision"),
+        files={
+            name: FileEntry(_whole(entry, "bytes"), _text(entry, "blake2b"))
+            for name, entry in stored["files"].items()
+        },
+        weights=_text(stored, "weights") if "weights" in stored else None,
         logit_scale=float(stored.get("logit_scale", 20.0)),
-        pad_id=int(stored.get("pad_id", 0)),
+        origin=_text(stored, "origin") if "origin" in stored else "",
     )
-    _check_values(bundle)
-    return bundle
-
-
-def _check_values(bundle: Bundle) -> None:
-    front = bundle.front_end
-    rules = {
-        "dimension must be 1 to 65,536": 1 <= bundle.dimension <= 65_536,
-        "max_tokens must be at least 4": bundle.max_tokens >= 4,
-        "window_seconds must be 0.1 to 120": 0.1 <= bundle.window_seconds <= 120,
-        "hop_seconds must be above 0 and at most the window": (
-            0 < bundle.hop_seconds <= bundle.window_seconds
-        ),
-        "query_template must hold {}": "{}" in bundle.query_template,
-        "sampling_rate must be 4,000 to 384,000": 4_000 <= front.sampling_rate <= 384_000,
-        "hop_length must be 1 to fft_window_size": 1 <= front.hop_length <= front.fft_window_size,
-        "feature_size must be 1 to 1,024": 1 <= front.feature_size <= 1_024,
-        "frequencies must rise and stay below half the rate": (
-            0 <= front.frequency_min < front.frequency_max <= front.sampling_rate / 2
-        ),
-        "mel_scale must be slaney or htk": front.mel_scale in ("slaney", "htk"),
-        "norm must be slaney or null": front.norm in ("slaney", None),
-        "pad_mode must be reflect": front.pad_mode == "reflect" and front.center,
-        "frames must be all or whole": front.frames in ("all", "whole"),
-        "padding must be repeatpad, repeat or pad": (
-            front.padding in ("repeatpad", "repeat", "pad")
-        ),
-        "scale and offset must be finite": math.isfinite(front.scale + front.offset),
-        "floor must be above 0": front.floor > 0,
-    }
+    rules = _bundle_rules(bundle) | _front_end_rules(bundle.front_end)
     for rule, holds in rules.items():
         if not holds:
             raise ValueError(rule)
+    return bundle
+
+
+def _front_end(stored: Mapping[str, Any]) -> FrontEnd:
+    known = {field.name for field in fields(FrontEnd)}
+    values = {name: value for name, value in stored.items() if name in known}
+    for name in ("sampling_rate", "fft_window_size", "hop_length", "feature_size"):
+        values[name] = _whole(stored, name)
+    for name in ("frequency_min", "frequency_max", "floor", "offset", "scale"):
+        if name in values:
+            values[name] = float(values[name])  # 50 and 50.0 are one front end, of one hash
+    return FrontEnd(**values)
+
+
+def _whole(stored: Mapping[str, Any], key: str) -> int:
+    value = stored[key]
+    if type(value) is not int:
+        raise ValueError(f"{key} must be a whole number, not {value!r}")
+    return value
+
+
+def _text(stored: Mapping[str, Any], key: str) -> str:
+    value = stored[key]
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{key} must be a line of text, not {value!r}")
+    return value
+
+
+def _bundle_rules(bundle: Bundle) -> dict[str, bool]:
+    return {
+        "name must not be empty": bool(bundle.name),
+        "dimension must be 1 to 65536": 1 <= bundle.dimension <= 65_536,
+        "max_tokens must be 4 to 65536": 4 <= bundle.max_tokens <= 65_536,
+        "window_seconds must be 0.1 to 120": 0.1 <= bundle.window_seconds <= 120,
+        "hop_seconds must be above 0 and at most window_seconds": (
+            0 < bundle.hop_seconds <= bundle.window_seconds and bundle.hop_samples > 0
+        ),
+        "the window must be longer than half of fft_window_size": (
+            bundle.window_samples > bundle.front_end.fft_window_size // 2
+        ),
+        "query_template must have a {} for the text": "{}" in bundle.query_template,
+        "logit_scale must be above 0 and finite": 0 < bundle.logit_scale < math.inf,
+        f"files must list {AUDIO}, {TEXT} and {TOKENIZER}": (
+            {AUDIO, TEXT, TOKENIZER} <= bundle.files.keys()
+        ),
+        "the files must lie in the bundle's directory": all(
+            Path(name).name == name for name in bundle.files
+        ),
+    }
+
+
+def _front_end_rules(front_end: FrontEnd) -> dict[str, bool]:
+    rate, size = front_end.sampling_rate, front_end.fft_window_size
+    low, high = front_end.frequency_min, front_end.frequency_max
+    return {
+        "sampling_rate must be 4000 to 384000": 4_000 <= rate <= 384_000,
+        "fft_window_size must be even, 16 to 65536": 16 <= size <= 65_536 and size % 2 == 0,
+        "hop_length must be 1 to fft_window_size": 1 <= front_end.hop_length <= size,
+        "feature_size must be 1 to 1024": 1 <= front_end.feature_size <= 1_024,
+        "frequency_min and frequency_max must be two bins apart, within half the rate": (
+            low >= 0 and low + 2 * rate / size <= high <= rate / 2
+        ),
+        "mel_scale must be slaney or htk": front_end.mel_scale in ("slaney", "htk"),
+        "norm must be slaney or null": front_end.norm in ("slaney", None),
+        "floor must be above 0, finite in float32": 1e-37 < front_end.floor < 1e37,
+        "offset and scale must be finite": math.isfinite(front_end.offset + front_end.scale),
+        "center must be true": front_end.center is True,
+        "pad_mode must be reflect": front_end.pad_mode == "reflect",
+        "frames must be all or whole": front_end.frames in ("all", "whole"),
+        "padding must be repeatpad, repeat or pad": (
+            front_end.padding in ("repeatpad", "repeat", "pad")
+        ),
+    }
 
 
 def file_entry(path: Path) -> FileEntry:
@@ -247,7 +298,12 @@ def file_entry(path: Path) -> FileEntry:
 
 
 def verify_files(bundle: Bundle) -> None:
-    """Hash every file of the bundle; raises `ModelBroken` for one that is not what `model.json` says."""
+    """Hash every file; raises `ModelBroken` for one that is not what `model.json` says."""
     for name, entry in bundle.files.items():
-        if file_entry(bundle.directory / name) != entry:
-            raise ModelBroken(f"the model is broken: {bundle.directory / name} has been altered")
+        path = bundle.directory / name
+        try:
+            found = file_entry(path)
+        except OSError as error:
+            raise ModelBroken(f"the model cannot be read: {path}: {error.strerror}") from error
+        if found != entry:
+            raise ModelBroken(f"the model is broken: {path} is not the file it was made with")

@@ -1,81 +1,129 @@
-"""The log-mel front end, in NumPy alone: decoding processes import it.
+"""The log-mel front end: from samples to the picture that an audio tower sees.
 
-Equal to `transformers.ClapFeatureExtractor` within 1e-4 dB, at a tenth of its cost. Each window is computed by itself, so
-that a row does not depend on the rows beside it.
+Equal to `transformers.ClapFeatureExtractor` within 1e-4 dB, at a fraction of its cost, and in NumPy
+alone, since decoding processes import it. Samples are mono float32 with full scale at 1; pictures
+are float32 decibels.
+
+A row's bits depend on its samples alone: not on the rows beside it, and not on the threads of a
+BLAS, which is not used.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from audiosearch.models.bundle import FrontEnd
 
+# The slaney scale: 200/3 Hz a mel up to 1 kHz, from there on 27 mels for each factor of 6.4.
+_LINEAR_HZ = 200.0 / 3.0
+_KNEE_HZ = 1000.0
+_KNEE_MEL = _KNEE_HZ / _LINEAR_HZ
+_MELS_PER_E = 27.0 / np.log(6.4)
 
-def hz_to_mel(frequency: np.ndarray, scale: str) -> np.ndarray:
-    """Hz to mel: ``htk`` is 2595 log10(1 + f / 700); ``slaney`` is linear (200/3 Hz a mel) up to 1 kHz, then log."""
-    f = np.asarray(frequency, dtype=np.float64)
+# Frames in one go: their spectra (0.5 MB) stay in the second-level cache: half the time of a window.
+_BLOCK = 64
+
+
+def hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
+    """Hz to mel on the ``htk`` scale (2595 log10(1 + f / 700)) or the ``slaney`` one."""
     if scale == "htk":
-        return np.asarray(2595.0 * np.log10(1.0 + f / 700.0))
-    log_part = 15.0 + np.log(np.maximum(f, 1000.0) / 1000.0) * (27.0 / np.log(6.4))
-    return np.where(f < 1000.0, 3.0 * f / 200.0, log_part)
+        return 2595.0 * np.log10(1.0 + hz / 700.0)
+    above = _KNEE_MEL + _MELS_PER_E * np.log(np.maximum(hz, _KNEE_HZ) / _KNEE_HZ)
+    return np.where(hz < _KNEE_HZ, hz / _LINEAR_HZ, above)
 
 
 def mel_to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
     """The inverse of `hz_to_mel`."""
-    m = np.asarray(mel, dtype=np.float64)
     if scale == "htk":
-        return np.asarray(700.0 * (10.0 ** (m / 2595.0) - 1.0))
-    log_part = 1000.0 * np.exp((np.maximum(m, 15.0) - 15.0) * (np.log(6.4) / 27.0))
-    return np.where(m < 15.0, 200.0 * m / 3.0, log_part)
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    above = _KNEE_HZ * np.exp((np.maximum(mel, _KNEE_MEL) - _KNEE_MEL) / _MELS_PER_E)
+    return np.where(mel < _KNEE_MEL, mel * _LINEAR_HZ, above)
+
+
+@dataclass(frozen=True)
+class _Filters:
+    """Triangular mel filters, by the gaps between their corners.
+
+    The corners e[0] < ... < e[mels + 1] are evenly spaced in mels; filter m rises from e[m] to
+    e[m + 1] and falls to e[m + 2]. A bin of the spectrum lies in one gap, so it counts in two
+    filters at most: with weight `rise` in the one that rises there, `fall` in the one before.
+    """
+
+    first: int  # bins [first, last) are between the outer corners
+    last: int
+    rise: np.ndarray  # (last - first,) float32
+    fall: np.ndarray  # (last - first,) float32
+    starts: np.ndarray  # (mels + 1,) index of each gap's first bin, from `first` on
+    empty: np.ndarray  # (mels + 1,) gaps that are narrower than a bin and hold none
 
 
 @lru_cache(maxsize=4)
-def mel_filters(front_end: FrontEnd) -> np.ndarray:
-    """(bins, mels) float64: triangles between mel-spaced centres; ``slaney`` norm makes each of unit area in Hz."""
-    low, high = hz_to_mel(
-        np.array([front_end.frequency_min, front_end.frequency_max]), front_end.mel_scale
+def _filters(front_end: FrontEnd) -> _Filters:
+    mels, size = front_end.feature_size, front_end.fft_window_size
+    outer = np.array([front_end.frequency_min, front_end.frequency_max], dtype=np.float64)
+    low, high = hz_to_mel(outer, front_end.mel_scale)
+    corners = mel_to_hz(np.linspace(low, high, mels + 2), front_end.mel_scale)
+    bins = np.arange(size // 2 + 1) * (front_end.sampling_rate / size)
+    first, last = np.searchsorted(bins, corners[[0, -1]])
+    bins = bins[first:last]
+    gap = np.searchsorted(corners, bins, side="right") - 1
+    up = (bins - corners[gap]) / (corners[gap + 1] - corners[gap])
+    heights = np.ones(mels)
+    if front_end.norm == "slaney":  # each triangle of unit area, in Hz
+        heights = 2.0 / (corners[2:] - corners[:-2])
+    starts = np.searchsorted(gap, np.arange(mels + 1))
+    return _Filters(
+        first=int(first),
+        last=int(last),
+        rise=(up * np.append(heights, 0.0)[gap]).astype(np.float32),
+        fall=((1.0 - up) * np.append(0.0, heights)[gap]).astype(np.float32),
+        starts=np.minimum(starts, len(bins) - 1),
+        empty=np.diff(starts, append=len(bins)) == 0,
     )
-    edges = mel_to_hz(np.linspace(low, high, front_end.feature_size + 2), front_end.mel_scale)
-    bins = np.linspace(0, front_end.sampling_rate / 2, front_end.fft_window_size // 2 + 1)
-    slopes = edges[None, :] - bins[:, None]
-    widths = np.diff(edges)
-    rising = -slopes[:, :-2] / widths[:-1]
-    falling = slopes[:, 2:] / widths[1:]
-    filters = np.maximum(0.0, np.minimum(rising, falling))
-    if front_end.norm == "slaney":
-        filters *= 2.0 / (edges[2:] - edges[:-2])
-    return filters
 
 
 @lru_cache(maxsize=4)
-def _tables(front_end: FrontEnd) -> tuple[np.ndarray, np.ndarray, slice]:
-    """The periodic Hann window, the filters, and the bins that any filter touches; float32."""
-    size = front_end.fft_window_size
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
-    filters = mel_filters(front_end)
-    used = np.flatnonzero(filters.any(axis=1))
-    span = slice(int(used[0]), int(used[-1]) + 1)
-    return hann, np.ascontiguousarray(filters[span], dtype=np.float32), span
+def _hann(size: int) -> np.ndarray:
+    """(size,) float64: the periodic Hann window."""
+    return np.asarray(0.5 - 0.5 * np.cos(np.arange(size) * (2.0 * np.pi / size)))
 
 
 def log_mel(windows: np.ndarray, front_end: FrontEnd) -> np.ndarray:
     """(n, samples) float32 -> (n, frames, mels) float32, decibels after offset and scale."""
-    return np.stack([_one(window, front_end) for window in windows])
+    frames = front_end.frame_count(windows.shape[1])
+    pictures = np.empty((len(windows), frames, front_end.feature_size), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd samples are NaN in the picture
+        for samples, picture in zip(windows, pictures, strict=True):
+            _power(samples, front_end, picture)
+    np.maximum(pictures, np.float32(front_end.floor), out=pictures)
+    np.log10(pictures, out=pictures)
+    pictures *= np.float32(10.0)
+    if front_end.offset:
+        pictures += np.float32(front_end.offset)
+    if front_end.scale != 1.0:
+        pictures *= np.float32(front_end.scale)
+    return pictures
 
 
-def _one(samples: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    hann, filters, span = _tables(front_end)
-    size, hop = front_end.fft_window_size, front_end.hop_length
-    padded = np.pad(samples.astype(np.float32, copy=False), size // 2, mode="reflect")
-    framed = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    framed = framed[: front_end.frame_count(len(samples))]
-    spectrum = np.fft.rfft(framed * hann, axis=1)[:, span]
-    power = spectrum.real**2 + spectrum.imag**2
-    mel = power @ filters
-    np.maximum(mel, np.float32(front_end.floor), out=mel)
-    decibels = np.float32(10.0) * np.log10(mel)
-    if front_end.offset or front_end.scale != 1:
-        decibels = (decibels + np.float32(front_end.offset)) * np.float32(front_end.scale)
-    return np.asarray(decibels, dtype=np.float32)
+def _power(samples: np.ndarray, front_end: FrontEnd, picture: np.ndarray) -> None:
+    """Write the power in each filter to `picture` (frames, mels).
+
+    The transform is in float64: in float32 its noise, 140 dB below the loudest partial, would show
+    in the bands where a pure tone leaves next to nothing (0.07 dB off, measured).
+    """
+    size = front_end.fft_window_size
+    filters, hann = _filters(front_end), _hann(size)
+    padded = np.pad(samples.astype(np.float64), size // 2, mode="reflect")
+    framed = np.lib.stride_tricks.sliding_window_view(padded, size)[:: front_end.hop_length]
+    for begin in range(0, len(picture), _BLOCK):
+        block = slice(begin, min(begin + _BLOCK, len(picture)))
+        spectra = np.fft.rfft(framed[block] * hann, axis=1)[:, filters.first : filters.last]
+        power = (spectra.real**2 + spectra.imag**2).astype(np.float32)
+        rising = np.add.reduceat(power * filters.rise, filters.starts, axis=1)
+        falling = np.add.reduceat(power * filters.fall, filters.starts, axis=1)
+        rising[:, filters.empty] = 0.0  # reduceat gives a neighbour's bin there
+        falling[:, filters.empty] = 0.0
+        np.add(rising[:, :-1], falling[:, 1:], out=picture[block])

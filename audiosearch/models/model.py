@@ -1,7 +1,8 @@
 """A loaded model: texts and windows of sound in, unit vectors out.
 
-Each tower is opened at its first use. On the CPU one item goes through a tower at a time: a batch is no faster there
-(measured: mini 1.8-2.1 ms a window at any batch size), and an item's vector is then the same whatever was computed beside it.
+Each tower is opened at its first use. One item goes through a tower at a time: on a CPU a batch is
+no faster (mini: 1.8-2.1 ms a window at any size of batch), and an item's bits are then the same
+whatever was computed beside it. Callers that have more cores call from several threads.
 """
 
 from __future__ import annotations
@@ -9,34 +10,42 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosearch.errors import InvalidQuery, ModelBroken
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.bundle import AUDIO, TEXT, TOKENIZER, Bundle, ModelIdentity
+from audiosearch.models.towers import Tower, broken, open_tokenizer
 
 if TYPE_CHECKING:
-    import onnxruntime
     import tokenizers
 
 log = logging.getLogger(__name__)
 
-# Unlike inputs of a working tower have cosines far below; a collapsed one gives > 0.999 for all.
+# A collapsed tower (laion/larger_clap_music has one) gives all inputs cosines above 0.999; the
+# unlike inputs below are at 0.0 to 0.6 in working ones.
 _COLLAPSED = 0.99
+_UNLIKE_TEXTS = ("a dog barks", "heavy rain on a tin roof")
 
 
 class Model:
-    """The two towers of a bundle; thread-safe. `threads` is how many one item may use."""
+    """The two towers of a bundle; may be used by several threads at once.
 
-    def __init__(self, bundle: Bundle, *, threads: int = 1) -> None:
+    `threads`: how many of its own a tower may use for one item. `providers`: those of ONNX Runtime
+    (default: the CPU).
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, threads: int = 1, providers: Sequence[str] | None = None
+    ) -> None:
         self.bundle = bundle
         self.identity: ModelIdentity = bundle.identity
         self._threads = threads
-        self._lock = threading.Lock()
-        self._audio: onnxruntime.InferenceSession | None = None
-        self._text: onnxruntime.InferenceSession | None = None
-        self._tokenizer: tokenizers.Tokenizer | None = None
+        self._providers = tuple(providers or ("CPUExecutionProvider",))
+        self._opening = threading.Lock()
+        self._audio: Tower | None = None
+        self._text: tuple[tokenizers.Tokenizer, Tower] | None = None
 
     @property
     def dimension(self) -> int:
@@ -46,118 +55,108 @@ class Model:
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32 unit vectors of texts, taken as they are (see `apply_template`).
 
-        A text beyond the model's limit of tokens is cut there, with a notice.
+        A text of more than the model's `max_tokens` is cut there, with a notice in the log. Raises
+        `ModelBroken`, also where the tower cannot tell unlike texts apart.
         """
-        with self._lock:
-            if self._text is None:
-                self._text = self._open(TEXT)
-                self._tokenizer = self._open_tokenizer()
-        assert self._tokenizer is not None
-        found = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            # Lone surrogates (bytes of a command line that are not UTF-8) are no text.
-            encoding = self._tokenizer.encode(text.encode("utf-8", "replace").decode())
-            if encoding.overflowing:
-                log.warning(
-                    "the text %r... is longer than the %d tokens that %s reads: its end is ignored",
-                    text[:30],
-                    self.bundle.max_tokens,
-                    self.bundle.name,
-                )
-            ids = np.array([encoding.ids], dtype=np.int64)
-            mask = np.array([encoding.attention_mask], dtype=np.int64)
-            found[row] = self._run(self._text, {"input_ids": ids, "attention_mask": mask}, TEXT)
-        return found
+        if isinstance(texts, str):
+            raise TypeError("embed_text takes a sequence of texts, not one text")
+        tokenizer, tower = self._text_tower()
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for vector, text in zip(vectors, texts, strict=True):
+            vector[:] = self._text_vector(tokenizer, tower, text)
+        return vectors
+
+    def _text_vector(self, tokenizer: tokenizers.Tokenizer, tower: Tower, text: str) -> np.ndarray:
+        # Lone surrogates (bytes of a command line that are no UTF-8) are no text.
+        encoding = tokenizer.encode(text.encode("utf-8", "replace").decode())
+        if encoding.overflowing:
+            log.warning(
+                "a text is longer than the %d tokens that %s reads, its end is ignored: %s...",
+                self.bundle.max_tokens,
+                self.bundle.name,
+                " ".join(text[:40].split()),
+            )
+        inputs = {
+            "input_ids": np.array([encoding.ids], dtype=np.int64),
+            "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),
+        }
+        vector = _unit(tower.run(inputs, self.dimension))
+        if not np.isfinite(vector).all():
+            raise broken(self.bundle.directory / TEXT, "it gives no finite vector of a text")
+        return vector
 
     def embed_features(self, features: np.ndarray) -> np.ndarray:
-        """(n, frames, mels) float32 as `frontend.log_mel` makes them -> (n, d) float32 unit vectors."""
-        with self._lock:
-            if self._audio is None:
-                self._audio = self._open(AUDIO)
-        found = np.empty((len(features), self.dimension), dtype=np.float32)
-        for row, item in enumerate(features):
-            found[row] = self._run(self._audio, {"input_features": item[None, None]}, AUDIO)
-        return found
+        """(n, frames, mels) float32 as `frontend.log_mel` makes them -> (n, d) float32 unit.
+
+        A row is NaN where the tower gives no finite vector, as of samples near float32's limit.
+        """
+        tower = self._audio_tower()
+        vectors = np.empty((len(features), self.dimension), dtype=np.float32)
+        for vector, picture in zip(vectors, features, strict=True):
+            inputs = {"input_features": picture[None, None]}
+            vector[:] = _unit(tower.run(inputs, self.dimension))
+        return vectors
 
     def embed_audio(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32 -> (n, d) float32 unit vectors."""
+        """(n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors."""
         from audiosearch.models.frontend import log_mel
 
         return self.embed_features(log_mel(windows, self.bundle.front_end))
 
     def check(self) -> None:
-        """Raises `ModelBroken` where unlike inputs cannot be told apart, as in a collapsed text tower."""
-        noise = np.random.default_rng(0).normal(0, 0.1, (2, self.bundle.window_samples))
-        noise[1] = 0.5 * np.sin(np.arange(noise.shape[1]) * 0.1)
-        towers = {
-            "text": self.embed_text(["a dog barks", "heavy rain on a tin roof"]),
-            "audio": self.embed_audio(noise.astype(np.float32)),
-        }
-        for tower, (one, other) in towers.items():
-            if not float(one @ other) < _COLLAPSED:
-                raise ModelBroken(
-                    f"the model {self.bundle.name} cannot be used: its {tower} tower gives unlike inputs "
-                    f"the same vector (cosine {float(one @ other):.4f})"
-                )
+        """Raises `ModelBroken` where a tower does not work: not finite, or collapsed."""
+        self._text_tower()
+        vectors = self.embed_audio(_unlike_sounds(self.bundle))
+        self._check_unlike(vectors, AUDIO, "sounds")
 
-    def _run(
-        self, session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray], tower: str
-    ) -> np.ndarray:
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
+    def _text_tower(self) -> tuple[tokenizers.Tokenizer, Tower]:
+        with self._opening:
+            if self._text is None:
+                where = self.bundle.directory
+                tokenizer = open_tokenizer(where / TOKENIZER, self.bundle.max_tokens)
+                inputs = ("input_ids", "attention_mask")
+                tower = Tower(where / TEXT, inputs, self._threads, self._providers)
+                unlike = [self._text_vector(tokenizer, tower, text) for text in _UNLIKE_TEXTS]
+                self._check_unlike(np.stack(unlike), TEXT, "texts")
+                self._text = tokenizer, tower
+            return self._text
 
-        try:
-            vector: np.ndarray = session.run(None, inputs)[0][0]
-        except (Fail, InvalidArgument) as error:
-            raise self._broken(tower, error) from error
-        if vector.shape != (self.dimension,):
-            raise self._broken(tower, f"it gives {vector.shape}, not ({self.dimension},)")
-        length = float(np.linalg.norm(vector))
-        if not length > 0 or not np.isfinite(length):
-            raise self._broken(tower, "it gives vectors without a direction")
-        return vector / np.float32(length)
+    def _audio_tower(self) -> Tower:
+        with self._opening:
+            if self._audio is None:
+                path, inputs = self.bundle.directory / AUDIO, ("input_features",)
+                self._audio = Tower(path, inputs, self._threads, self._providers)
+            return self._audio
 
-    def _open(self, name: str) -> onnxruntime.InferenceSession:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-        onnxruntime.set_default_logger_severity(4)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        try:
-            return onnxruntime.InferenceSession(
-                str(self.bundle.directory / name), options, providers=["CPUExecutionProvider"]
+    def _check_unlike(self, vectors: np.ndarray, name: str, what: str) -> None:
+        cosine = float(vectors[0] @ vectors[1])  # NaN is refused as well
+        if not cosine < _COLLAPSED:
+            raise broken(
+                self.bundle.directory / name,
+                f"it cannot tell unlike {what} apart (cosine {cosine:.4f}): use another model",
             )
-        except (
-            state.Fail,
-            state.InvalidGraph,
-            state.InvalidProtobuf,
-            state.InvalidArgument,
-            state.NotImplemented,
-            state.RuntimeException,
-            state.NoSuchFile,
-        ) as error:
-            raise self._broken(name, error) from error
 
-    def _open_tokenizer(self) -> tokenizers.Tokenizer:
-        import tokenizers
 
-        path = self.bundle.directory / TOKENIZER
-        try:
-            tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # noqa: BLE001 - the binding raises nothing more narrow
-            raise self._broken(TOKENIZER, error) from error
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(self.bundle.max_tokens)
-        return tokenizer
+def _unlike_sounds(bundle: Bundle) -> np.ndarray:
+    """(2, window_samples) float32: white noise at -20 dBFS, and a tone of 440 Hz."""
+    size = bundle.window_samples
+    noise = np.random.default_rng(0).normal(0.0, 0.1, size)
+    tone = 0.5 * np.sin(2 * np.pi * 440.0 / bundle.front_end.sampling_rate * np.arange(size))
+    return np.stack([noise, tone]).astype(np.float32)
 
-    def _broken(self, name: str, reason: Any) -> ModelBroken:
-        line = " ".join(str(reason).split())[:200]
-        return ModelBroken(f"the model is broken: {self.bundle.directory / name}: {line}")
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    """The vector at unit length; NaN where it has no direction."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found: np.ndarray = vector / np.linalg.norm(vector)
+    return found
 
 
 def apply_template(template: str, text: str) -> str:
-    """The text in place of the template's ``{}``. Raises `InvalidQuery` where it has none."""
+    """The text in place of the template's first ``{}``, literally: both may hold other braces.
+
+    Raises `InvalidQuery` where the template has none.
+    """
     if "{}" not in template:
         raise InvalidQuery(f"the template {template!r} has no {{}} for the text to go in")
     return template.replace("{}", text, 1)

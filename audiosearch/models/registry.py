@@ -1,4 +1,6 @@
-"""Models by name: `mini`, which comes with the package; what was compiled into the user's cache; bundle directories."""
+"""Models by name: `mini`, which comes with the package, those compiled into the user's cache, and
+bundle directories.
+"""
 
 from __future__ import annotations
 

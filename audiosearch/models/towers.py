@@ -1,0 +1,85 @@
+"""The files of a bundle as things that run: graphs on ONNX Runtime, and the tokenizer.
+
+Whatever such a file may hold, a broken one is a `ModelBroken` of one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audiosearch.errors import ModelBroken
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+@cache
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises; its errors have no parent of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    found = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return tuple(kind for kind in found if issubclass(kind, Exception))
+
+
+class Tower:
+    """A graph that makes one vector (1, d) of one item; may be run by several threads at once."""
+
+    def __init__(
+        self, path: Path, inputs: Sequence[str], threads: int, providers: Sequence[str]
+    ) -> None:
+        import onnxruntime
+
+        self._path = path
+        onnxruntime.set_default_logger_severity(4)  # it writes to stderr what it raises as well
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=list(providers)
+            )
+        except _runtime_errors() as error:
+            raise broken(path, error) from error
+        found = [given.name for given in self._session.get_inputs()]
+        if sorted(found) != sorted(inputs):
+            raise broken(path, f"its inputs are {found}, not {list(inputs)}")
+
+    def run(self, inputs: Mapping[str, np.ndarray], dimension: int) -> np.ndarray:
+        """(d,) float32: the vector of one item."""
+        try:
+            outputs = self._session.run(None, dict(inputs))
+        except _runtime_errors() as error:
+            raise broken(self._path, error) from error
+        vector = np.asarray(outputs[0])
+        if vector.shape != (1, dimension) or vector.dtype != np.float32:
+            raise broken(
+                self._path, f"it gives {vector.dtype} {vector.shape}, not float32 (1, {dimension})"
+            )
+        found: np.ndarray = vector[0]
+        return found
+
+
+def open_tokenizer(path: Path, max_tokens: int) -> tokenizers.Tokenizer:
+    """The tokenizer, cutting at `max_tokens` and not padding."""
+    import tokenizers
+
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the binding raises nothing narrower
+        raise broken(path, error) from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def broken(path: Path, reason: object) -> ModelBroken:
+    """The error for a file of a bundle, with what a C library says put on one line."""
+    line = " ".join(str(reason).split())
+    return ModelBroken(f"the model is broken: {path}: {line[:200]}")
