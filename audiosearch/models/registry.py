@@ -1,5 +1,5 @@
-"""Models by name: `mini`, which comes with the package, those compiled into the user's cache, and
-bundle directories.
+"""Models by name: `mini`, which comes with the package, those in the user's cache (compiled there by
+`models.compile`), and directories of bundles.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import difflib
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosearch.errors import InvalidQuery, ModelBroken, ModelNotFound
@@ -16,6 +16,7 @@ from audiosearch.models.bundle import MANIFEST, Bundle, read_bundle
 from audiosearch.models.model import Model
 
 BUNDLED = "mini"
+_BUNDLED_AT = Path(__file__).parent / BUNDLED
 
 
 @dataclass(frozen=True)
@@ -27,64 +28,83 @@ class Installed:
     bundle: Bundle | None
     problem: str | None
 
+    @property
+    def bytes(self) -> int:
+        """Size of the files that its `model.json` lists."""
+        return sum(entry.bytes for entry in self.bundle.files.values()) if self.bundle else 0
+
+
+def load_model(name: str = BUNDLED, *, threads: int = 1) -> Model:
+    """The model of that name; its towers are opened when they are needed.
+
+    Raises `ModelNotFound` or `ModelBroken`.
+    """
+    directory = find_bundle(name)
+    bundle = read_bundle(directory)
+    if directory.parent not in (_BUNDLED_AT.parent, cache_directory()):
+        # A library remembers its model by name: that of a bundle elsewhere is where it lies.
+        bundle = replace(bundle, name=str(directory))
+    return Model(bundle, threads=threads)
+
+
+def find_bundle(name: str) -> Path:
+    """The directory of a model's bundle. Raises `ModelNotFound`, which says what is near."""
+    if name == BUNDLED:
+        return _BUNDLED_AT
+    cached = cached_bundle(name)
+    if (cached / MANIFEST).is_file():
+        return cached
+    directory = Path(name).expanduser()
+    if (directory / MANIFEST).is_file():
+        return directory.resolve()
+    names = [model.name for model in list_bundles()]
+    close = difflib.get_close_matches(name, names, 1)
+    near = f"did you mean {close[0]}? " if close else ""
+    raise ModelNotFound(
+        f"there is no model {name} here (there is {', '.join(names)}): {near}a Hugging Face CLAP "
+        f"checkpoint, by its hub id or directory, is added with: audiosearch models add {name}"
+    )
+
+
+def list_bundles() -> list[Installed]:
+    """Every model that has a name, `mini` first; broken ones with the reason."""
+    directories = [_BUNDLED_AT]
+    cache = cache_directory()
+    if cache.is_dir():
+        directories += sorted(path for path in cache.iterdir() if (path / MANIFEST).is_file())
+    found = []
+    for directory in directories:
+        try:
+            bundle = read_bundle(directory)
+            found.append(Installed(bundle.name, directory, bundle, None))
+        except ModelBroken as error:
+            found.append(Installed(directory.name, directory, None, str(error)))
+    return found
+
+
+def remove_bundle(name: str) -> Path:
+    """Delete a model from the user's cache, and give back where it was.
+
+    Raises `ModelNotFound`, or `InvalidQuery` for a model that is not in the cache.
+    """
+    directory = find_bundle(name)
+    if directory.parent != cache_directory():
+        raise InvalidQuery(f"the model {name} is not in the cache but at {directory}: it is left")
+    shutil.rmtree(directory)
+    return directory
+
 
 def cache_directory() -> Path:
-    """Where compiled bundles are kept: ``$AUDIOSEARCH_CACHE``, else the user's cache directory."""
+    """Where compiled bundles are: `models` in ``$AUDIOSEARCH_CACHE``, else in the user's cache."""
     named = os.environ.get("AUDIOSEARCH_CACHE")
     if named:
-        return Path(named).expanduser() / "models"
+        return Path(named).expanduser().absolute() / "models"
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("audiosearch", appauthor=False)) / "models"
 
 
-def slug(name: str) -> str:
-    """A model's name as a folder's: ``laion/clap-htsat-unfused`` -> ``laion--clap-htsat-unfused``."""
-    return re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--")).lstrip(".") or "model"
-
-
-def find_bundle(name: str) -> Path:
-    """The directory of a model's bundle. Raises `ModelNotFound`, with what is near."""
-    if name == BUNDLED:
-        return Path(__file__).parent / BUNDLED
-    compiled = cache_directory() / slug(name)
-    if (compiled / MANIFEST).is_file():
-        return compiled
-    if (Path(name).expanduser() / MANIFEST).is_file():
-        return Path(name).expanduser()
-    close = difflib.get_close_matches(name, [model.name for model in list_bundles()], 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    raise ModelNotFound(
-        f"there is no model {name}: {hint}a Hugging Face CLAP checkpoint is made usable with: "
-        f"audiosearch models add {name}"
-    )
-
-
-def load_model(name: str = BUNDLED, *, threads: int = 1) -> Model:
-    """The model of that name. Raises `ModelNotFound` or `ModelBroken`."""
-    return Model(read_bundle(find_bundle(name)), threads=threads)
-
-
-def list_bundles() -> list[Installed]:
-    """Every model that is there, broken ones with the reason."""
-    found = [Path(__file__).parent / BUNDLED]
-    cache = cache_directory()
-    if cache.is_dir():
-        found += sorted(path for path in cache.iterdir() if (path / MANIFEST).exists())
-    models = []
-    for directory in found:
-        try:
-            bundle = read_bundle(directory)
-            models.append(Installed(bundle.name, directory, bundle, None))
-        except ModelBroken as error:
-            models.append(Installed(directory.name, directory, None, str(error)))
-    return models
-
-
-def remove_bundle(name: str) -> Path:
-    """Delete a compiled bundle. Raises `ModelNotFound`, or `InvalidQuery` for what was not compiled here."""
-    directory = find_bundle(name)
-    if directory.parent != cache_directory():
-        raise InvalidQuery(f"{name} is not in the cache of compiled models: it is left where it is")
-    shutil.rmtree(directory)
-    return directory
+def cached_bundle(name: str) -> Path:
+    """Where the bundle of that name is in the cache, or would be: ``laion/clap`` in ``laion--clap``."""
+    folder = re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--")).lstrip(".")
+    return cache_directory() / (folder or "model")
