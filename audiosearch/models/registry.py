@@ -7,12 +7,12 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosearch.errors import InvalidQuery, ModelBroken, ModelNotFound
-from audiosearch.models.bundle import MANIFEST, Bundle, read_bundle
+from audiosearch.models.bundle import MANIFEST, Bundle, read_bundle, verify_files
 from audiosearch.models.model import Model
 
 BUNDLED = "mini"
@@ -71,7 +71,7 @@ def list_bundles() -> list[Installed]:
     directories = [_BUNDLED_AT]
     cache = cache_directory()
     if cache.is_dir():
-        directories += sorted(path for path in cache.iterdir() if (path / MANIFEST).is_file())
+        directories += sorted(path.parent for path in cache.glob(f"[!.]*/{MANIFEST}"))
     found = []
     for directory in directories:
         try:
@@ -82,15 +82,27 @@ def list_bundles() -> list[Installed]:
     return found
 
 
-def remove_bundle(name: str) -> Path:
+def check_bundle(name: str) -> None:
+    """Raises `ModelBroken` where a file of the model was altered or one of its towers does not work."""
+    model = load_model(name)
+    verify_files(model.bundle)
+    model.check()
+
+
+def remove_bundle(name: str, *, dry_run: bool = False) -> Path:
     """Delete a model from the user's cache, and give back where it was.
 
     Raises `ModelNotFound`, or `InvalidQuery` for a model that is not in the cache.
     """
     directory = find_bundle(name)
     if directory.parent != cache_directory():
-        raise InvalidQuery(f"the model {name} is not in the cache but at {directory}: it is left")
-    shutil.rmtree(directory)
+        raise InvalidQuery(
+            f"the model {name} was not added here, it is at {directory}: it is left alone"
+        )
+    if not dry_run:
+        # Aside first: a bundle is either all there or not.
+        with tempfile.TemporaryDirectory(prefix=".removed-", dir=directory.parent) as aside:
+            directory.rename(Path(aside) / directory.name)
     return directory
 
 
