@@ -209,7 +209,7 @@ def _parse(directory: Path, stored: Any) -> Bundle:
         logit_scale=float(stored.get("logit_scale", 20.0)),
         origin=_text(stored, "origin") if "origin" in stored else "",
     )
-    rules = _bundle_rules(bundle) | _front_end_rules(bundle.front_end)
+    rules = _front_end_rules(bundle.front_end) | _bundle_rules(bundle)
     for rule, holds in rules.items():
         if not holds:
             raise ValueError(rule)
@@ -259,7 +259,7 @@ def _bundle_rules(bundle: Bundle) -> dict[str, bool]:
             {AUDIO, TEXT, TOKENIZER} <= bundle.files.keys()
         ),
         "the files must lie in the bundle's directory": all(
-            Path(name).name == name for name in bundle.files
+            Path(name).name == name != ".." for name in bundle.files
         ),
     }
 
@@ -273,7 +273,7 @@ def _front_end_rules(front_end: FrontEnd) -> dict[str, bool]:
         "hop_length must be 1 to fft_window_size": 1 <= front_end.hop_length <= size,
         "feature_size must be 1 to 1024": 1 <= front_end.feature_size <= 1_024,
         "frequency_min and frequency_max must be two bins apart, within half the rate": (
-            low >= 0 and low + 2 * rate / size <= high <= rate / 2
+            low >= 0 and low * size + 2 * rate <= high * size <= rate * size / 2
         ),
         "mel_scale must be slaney or htk": front_end.mel_scale in ("slaney", "htk"),
         "norm must be slaney or null": front_end.norm in ("slaney", None),

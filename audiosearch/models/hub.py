@@ -16,6 +16,7 @@ from typing import Any
 
 from audiosearch.errors import ModelBroken, ModelNotFound
 from audiosearch.models.bundle import MANIFEST, file_entry
+from audiosearch.models.registry import named_directory
 
 CONFIG = "config.json"
 _SMALL_FILES = ["*.json", "merges.txt", "README.md"]
@@ -44,13 +45,13 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
     Raises `ModelNotFound` where there is none or the hub cannot be reached, and `ModelBroken` for
     what is no `ClapModel`.
     """
-    local = Path(source).expanduser()
-    if local.is_dir():
+    local = named_directory(source)
+    if local:
         if (local / MANIFEST).is_file():
             raise ModelNotFound(
                 f"{source} is a bundle already: use it as it is, as --model {source}"
             )
-        directory, name, origin = local, local.resolve().name, str(local.resolve())
+        directory, name, origin = local, local.name, str(local)
         _check_config(directory, source)
     else:
         directory, name = _download(source, revision), source

@@ -54,9 +54,9 @@ def find_bundle(name: str) -> Path:
     cached = cached_bundle(name)
     if (cached / MANIFEST).is_file():
         return cached
-    directory = Path(name).expanduser()
-    if (directory / MANIFEST).is_file():
-        return directory.resolve()
+    directory = named_directory(name)
+    if directory and (directory / MANIFEST).is_file():
+        return directory
     names = [model.name for model in list_bundles()]
     close = difflib.get_close_matches(name, names, 1)
     near = f"did you mean {close[0]}? " if close else ""
@@ -106,6 +106,15 @@ def remove_bundle(name: str, *, dry_run: bool = False) -> Path:
     return directory
 
 
+def named_directory(name: str) -> Path | None:
+    """The directory that a text names, where there is one."""
+    try:
+        path = Path(name).expanduser()
+        return path.resolve() if path.is_dir() else None
+    except (OSError, RuntimeError, ValueError):  # too long, in the home of nobody, with a NUL
+        return None
+
+
 def cache_directory() -> Path:
     """Where compiled bundles are: `models` in ``$AUDIOSEARCH_CACHE``, else in the user's cache."""
     named = os.environ.get("AUDIOSEARCH_CACHE")
@@ -119,4 +128,4 @@ def cache_directory() -> Path:
 def cached_bundle(name: str) -> Path:
     """Where the bundle of that name is in the cache, or would be: ``laion/clap`` in ``laion--clap``."""
     folder = re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--")).lstrip(".")
-    return cache_directory() / (folder or "model")
+    return cache_directory() / (folder[:200] or "model")  # what any file system takes
