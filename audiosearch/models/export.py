@@ -133,7 +133,9 @@ def load(directory: Path) -> Loaded:
         StrictDataclassError,
     ) as error:
         raise ModelBroken(f"the checkpoint {directory} cannot be loaded: {_line(error)}") from error
-    # transformers would fill them with random numbers
+    # transformers would fill what is missing with random weights, and a vocabulary of nothing.
+    if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise ModelBroken(f"the checkpoint {directory} cannot be used: its tokenizer is missing")
     missing = sorted(set(report["missing_keys"]) & {name for name, _ in clap.named_parameters()})
     if missing:
         raise ModelBroken(f"the checkpoint {directory} has no weights for {missing[0]}")

@@ -66,10 +66,6 @@ def _download(name: str, revision: str | None) -> Path:
     """The snapshot of a hub repository; its last part is the commit."""
     from huggingface_hub import constants, errors, snapshot_download
 
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII):
-        raise ModelNotFound(
-            f"there is no model {name}: it is neither a directory nor a hub id (owner/name)"
-        )
     if not constants.ENDPOINT.startswith("https://"):
         raise ModelNotFound(f"the hub {constants.ENDPOINT} is not https: unset HF_ENDPOINT")
     # Its HTTP client, whose errors these are, is not the same in all versions.
@@ -82,6 +78,10 @@ def _download(name: str, revision: str | None) -> Path:
                 snapshot_download(name, revision=found.name, allow_patterns=[pattern])
             if any(found.glob(pattern)):
                 break
+    except errors.HFValidationError as error:
+        raise ModelNotFound(
+            f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
+        ) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelNotFound(
             f"there is no checkpoint {name} on the Hugging Face hub, or it is private"

@@ -110,7 +110,7 @@ def named_directory(name: str) -> Path | None:
     """The directory that a text names, where there is one."""
     try:
         path = Path(name).expanduser()
-        return path.resolve() if path.is_dir() else None
+        return path.resolve() if name and path.is_dir() else None
     except (OSError, RuntimeError, ValueError):  # too long, in the home of nobody, with a NUL
         return None
 
