@@ -28,9 +28,10 @@ from scripts.sample_library.synthesise import SOUNDS
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-COLUMNS = (
-    "file,kind,description,source,author,licence,licence_url,changes,group,events".split(",")
-)
+COLUMNS = [
+    *("file", "kind", "description", "source", "author", "licence"),
+    *("licence_url", "changes", "group", "events"),
+]
 LICENCE_URLS = {
     "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CC BY 3.0": "https://creativecommons.org/licenses/by/3.0/",
@@ -67,7 +68,7 @@ def build(library: Path, corpus: Path, work: Path) -> list[dict[str, str]]:
             _store(samples, SCENE_RATE, target)
         elif origin == "corpus":
             row["source"] = source["original"]
-            row["changes"] = "converted to Ogg Vorbis, 48 kHz, mono"
+            row["changes"] = "converted to Ogg Opus, mono"
             if (corpus / path).is_file():
                 _copy(corpus / path, target)
             elif target.is_file():
@@ -82,7 +83,8 @@ def build(library: Path, corpus: Path, work: Path) -> list[dict[str, str]]:
                 credit, wav = opensfx_entry((folder / "opensfx.cat").read_bytes(), int(path))
                 inside = f"{package.root}/opensfx.cat sound {path}"
                 row["changes"] = "taken out of the catalogue, stored as FLAC"
-                _store(*soundfile.read(io.BytesIO(wav)), target)
+                samples, rate = soundfile.read(io.BytesIO(wav))
+                _store(samples, rate, target)
                 print(f"{source['file']}: {credit}")
             else:
                 _copy(folder / path, target)

@@ -30,7 +30,9 @@ class Scene:
 
 
 SCENES = {
-    "wet_evening": Scene("weather/downpour.ogg", -12, 21, "animals/dogs.mp3", 0, 14, "dogs barking"),
+    "wet_evening": Scene(
+        "weather/downpour.ogg", -12, 21, "animals/dogs.mp3", 0, 14, "dogs barking"
+    ),
     "early_morning": Scene(
         "weather/wind.ogg", -14, 24, "animals/farmyard.mp3", -3, 17, "rooster crowing"
     ),
