@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiosearch.errors import InvalidQuery, ModelBroken, ModelNotFound
 from audiosearch.models.bundle import MANIFEST, Bundle, read_bundle, verify_files
 from audiosearch.models.model import Model
+from audiosearch.paths import shown
 
 BUNDLED = "mini"
 _BUNDLED_AT = Path(__file__).parent / BUNDLED
@@ -57,12 +56,14 @@ def find_bundle(name: str) -> Path:
     directory = named_directory(name)
     if directory and (directory / MANIFEST).is_file():
         return directory
+    import difflib
+
     names = [model.name for model in list_bundles()]
     close = difflib.get_close_matches(name, names, 1)
     near = f"did you mean {close[0]}? " if close else ""
     raise ModelNotFound(
-        f"there is no model {name} here (there is {', '.join(names)}): {near}a Hugging Face CLAP "
-        f"checkpoint, by its hub id or directory, is added with: audiosearch models add {name}"
+        f"there is no model {shown(name)} here (there is {', '.join(names)}): {near}a Hugging Face CLAP "
+        f"checkpoint, by its hub id or directory, is added with: audiosearch models add {shown(name)}"
     )
 
 
@@ -100,6 +101,8 @@ def remove_bundle(name: str, *, dry_run: bool = False) -> Path:
             f"the model {name} was not added here, it is at {directory}: it is left alone"
         )
     if not dry_run:
+        import tempfile
+
         # Aside first: a bundle is either all there or not.
         with tempfile.TemporaryDirectory(prefix=".removed-", dir=directory.parent) as aside:
             directory.rename(Path(aside) / directory.name)
