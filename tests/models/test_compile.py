@@ -172,22 +172,16 @@ def test_steps_are_told_and_the_model_is_there_by_name(checkpoint, cache):
     assert [path.name for path in cache.iterdir()] == ["mine--own"]  # and nothing else is left
 
 
-def test_the_same_checkpoint_is_the_same_model_wherever_it_was_compiled(
-    checkpoint, cache, tmp_path
-):
+def test_a_model_is_what_the_checkpoint_is(checkpoint, cache, tmp_path):
     one = compile_checkpoint(str(checkpoint))
-    other = compile_checkpoint(str(shutil.copytree(checkpoint, tmp_path / "copy")))
-    assert one.name != other.name
-    assert one.identity.digest == other.identity.digest
-
-
-def test_compiling_again_replaces_it_by_what_the_checkpoint_is_now(checkpoint, cache):
-    one = compile_checkpoint(str(checkpoint))
+    copy = compile_checkpoint(str(shutil.copytree(checkpoint, tmp_path / "copy")))
+    assert (one.name, copy.name) == ("tiny", "copy")
+    assert copy.identity.digest == one.identity.digest  # wherever it was compiled
     make(checkpoint, TINY, seed=1)
     other = compile_checkpoint(str(checkpoint))
-    assert other.directory == one.directory
+    assert other.directory == one.directory  # in its place
     assert other.identity.digest != one.identity.digest
-    assert len(list(cache.iterdir())) == 1
+    assert sorted(path.name for path in cache.iterdir()) == ["copy", "tiny"]
 
 
 def test_a_name_in_use_is_not_taken_by_chance(checkpoint, cache, tmp_path):
@@ -197,12 +191,6 @@ def test_a_name_in_use_is_not_taken_by_chance(checkpoint, cache, tmp_path):
         compile_checkpoint(str(other))
     with pytest.raises(InvalidQuery, match="name mini is taken"):
         compile_checkpoint(str(other), name="mini")
-
-
-def test_a_licence_is_read_from_the_model_card(checkpoint, cache):
-    card = "---\nlanguage: en\nlicense: cc-by-4.0\ntags: []\n---\n# A model\nlicense: none\n"
-    (checkpoint / "README.md").write_text(card)
-    assert compile_checkpoint(str(checkpoint)).licence == "cc-by-4.0"
 
 
 # -- what cannot be compiled ---------------------------------------------------------------------
@@ -350,6 +338,8 @@ def test_a_hub_without_encryption_is_not_asked(cache, monkeypatch):
 def test_a_checkpoint_in_the_hubs_cache_needs_no_network(checkpoint, cache, monkeypatch, tmp_path):
     from huggingface_hub import constants
 
+    card = "---\nlanguage: en\nlicense: cc-by-4.0\ntags: []\n---\n# A model\nlicense: none\n"
+    (checkpoint / "README.md").write_text(card)
     commit = "0123456789abcdef0123456789abcdef01234567"
     kept = tmp_path / "hub" / "models--owner--tiny"
     shutil.copytree(checkpoint, kept / "snapshots" / commit)
@@ -360,6 +350,7 @@ def test_a_checkpoint_in_the_hubs_cache_needs_no_network(checkpoint, cache, monk
     bundle = compile_checkpoint("owner/tiny")
     assert (bundle.name, bundle.revision) == ("owner/tiny", commit)
     assert bundle.origin == "https://huggingface.co/owner/tiny"
+    assert bundle.licence == "cc-by-4.0"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of a directory")
