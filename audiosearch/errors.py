@@ -1,7 +1,8 @@
 """The errors that audiosearch raises on purpose.
 
-Each message is one line: what happened, to which file or name, why, and what to do about it. A command
-prints the message and exits 1; anything that is not an `AudioSearchError` is a defect of the program.
+Each message is one line: what happened, to which file or name, why, and what to do about it. A
+command prints the message and exits 1; anything that is not an `AudioSearchError` is a defect of
+the program.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ class SoundNotFound(AudioSearchError):
 class AudioRejected(AudioSearchError):
     """A file from which no embedding can be made; `kind` says why.
 
-    Kinds: ``undecodable``, ``empty``, ``silent`` (peak below -90 dBFS), ``nan`` (NaN or infinite samples),
-    ``refused`` (a header beyond the limits), ``unreadable`` (the operating system said no), ``changed`` (the
-    file changed while it was read).
+    Kinds: ``undecodable``, ``empty``, ``silent`` (peak below -90 dBFS), ``nan`` (NaN or infinite
+    samples), ``refused`` (a header beyond the limits), ``unreadable`` (the operating system said
+    no), ``changed`` (the file changed while it was read).
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -1,6 +1,7 @@
 """The three forms of a path, and where things are kept by default.
 
-- *stored*: bytes, exactly as the file system has them, relative to a root, with ``/`` between parts;
+- *stored*: bytes, exactly as the file system has them, relative to a root, with ``/`` between
+  parts;
 - *usable*: `str` as Python's own functions take it (undecodable bytes as surrogate escapes);
 - *shown*: text that any terminal can print on one line.
 """

@@ -1,7 +1,7 @@
 """Opening `library.db`: connections, pragmas, read-only disks.
 
-Transactions are explicit: a reader's `begin()` is a snapshot (BEGIN), a writer's takes the write lock at once
-(BEGIN IMMEDIATE), so that nothing it has read can have changed when it writes.
+Transactions are explicit: a reader's `begin()` is a snapshot (BEGIN), a writer's takes the write
+lock at once (BEGIN IMMEDIATE), so that nothing it has read can have changed when it writes.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
 def reader(directory: Path) -> Engine:
     """An engine that cannot write. Works on a read-only disk too.
 
-    Raises `LibraryNotFound` where there is no database and `LibraryDamaged` where it cannot be read.
+    Raises `LibraryNotFound` where there is no database and `LibraryDamaged` where it cannot be
+    read.
     """
     path = directory / DATABASE
     if not path.is_file():
@@ -78,8 +79,8 @@ def reader(directory: Path) -> Engine:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
         return engine
     except OperationalError as error:
-        # A WAL database wants its -shm file written even to be read. On a read-only disk nobody writes, so
-        # the file may be taken as it stands, but only if no unmerged log lies beside it.
+        # A WAL database wants its -shm file written even to be read. On a read-only disk nobody
+        # writes, so the file may be taken as it stands, but only if no unmerged log lies beside it.
         log = path.with_name(path.name + "-wal")
         if log.exists() and log.stat().st_size:
             raise LibraryDamaged(
@@ -115,8 +116,22 @@ def writer(directory: Path, *, create: bool = False) -> Engine:
     return _engine(path, mode, "BEGIN IMMEDIATE")
 
 
+def merge_log(engine: Engine) -> None:
+    """Merge the write-ahead log into the database, so that the file can be copied, or read on a
+    read-only disk.
+
+    Leaves it where it is while a reader is in the way; the next run merges it.
+    """
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def library_error(error: Exception, path: Path) -> AudioSearchError:
-    """SQLite's complaint (damaged, locked, full, read-only) as an error of ours, with the remedy."""
+    """SQLite's complaint (damaged, locked, full, read-only) as an error of ours, with the
+    remedy.
+    """
     reason = getattr(error, "orig", None) or error
     text = str(reason)
     if not isinstance(reason, sqlite3.OperationalError):

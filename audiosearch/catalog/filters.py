@@ -1,6 +1,7 @@
 """Filters: which sounds a search may return, decided before any vector is compared.
 
-Units: durations in seconds, rates in Hz. All conditions must hold; where one takes several values, any may.
+Units: durations in seconds, rates in Hz. All conditions must hold; where one takes several values,
+any may.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 class Filter:
     """Conditions on sounds; an empty one allows everything.
 
-    `path`: shell patterns (``*``, ``?``, ``[...]``; ``*`` crosses ``/``) matched with the absolute path or the
-    path below the root; a pattern without any of them matches wherever it occurs. `since`: files modified at that
-    time or later. `tag`: ``word`` is found in any embedded or given metadata, ``key=word`` in that field, without
-    regard to case. `external_id`: exact. `metadata`: top-level fields of the JSON that was set, compared exactly.
+    `path`: shell patterns (``*``, ``?``, ``[...]``; ``*`` crosses ``/``) matched with the absolute
+    path or the path below the root; a pattern without any of them matches wherever it occurs.
+    `since`: files modified at that time or later. `tag`: ``word`` is found in any embedded or given
+    metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
+    top-level fields of the JSON that was set, compared exactly.
     """
 
     min_duration: float | None = None
@@ -62,7 +64,9 @@ _EVERYTHING = Filter()
 
 
 def parse_since(value: str | datetime, now: datetime | None = None) -> datetime:
-    """An ISO date or time (local where it names no zone), or an age: ``36h``, ``7d``, ``2w``, ``3m``, ``1y``."""
+    """An ISO date or time (local where it names no zone), or an age: ``36h``, ``7d``, ``2w``,
+    ``3m``, ``1y``.
+    """
     if isinstance(value, datetime):
         return value
     age = _AGE.fullmatch(value.strip().lower())
@@ -86,8 +90,9 @@ def _several(value: Any) -> tuple[Any, ...]:
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
     """A filter from the mapping that `Library.search` takes.
 
-    Keys are the fields of `Filter`, and ``duration``: a pair (shortest, longest), either of them `None`. Single
-    values may stand alone. Raises `InvalidQuery` on an unknown key or a value of the wrong kind.
+    Keys are the fields of `Filter`, and ``duration``: a pair (shortest, longest), either of them
+    `None`. Single values may stand alone. Raises `InvalidQuery` on an unknown key or a value of the
+    wrong kind.
     """
     if where is None:
         return _EVERYTHING

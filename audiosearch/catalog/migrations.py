@@ -1,6 +1,7 @@
 """Numbered migrations, each applied in one transaction with the row that records it.
 
-A released migration is never edited: a change of the schema is a new function at the end of `MIGRATIONS`.
+A released migration is never edited: a change of the schema is a new function at the end of
+`MIGRATIONS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Queries on the catalog. Each function takes an open connection, so that a caller's reads share one snapshot."""
+"""Queries on the catalog. Each function takes an open connection, so that a caller's reads share
+one snapshot.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ def building_model(connection: Connection) -> StoredModel | None:
     return None if found is None else _model(connection.execute(found).first())
 
 
-def _ids(values: Iterable[int]) -> tuple[str, dict[str, str]]:
+def ids_parameter(values: Iterable[int]) -> tuple[str, dict[str, str]]:
     """A subquery that holds any number of ids in a single parameter."""
     return "(SELECT value FROM json_each(:ids))", {"ids": json.dumps([int(v) for v in values])}
 
@@ -116,7 +118,9 @@ def _sound(row: Row[Any]) -> Sound:
 def iterate_sounds(
     connection: Connection, wanted: Filter | None = None, *, failed: bool | None = None
 ) -> Iterator[Sound]:
-    """Sounds in the order of their paths; `failed` keeps only those that failed, or only the others."""
+    """Sounds in the order of their paths; `failed` keeps only those that failed, or only the
+    others.
+    """
     query = _sound_columns().order_by(roots.c.path, sounds.c.path)
     if wanted:
         query = query.where(and_(*conditions(wanted)))
@@ -153,7 +157,7 @@ def sounds_of_contents(
     connection: Connection, content_ids: Sequence[int], wanted: Filter | None = None
 ) -> dict[int, list[Sound]]:
     """For each content, its sounds that pass the filter, ordered by path."""
-    chosen, values = _ids(content_ids)
+    chosen, values = ids_parameter(content_ids)
     query = _sound_columns().where(text(f"sounds.content_id IN {chosen}"))
     if wanted:
         query = query.where(and_(*conditions(wanted)))
@@ -168,6 +172,15 @@ def sounds_of_contents(
 def content_of_sound(connection: Connection, sound_id: int) -> int | None:
     """The content of a sound; `None` where it has none or does not exist."""
     return connection.execute(select(sounds.c.content_id).where(sounds.c.id == sound_id)).scalar()
+
+
+def contents_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> dict[int, int]:
+    """The content of each of these sounds that has one."""
+    chosen, values = ids_parameter(sound_ids)
+    query = text(
+        f"SELECT id, content_id FROM sounds WHERE id IN {chosen} AND content_id IS NOT NULL"
+    )
+    return {row[0]: row[1] for row in connection.execute(query, values)}
 
 
 def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes | None:
@@ -196,7 +209,7 @@ def allowed_windows(connection: Connection, wanted: Filter, model_id: int) -> np
 
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
     """Where each of these windows lies; ids that no longer exist are left out."""
-    chosen, values = _ids(ids)
+    chosen, values = ids_parameter(ids)
     query = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {chosen}')
     return {row[0]: WindowRow(*row) for row in connection.execute(query, values)}
 
@@ -205,7 +218,7 @@ def windows_of_contents(
     connection: Connection, content_ids: Iterable[int], model_id: int
 ) -> list[WindowRow]:
     """All windows of these contents, by content and position."""
-    chosen, values = _ids(content_ids)
+    chosen, values = ids_parameter(content_ids)
     query = text(
         f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {chosen} '
         "AND model_id = :model ORDER BY content_id, position"
@@ -215,7 +228,7 @@ def windows_of_contents(
 
 def vectors_by_id(connection: Connection, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
     """The stored vectors of these windows."""
-    chosen, values = _ids(ids)
+    chosen, values = ids_parameter(ids)
     query = text(f"SELECT id, vector FROM windows WHERE id IN {chosen}")
     for row in connection.execute(query, values):
         yield row[0], row[1]
@@ -224,7 +237,9 @@ def vectors_by_id(connection: Connection, ids: Iterable[int]) -> Iterator[tuple[
 def vectors_after(
     connection: Connection, model_id: int, after: int, *, upto: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """The model's windows with an id above `after` (and not above `upto`), ascending, with their vectors."""
+    """The model's windows with an id above `after` (and not above `upto`), ascending, with their
+    vectors.
+    """
     query = select(windows.c.id, windows.c.vector).where(
         windows.c.id > after, windows.c.model_id == model_id
     )
@@ -240,8 +255,8 @@ def sample_windows(
 ) -> Iterator[tuple[int, bytes]]:
     """(content id, vector) of a sample of the library that depends on nothing but what is in it.
 
-    The contents with the smallest hashes, since a hash is as good as a die and does not change with order or
-    time; of a long one only `windows_each` windows, evenly spread.
+    The contents with the smallest hashes, since a hash is as good as a die and does not change with
+    order or time; of a long one only `windows_each` windows, evenly spread.
     """
     query = text(
         """

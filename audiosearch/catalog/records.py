@@ -10,10 +10,10 @@ from typing import Any
 class Sound:
     """A file of the library.
 
-    `path` is absolute and opens the file as it is; `root` is the folder that it was indexed under. `content` is the
-    hash of the file (hex): sounds that share it are copies. `tags` was read from the file, `metadata` and
-    `external_id` were set by the program that embeds the library. A file that could not be embedded has
-    `failure` and `reason`, and no audio properties.
+    `path` is absolute and opens the file as it is; `root` is the folder that it was indexed under.
+    `content` is the hash of the file (hex): sounds that share it are copies. `tags` was read from
+    the file, `metadata` and `external_id` were set by the program that embeds the library. A file
+    that could not be embedded has `failure` and `reason`, and no audio properties.
     """
 
     id: int
@@ -47,7 +47,9 @@ class WindowRow:
 
 @dataclass(frozen=True)
 class Root:
-    """A folder of the library, with the number of its sounds; `whole`: scanned from top to bottom."""
+    """A folder of the library, with the number of its sounds; `whole`: scanned from top to
+    bottom.
+    """
 
     id: int
     path: str

@@ -1,11 +1,13 @@
 """The tables of `library.db`.
 
-Sounds are files; contents are what is in them, so that copies share their vectors and a moved file keeps them.
+Sounds are files; contents are what is in them, so that copies share their vectors and a moved file
+keeps them.
 
     roots 1--n sounds n--1 contents 1--n windows n--1 models
 
-Conventions: times in seconds from the start of the file; `mtime_ns` as `os.stat` gives it; hashes are BLAKE2b
-of the whole file (32 bytes); vectors are little-endian float16, unit length; JSON columns hold objects.
+Conventions: times in seconds from the start of the file; `mtime_ns` as `os.stat` gives it; hashes
+are BLAKE2b of the whole file (32 bytes); vectors are little-endian float16, unit length; JSON
+columns hold objects.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ models = Table(
     Column("dimension", Integer, nullable=False),
 )
 
-# `whole` roots are scanned from top to bottom; the others only hold files that were added one by one.
+# `whole` roots are scanned from top to bottom; the others only hold files that were added one by
+# one.
 roots = Table(
     "roots",
     metadata,
@@ -75,7 +78,8 @@ contents = Table(
     Column("truncated", Text),
 )
 
-# AUTOINCREMENT: ids are never used twice, so an id in an old cache or a client's hand cannot come to mean another.
+# AUTOINCREMENT: ids are never used twice, so an id in an old cache or a client's hand cannot come
+# to mean another.
 sounds = Table(
     "sounds",
     metadata,

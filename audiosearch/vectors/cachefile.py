@@ -4,8 +4,8 @@ FAISS reads its part from the front and ignores what follows, so the footer can 
 
     FAISS index | footer as JSON | length of the footer, 4 bytes little-endian | b"ASVC"
 
-The footer carries a CRC-32 of the index; it is checked at every opening (100 MB: 17 ms), so that neither a torn
-nor a rotten file is ever handed to FAISS's own reader, which trusts what it reads.
+The footer carries a CRC-32 of the index; it is checked at every opening (100 MB: 17 ms), so that
+neither a torn nor a rotten file is ever handed to FAISS's own reader, which trusts what it reads.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ class CacheUnusable(Exception):
 
 
 class SnapshotTooOld(CacheUnusable):
-    """The cache was put in place after the reader's snapshot was taken: read again from a new one."""
+    """The cache was put in place after the reader's snapshot was taken: read again from a new
+    one.
+    """
 
 
 @dataclass(frozen=True)
 class CacheFooter:
     """What a cache file holds: the `count` vectors of model `model` with window ids up to `covers`.
 
-    `generation` is the library's when the file was made. `trained_on` is the number of vectors that its coarse
-    quantiser was trained on, 0 for a flat index.
+    `generation` is the library's when the file was made. `trained_on` is the number of vectors that
+    its coarse quantiser was trained on, 0 for a flat index.
     """
 
     library_id: str
@@ -112,16 +114,17 @@ def read_footer(directory: Path) -> CacheFooter:
     return footer
 
 
-def read_cache(directory: Path, footer: CacheFooter) -> Any:
-    """The FAISS index, memory-mapped where its kind allows. Raises `CacheUnusable` where its bytes are not those
-    that were written."""
+def read_cache(directory: Path, footer: CacheFooter, *, writable: bool = False) -> Any:
+    """The FAISS index, memory-mapped unless it is to be changed. Raises `CacheUnusable` where its
+    bytes are not those that were written.
+    """
     path = directory / CACHE
     try:
         if _crc32(path, footer.index_bytes) != footer.crc32:
             raise CacheUnusable("its checksum is wrong")
         import faiss
 
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        index = faiss.read_index(str(path), 0 if writable else faiss.IO_FLAG_MMAP_IFC)
     except (OSError, RuntimeError) as error:
         raise CacheUnusable(f"it cannot be read ({error})") from error
     if index.ntotal != footer.count or index.d != footer.dimension:

@@ -17,7 +17,9 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def to_blob(vector: np.ndarray) -> bytes:
-    """(d,) float -> its stored bytes. A vector with NaN or infinity is refused: it would poison every search."""
+    """(d,) float -> its stored bytes. A vector with NaN or infinity is refused: it would poison
+    every search.
+    """
     if not np.isfinite(vector).all():
         raise ValueError("a vector with NaN or infinite values cannot be stored")
     return np.asarray(vector, dtype=STORED).tobytes()
@@ -32,7 +34,8 @@ def from_blobs(blobs: Iterable[bytes], dimension: int) -> np.ndarray:
 def exact_scores(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
     """Cosines of (n, d) with (d,) as float32.
 
-    Summed in float64 and rounded once: a score then does not depend on how many others were computed with it,
-    and two searches that find the same window by different ways agree on it to the last bit.
+    Summed in float64 and rounded once: a score then does not depend on how many others were
+    computed with it, and two searches that find the same window by different ways agree on it to
+    the last bit.
     """
     return (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)

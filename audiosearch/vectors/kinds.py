@@ -1,10 +1,12 @@
 """Which FAISS index for how many windows, and how each kind is made, extended and searched.
 
-- ``flat``: float16 scalar quantiser, every vector compared. Exact but for the rounding that storage does anyway.
-- ``ivf``: inverted lists with an int8 scalar quantiser, some lists compared; candidates are re-ranked exactly.
+- ``flat``: float16 scalar quantiser, every vector compared. Exact but for the rounding that storage
+  does anyway.
+- ``ivf``: inverted lists with an int8 scalar quantiser, some lists compared; candidates are
+  re-ranked exactly.
 
-HNSW is not among them: it cannot delete. Measured with 512-d on one thread at 1 M windows: flat float16 62 ms,
-IVF4096,SQ8 with 32 probes 0.85 ms at recall@10 0.989.
+HNSW is not among them: it cannot delete. Measured with 512-d on one thread at 1 M windows: flat
+float16 62 ms, IVF4096,SQ8 with 32 probes 0.85 ms at recall@10 0.989.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import numpy as np
 # Up to here a flat search stays below 30 ms, and below the cost of a full-size text tower.
 FLAT_UPTO = 300_000
 
-# k-means needs some 40 points a list to place its centre; more changes nothing that can be measured.
+# k-means needs some 40 points a list to place its centre; more changes nothing that can be
+# measured.
 _TRAINING_POINTS_PER_LIST = 40
 _PROBES = 32
 _ADD_BATCH = 20_000
@@ -29,7 +32,9 @@ def kind_for(count: int) -> str:
 
 
 def lists_for(count: int) -> int:
-    """Number of inverted lists: 4 sqrt(n) as a power of two, within what FAISS's authors advise (4 to 16 sqrt n)."""
+    """Number of inverted lists: 4 sqrt(n) as a power of two, within what FAISS's authors advise (4
+    to 16 sqrt n).
+    """
     return int(2 ** round(np.log2(4 * np.sqrt(count))))
 
 
@@ -80,10 +85,11 @@ def remove(index: Any, ids: np.ndarray) -> int:
 def search(
     index: Any, kind: str, query: np.ndarray, k: int, selector: Any, allowed_part: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest to (d,) among the selected: ids (int64) and scores, best first, at most k of each.
+    """The k nearest to (d,) among the selected: ids (int64) and scores, best first, at most k of
+    each.
 
-    `allowed_part` (0..1) is the part of the index that the selector lets through: the smaller, the more lists
-    are probed, so that a filter does not cost recall.
+    `allowed_part` (0..1) is the part of the index that the selector lets through: the smaller, the
+    more lists are probed, so that a filter does not cost recall.
     """
     import faiss
 

@@ -1,8 +1,8 @@
 """Nearest windows: the cache, the rows that came after it, and the rows that were deleted since.
 
-A `WindowSearch` is one immutable state of a library: made under a read transaction, it answers for exactly the
-rows which that transaction saw. It is cheap to bring up to the next state (`current`), because the cache stays
-mapped and only the rows after it are read.
+A `WindowSearch` is one immutable state of a library: made under a read transaction, it answers for
+exactly the rows which that transaction saw. It is cheap to bring up to the next state (`current`),
+because the cache stays mapped and only the rows after it are read.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from audiosearch.vectors.codec import exact_scores, from_blobs
 
 log = logging.getLogger(__name__)
 
-# With so few allowed windows, reading their vectors from SQLite beats walking the index with a selector; an
-# inverted index would also miss some of them.
+# With so few allowed windows, reading their vectors from SQLite beats walking the index with a
+# selector; an inverted index would also miss some of them.
 _EXACT_UPTO = {"flat": 1_000, "ivf": 20_000}
 
 # Candidates per result wanted: float16 storage reorders only near ties, int8 a little more.
@@ -73,10 +73,11 @@ class WindowSearch:
         allowed: np.ndarray | None = None,
         excluded: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k windows nearest to a unit vector (d,): ids (int64), and their exact cosines (float32), best first.
+        """The k windows nearest to a unit vector (d,): ids (int64), and their exact cosines
+        (float32), best first.
 
-        `allowed` and `excluded` are window ids (int64, ascending): only the former, none of the latter. Scores
-        come from the vectors in the database, whichever way a window was found.
+        `allowed` and `excluded` are window ids (int64, ascending): only the former, none of the
+        latter. Scores come from the vectors in the database, whichever way a window was found.
         """
         import faiss
 
@@ -139,7 +140,8 @@ class WindowSearch:
     ) -> tuple[np.ndarray, np.ndarray]:
         found, vectors = vectors_of(connection, ids, self.model.dimension)
         scores = exact_scores(vectors, query)
-        # By score, then by id; ties that matter to people are broken by path, once the sounds are known.
+        # By score, then by id; ties that matter to people are broken by path, once the sounds are
+        # known.
         order = np.lexsort((found, -scores))[:k]
         return found[order], scores[order]
 
@@ -170,7 +172,8 @@ def batches(
 
 
 def usable_footer(connection: Connection, directory: Path, model: StoredModel) -> CacheFooter:
-    """The footer of the cache, if the file is one of this library, this model and this state or an earlier one.
+    """The footer of the cache, if the file is one of this library, this model and this state or an
+    earlier one.
 
     Raises `CacheUnusable`; too old is a file written before the tombstones that are kept.
     """
@@ -187,7 +190,9 @@ def usable_footer(connection: Connection, directory: Path, model: StoredModel) -
 
 
 def _base(connection: Connection, directory: Path, model: StoredModel) -> _Base:
-    """The cache file, or where there is no usable one, a flat index made in memory from the database."""
+    """The cache file, or where there is no usable one, a flat index made in memory from the
+    database.
+    """
     try:
         footer = usable_footer(connection, directory, model)
         index = read_cache(directory, footer)

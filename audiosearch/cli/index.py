@@ -1,0 +1,190 @@
+"""`audiosearch index`: bring a library up to date with folders of sounds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from audiosearch.cli import render
+from audiosearch.cli.options import Json, LibraryDir
+from audiosearch.paths import default_library, shown
+
+if TYPE_CHECKING:
+    from indexer.progress import Progress
+    from indexer.summary import Summary
+
+_FAILURES_SHOWN = 10
+
+
+def index(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FOLDER...", help="Folders of sounds. None: all folders of the library again."
+        ),
+    ] = None,
+    library: LibraryDir = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Embed with this model, and switch to it when all is done."
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Leave out names or paths that match. Repeatable."),
+    ] = None,
+    follow_symlinks: Annotated[
+        bool, typer.Option("--follow-symlinks", help="Go through symbolic links.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Forget vanished sounds even if they are most of them.")
+    ] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Look into files whose size and date are unchanged.")
+    ] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try files again that failed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Decoding processes. Default: one a processor."),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for another program that writes the library.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Index folders of sounds, or bring the library up to date with them.
+
+    What is unchanged is skipped, what was moved keeps its place, and files that are gone are
+    forgotten. Can be interrupted at any time: the next run goes on from there.
+    """
+    from indexer.options import Options
+    from indexer.run import index as run
+
+    where = library if library is not None else default_library()
+    options = Options(
+        exclude=tuple(exclude or ()),
+        follow_symlinks=follow_symlinks,
+        prune=prune,
+        rehash=rehash,
+        retry=retry,
+        dry_run=dry_run,
+        model=model,
+        workers=workers,
+        wait=None if wait else 0.0,
+    )
+    cancel = threading.Event()
+    _on_interrupt(cancel)
+    bar = _Bar()
+    try:
+        summary = run(
+            where.expanduser(),
+            folders or [],
+            options,
+            on_progress=bar.show,
+            cancel=cancel,
+            files=False,
+        )
+    finally:
+        bar.close()
+    _tell(summary)
+    if as_json:
+        render.json_line(asdict(summary))
+    if summary.interrupted:
+        raise typer.Exit(130)
+
+
+def _on_interrupt(cancel: threading.Event) -> None:
+    """The first Ctrl-C (or SIGTERM) ends the run after the batch in hand, the second at once."""
+
+    def interrupted(number: int, frame: Any) -> None:
+        if cancel.is_set():
+            os._exit(130)  # the database takes it like a power cut: what was committed stays
+        cancel.set()
+        typer.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+
+
+class _Bar:
+    """Progress on stderr, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage = ""
+
+    def show(self, progress: Progress) -> None:
+        from tqdm import tqdm
+
+        if progress.stage != self._stage:
+            self.close()
+            self._stage = progress.stage
+            titles = {"scan": "scanning", "index": "indexing", "cache": "finishing"}
+            self._bar = tqdm(
+                total=progress.total,
+                desc=titles[progress.stage],
+                unit=" files",
+                disable=None,
+                leave=False,
+                dynamic_ncols=True,
+            )
+        self._bar.update(progress.done - self._bar.n)
+        if progress.stage == "index":
+            speed = progress.seconds / max(self._bar.format_dict["elapsed"], 1e-3)
+            self._bar.set_postfix_str(
+                f"{progress.seconds / 3600:.2f} h, {speed:.0f}x realtime, {progress.failed} failed",
+                refresh=False,
+            )
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _tell(summary: Summary) -> None:
+    """The summary, on stderr."""
+    for notice in summary.notices:
+        typer.echo(f"audiosearch: {notice}", err=True)
+    names = {
+        "added": "added",
+        "updated": "updated",
+        "moved": "moved",
+        "copied": "copies",
+        "unchanged": "unchanged",
+        "removed": "removed",
+        "gone": "gone but kept",
+        "failed": "failed",
+        "known_failures": "failed before",
+    }
+    counts = [
+        f"{getattr(summary, key)} {name}" for key, name in names.items() if getattr(summary, key)
+    ]
+    what = ", ".join(counts) or "nothing to do"
+    if summary.dry_run:
+        typer.echo(f"would be: {what}", err=True)
+        return
+    speed = ""
+    if summary.seconds:
+        rate = summary.seconds / max(summary.elapsed, 1e-3)
+        speed = f" ({render.clock(summary.seconds, tenths=False)} of audio, {rate:.0f}x realtime)"
+    took = f" in {summary.elapsed:.1f} s"
+    typer.echo(what + took + speed, err=True)
+    for failure in summary.failures[:_FAILURES_SHOWN]:
+        typer.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}", err=True)
+    more = len(summary.failures) - _FAILURES_SHOWN
+    if more > 0:
+        typer.echo(f"  and {more} more: see audiosearch status --failed", err=True)
+    if summary.switched:
+        typer.echo("the new model answers from now on", err=True)
+    if summary.interrupted:
+        typer.echo("interrupted: what is done is kept, run it again to go on", err=True)

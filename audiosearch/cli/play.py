@@ -1,0 +1,55 @@
+"""Playing a stretch of a file with whatever player the machine has."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import typer
+
+from audiosearch.errors import AudioSearchError
+
+# Name, and arguments with places for start and length in seconds and the file. The first that is
+# there plays.
+_PLAYERS = (
+    (
+        "mpv",
+        ["--no-video", "--really-quiet", "--start={start}", "--length={length}", "--", "{file}"],
+    ),
+    (
+        "ffplay",
+        [
+            "-nodisp",
+            "-autoexit",
+            "-loglevel",
+            "quiet",
+            "-ss",
+            "{start}",
+            "-t",
+            "{length}",
+            "{file}",
+        ],
+    ),
+    ("play", ["-q", "{file}", "trim", "{start}", "{length}"]),
+    ("cvlc", ["--play-and-exit", "--start-time={start}", "--run-time={length}", "{file}"]),
+    ("afplay", ["{file}"]),
+)
+
+
+def play(path: str, start: float, end: float) -> None:
+    """Play a file from `start` to `end` seconds. Raises `AudioSearchError` where no player is
+    found.
+    """
+    for name, arguments in _PLAYERS:
+        found = shutil.which(name)
+        if found:
+            values = {"start": f"{start:.3f}", "length": f"{end - start:.3f}", "file": path}
+            typer.echo(f"playing {start:.1f}-{end:.1f} s with {name}", err=True)
+            done = subprocess.run(
+                [found, *(part.format(**values) for part in arguments)], check=False
+            )
+            if done.returncode:
+                raise AudioSearchError(f"{name} could not play {path}")
+            return
+    names = ", ".join(name for name, _ in _PLAYERS)
+    raise AudioSearchError(f"there is no player to play it with: install one of {names}")

@@ -1,0 +1,128 @@
+"""Results as people read them (tables within the terminal's width) and as programs do (JSON lines,
+paths).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from audiosearch.paths import shown
+from audiosearch.results import Hit
+
+_NARROWEST = 12
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def clock(seconds: float, *, tenths: bool = True) -> str:
+    """Seconds as ``m:ss.t`` or ``h:mm:ss.t``."""
+    rounded = round(seconds, 1 if tenths else 0)
+    minutes, rest = divmod(rounded, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    tail = f"{rest:04.1f}" if tenths else f"{int(rest):02d}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def columns(text: str) -> int:
+    """Columns that a text takes in a terminal: two for a wide character, none for a combining
+    one.
+    """
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def fitted(text: str, width: int) -> str:
+    """A path within `width` columns: its middle gives way, since its end says which file it is."""
+    if columns(text) <= width:
+        return text
+    name_room = max(width - 1 - width // 4, 1)
+    tail = ""
+    for c in reversed(text):
+        if columns(c + tail) > name_room:
+            break
+        tail = c + tail
+    head = ""
+    for c in text:
+        if columns(head + c) > width - 1 - columns(tail):
+            break
+        head += c
+    return head + "…" + tail
+
+
+def near(path: str) -> str:
+    """A path as one would type it here: relative where it lies below the current directory."""
+    here = str(Path.cwd())
+    prefix = here.rstrip(os.sep) + os.sep
+    return shown(path[len(prefix) :] if path.startswith(prefix) else path)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> None:
+    """Print a table; the last column, a path, gets the room that is left."""
+    body = [list(row) for row in rows]
+    widths = [max(columns(cell) for cell in column) for column in zip(heads, *body, strict=True)]
+    room = terminal_width() - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    widths[-1] = max(_NARROWEST, min(widths[-1], room))
+    for row in [list(heads), *body]:
+        cells = []
+        for cell, width, to_right in zip(row, widths, right, strict=True):
+            text = fitted(cell, width)
+            space = " " * (width - columns(text))
+            cells.append(space + text if to_right else text + space)
+        typer.echo("  ".join(cells).rstrip())
+
+
+def json_line(record: Any) -> None:
+    """One object as a line of ASCII JSON; bytes of paths that are not UTF-8 survive as lone
+    surrogates.
+    """
+    typer.echo(json.dumps(record, ensure_ascii=True))
+
+
+def hits(found: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> None:
+    """Print hits in the form that was asked for."""
+    if as_json:
+        for hit in found:
+            json_line(asdict(hit))
+    elif null:
+        for hit in found:
+            sys.stdout.buffer.write(os.fsencode(hit.path) + b"\0")
+        sys.stdout.buffer.flush()
+    elif paths:
+        for hit in found:
+            sys.stdout.buffer.write(os.fsencode(hit.path) + b"\n")
+        sys.stdout.buffer.flush()
+    elif found:
+        _hit_table(found)
+
+
+def _hit_table(found: Sequence[Hit]) -> None:
+    rows = []
+    for hit in found:
+        copies = f" (+{len(hit.copies)} copies)" if hit.copies else ""
+        rows.append(
+            (
+                str(hit.rank),
+                f"{hit.score:.3f}",
+                f"{hit.percentile:.1f}",
+                f"{clock(hit.start)}-{clock(hit.end)}",
+                clock(hit.duration),
+                near(hit.path) + copies,
+            )
+        )
+    heads = ("#", "score", "pct", "heard at", "length", "sound")
+    table(heads, rows, (True, True, True, True, True, False))

@@ -1,0 +1,205 @@
+"""Is a library sound? Reads everything, changes nothing.
+
+A finding is an ``error`` (the library contradicts itself: answers may be wrong) or a ``notice``
+(something to know: failed files, a stale cache, an unfinished run, files that are gone or changed).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError
+
+from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.errors import AudioSearchError, LibraryDamaged
+from audiosearch.vectors.cachefile import CacheUnusable, read_cache
+from audiosearch.vectors.search import batches, usable_footer
+
+# float16 storage moves the length of a unit vector by less than this.
+UNIT_TOLERANCE = 2e-3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `check` found; `code` is stable, for programs."""
+
+    level: Literal["error", "notice"]
+    code: str
+    message: str
+
+
+def check(directory: Path, *, quick: bool = False) -> list[Finding]:
+    """Check a library. `quick` leaves out what takes time in proportion to vectors and files.
+
+    Raises `LibraryNotFound` and `LibraryTooNew`; a database that cannot be read is a finding.
+    """
+    try:
+        engine = database.reader(directory)
+    except LibraryDamaged as error:
+        return [Finding("error", "database", str(error))]
+    try:
+        with engine.connect() as connection:
+            migrations.check_version(connection, str(directory))
+            return list(_findings(connection, directory, quick))
+    except DatabaseError as error:
+        damaged = database.library_error(error, directory / database.DATABASE)
+        return [Finding("error", "database", str(damaged))]
+    finally:
+        engine.dispose()
+
+
+def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[Finding]:
+    pragma = "quick_check" if quick else "integrity_check"
+    for (line,) in connection.execute(text(f"PRAGMA {pragma}(10)")).all():
+        if line != "ok":
+            yield Finding("error", "database", f"SQLite: {line}")
+    for row in connection.execute(text("PRAGMA foreign_key_check")).all():
+        yield Finding(
+            "error", "orphan", f"a row of {row[0]} points to a row of {row[2]} that is gone"
+        )
+    yield from _rows(connection)
+    model = reading.active_model(connection)
+    if model:
+        yield from _model(model)
+        if not quick:
+            yield from _vectors(connection, model)
+        yield from _cache(connection, directory, model, quick)
+    building = reading.building_model(connection)
+    if building:
+        message = f"vectors of the model {building.name} are being built and not finished"
+        yield Finding("notice", "building", message)
+    failed = reading.counts(connection)["failed"]
+    if failed:
+        message = f"{failed} files could not be embedded: audiosearch status --failed"
+        yield Finding("notice", "failed", message)
+    if not quick:
+        yield from _files(connection)
+
+
+_CONTRADICTIONS = {
+    "no content": (
+        "sounds have neither content nor failure",
+        "SELECT count(*) FROM sounds s WHERE content_id IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.sound_id = s.id)",
+    ),
+    "both": (
+        "sounds have both content and failure",
+        "SELECT count(*) FROM sounds s JOIN failures f ON f.sound_id = s.id "
+        "WHERE s.content_id IS NOT NULL",
+    ),
+    "unused content": (
+        "contents belong to no sound",
+        "SELECT count(*) FROM contents c "
+        "WHERE NOT EXISTS (SELECT 1 FROM sounds s WHERE s.content_id = c.id)",
+    ),
+    "no embedding": (
+        "contents have no vectors of the library's model",
+        "SELECT count(*) FROM contents c WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE "
+        "e.content_id = c.id AND e.model_id = (SELECT value FROM meta WHERE key = 'active_model')) "
+        "AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_id = c.id AND e.model_id = "
+        "(SELECT value FROM meta WHERE key = 'building_model'))",
+    ),
+    "no windows": (
+        "embeddings have no windows",
+        "SELECT count(*) FROM embeddings e WHERE NOT EXISTS (SELECT 1 FROM windows w "
+        "WHERE w.content_id = e.content_id AND w.model_id = e.model_id)",
+    ),
+    "stray windows": (
+        "windows belong to no embedding",
+        "SELECT count(*) FROM windows w WHERE NOT EXISTS (SELECT 1 FROM embeddings e "
+        "WHERE w.content_id = e.content_id AND w.model_id = e.model_id)",
+    ),
+    "times": (
+        "windows lie outside their sound",
+        "SELECT count(*) FROM windows w JOIN contents c ON c.id = w.content_id "
+        'WHERE w.start < 0 OR w."end" <= w.start OR w."end" > c.duration + 1e-6',
+    ),
+}
+
+
+def _rows(connection: Connection) -> Iterator[Finding]:
+    for message, query in _CONTRADICTIONS.values():
+        count = connection.execute(text(query)).scalar_one()
+        if count:
+            yield Finding("error", "rows", f"{count} {message}")
+
+
+def _model(model: StoredModel) -> Iterator[Finding]:
+    from audiosearch.models.registry import load_model
+
+    try:
+        installed = load_model(model.name)
+    except AudioSearchError as error:
+        yield Finding("notice", "model", f"the library's model cannot be loaded: {error}")
+        return
+    if installed.identity.digest != model.digest:
+        yield Finding(
+            "notice",
+            "model",
+            f"the model {model.name} is not the one that the library was built with: "
+            f"audiosearch index --model {model.name} builds its vectors anew",
+        )
+
+
+def _vectors(connection: Connection, model: StoredModel) -> Iterator[Finding]:
+    size = connection.execute(
+        text("SELECT count(*) FROM windows WHERE model_id = :m AND length(vector) != :n"),
+        {"m": model.id, "n": 2 * model.dimension},
+    ).scalar_one()
+    if size:
+        yield Finding("error", "vectors", f"{size} vectors do not have {model.dimension} values")
+        return
+    bad = 0
+    for _, vectors in batches(reading.vectors_after(connection, model.id, 0), model.dimension):
+        lengths = np.linalg.norm(vectors, axis=1)
+        bad += int((~(np.abs(lengths - 1) < UNIT_TOLERANCE)).sum())
+    if bad:
+        yield Finding("error", "vectors", f"{bad} vectors are not finite or not of unit length")
+
+
+def _cache(
+    connection: Connection, directory: Path, model: StoredModel, quick: bool
+) -> Iterator[Finding]:
+    try:
+        footer = usable_footer(connection, directory, model)
+        if not quick:
+            read_cache(directory, footer)
+    except CacheUnusable as reason:
+        if reading.count_windows(connection, model.id):
+            message = f"the vector cache is not used: {reason}; the next index run writes a new one"
+            yield Finding("notice", "cache", message)
+        return
+    covered = connection.execute(
+        text("SELECT count(*) FROM windows WHERE model_id = :m AND id <= :upto"),
+        {"m": model.id, "upto": footer.covers},
+    ).scalar_one()
+    dead = [i for i in reading.dead_windows(connection, footer.generation) if i <= footer.covers]
+    if covered != footer.count - len(dead):
+        message = (
+            f"the vector cache holds {footer.count - len(dead)} windows, the database {covered}"
+        )
+        yield Finding("error", "cache", f"{message}: audiosearch doctor --repair")
+    elif reading.last_window(connection, model.id) > footer.covers:
+        yield Finding("notice", "cache", "the vector cache is behind: the next index run renews it")
+
+
+def _files(connection: Connection) -> Iterator[Finding]:
+    gone = changed = 0
+    for sound in reading.iterate_sounds(connection):
+        try:
+            now = os.stat(sound.path)  # noqa: PTH116
+        except OSError:
+            gone += 1
+            continue
+        changed += (now.st_size, now.st_mtime_ns) != (sound.size, sound.mtime_ns)
+    if gone:
+        yield Finding("notice", "gone", f"{gone} files are gone or cannot be reached")
+    if changed:
+        yield Finding("notice", "changed", f"{changed} files have changed: audiosearch index")

@@ -1,0 +1,509 @@
+"""`Library`: a directory of embeddings that can be searched, and through which it is written.
+
+    with Library.open("~/sfx.library") as library:
+        for hit in library.search("campfire crackling", k=10, where={"duration": (1, 30)}):
+            print(hit.score, hit.path, hit.start, hit.end)
+
+Reading is thread-safe and needs no lock; each call sees one state of the library, and the next call
+sees what a writer has finished meanwhile. Writing (`add`, `remove`, `describe`) takes the writer's
+lock for as long as it lasts.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch import paths, query, ranking
+from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.filters import Filter, make_filter
+from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.errors import InvalidQuery, LibraryDamaged, ModelMismatch, SoundNotFound
+from audiosearch.results import Classification, Failure, Hit, RootStatus, Status
+from audiosearch.vectors.cachefile import CACHE, CacheUnusable, SnapshotTooOld
+from audiosearch.vectors.codec import from_blobs
+from audiosearch.vectors.search import SearchState, WindowSearch, usable_footer
+
+if TYPE_CHECKING:
+    import threading as _threading
+
+    from audiosearch.models.model import Model
+    from indexer.progress import Progress
+    from indexer.summary import RemovalSummary, Summary
+
+Where = Filter | Mapping[str, Any] | None
+
+# A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
+_SNAPSHOT_TRIES = 5
+
+# Filters whose windows are remembered for the present state of the library.
+_FILTERS_KEPT = 32
+
+
+class Library:
+    """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
+
+    def __init__(self, directory: Path, model: Model | None) -> None:
+        self.directory = directory
+        self._engine = database.reader(directory)
+        self._model = model
+        self._model_lock = threading.Lock()
+        self._search_state = SearchState(directory)
+        self._per_state: tuple[tuple[int, int], dict[Any, Any]] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        model: str | Model | None = None,
+        create: bool = False,
+    ) -> Library:
+        """Open the library in `directory` (default: ``$AUDIOSEARCH_LIBRARY``, else the user's own).
+
+        `model`: a name or a loaded `Model` to insist on; by default, the one that the library was
+        built with. `create`: make an empty library where there is none. Raises `LibraryNotFound`,
+        `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound` or `ModelMismatch`.
+        """
+        from audiosearch.models.model import Model
+        from audiosearch.models.registry import load_model
+
+        where = Path(directory).expanduser() if directory is not None else paths.default_library()
+        if create:
+            from indexer.store import create_library
+
+            create_library(where)
+        given = model if isinstance(model, Model) else load_model(model) if model else None
+        library = cls(where, given)
+        try:
+            with library._reading() as connection:
+                version = migrations.check_version(connection, str(where))
+                stored = reading.active_model(connection) if version else None
+            if not version:
+                raise LibraryDamaged(f"{where / database.DATABASE} is not a library of audiosearch")
+            if version < migrations.SCHEMA_VERSION:
+                from indexer.store import upgrade_library
+
+                upgrade_library(where)
+            if given and stored:
+                check_same_model(given, stored, where)
+        except BaseException:
+            library.close()
+            raise
+        return library
+
+    def close(self) -> None:
+        """Give back connections and files."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """One snapshot of the database."""
+        with database.translating(self.directory), self._engine.connect() as connection:
+            yield connection
+
+    # -- the model ----------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Model:
+        """The model that this library's vectors come from, loaded at first use.
+
+        Raises `ModelMismatch` where the model of that name is not the one that built the library.
+        """
+        with self._model_lock:
+            if self._model is None:
+                from audiosearch.models.registry import load_model
+
+                with self._reading() as connection:
+                    stored = reading.active_model(connection)
+                model = load_model(stored.name) if stored else load_model()
+                if stored:
+                    check_same_model(model, stored, self.directory)
+                self._model = model
+            return self._model
+
+    def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
+        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's
+        own).
+        """
+        from audiosearch.models.model import apply_template
+
+        model = self.model
+        chosen = model.bundle.query_template if template is None else template
+        for text in texts:
+            query.check_text(text)
+        return model.embed_text([apply_template(chosen, text) for text in texts])
+
+    def embed_audio(
+        self, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None
+    ) -> np.ndarray:
+        """(d,) float32 unit vector of a file, or of its part from `start` to `end` seconds: the
+        mean of its windows.
+
+        Raises `AudioRejected` with the reason where there is none.
+        """
+        from audiosearch.embedding import embed_file
+
+        return embed_file(self.model, os.fspath(path), start, end).mean
+
+    # -- searching ----------------------------------------------------------------------------
+
+    def search(
+        self,
+        what: query.Query,
+        k: int = 10,
+        *,
+        where: Where = None,
+        template: str | None = None,
+        moments: bool = False,
+        group: bool = False,
+    ) -> list[Hit]:
+        """The k nearest sounds, best first.
+
+        `what`: a text, a `Term`, a sequence of them, or a vector (d,). `where`: a `Filter` or its
+        fields as a mapping; it decides before any vector is compared. `template`: in place of the
+        model's, for text terms; it holds ``{}``. `moments`: every matching stretch is a hit, not
+        just the best of each sound. `group`: sounds with identical content are one hit. Raises
+        `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
+        """
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        wanted = make_filter(where)
+        terms = query.as_terms(what)
+        vector: np.ndarray | None = None
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reading() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                if vector is None or len(vector) != stored.dimension:
+                    vector = self._query_vector(connection, terms, stored, template)
+                try:
+                    search = self._search_state.current(connection, stored)
+                except SnapshotTooOld:
+                    if attempt + 1 == _SNAPSHOT_TRIES:
+                        raise
+                    continue
+                return self._hits(connection, search, vector, wanted, k, moments, group)
+        raise AssertionError("unreachable")
+
+    def similar(
+        self,
+        sound: str | os.PathLike[str] | int,
+        k: int = 10,
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        where: Where = None,
+        moments: bool = False,
+        group: bool = False,
+    ) -> list[Hit]:
+        """The k sounds nearest to a file (in the library or not) or to a stored sound's id; itself
+        among them.
+        """
+        if isinstance(sound, int):
+            term = query.Term(id=sound)
+        else:
+            term = query.Term(path=os.fspath(sound), start=start, end=end)
+        return self.search(term, k, where=where, moments=moments, group=group)
+
+    def _query_vector(
+        self,
+        connection: Connection,
+        terms: Sequence[query.Term],
+        stored: StoredModel,
+        template: str | None,
+    ) -> np.ndarray:
+        texts = [term.text for term in terms if term.text is not None]
+        embedded = iter(self.embed_text(texts, template=template) if texts else ())
+        vectors = [
+            next(embedded) if term.text is not None else self._term_vector(connection, term, stored)
+            for term in terms
+        ]
+        return query.compose(vectors, [term.weight for term in terms])
+
+    def _term_vector(
+        self, connection: Connection, term: query.Term, stored: StoredModel
+    ) -> np.ndarray:
+        if term.vector is not None:
+            if np.shape(term.vector) != (stored.dimension,):
+                raise InvalidQuery(
+                    f"a query vector has shape {np.shape(term.vector)}, "
+                    f"this library's have ({stored.dimension},)"
+                )
+            return term.vector
+        if term.id is not None:
+            vector = self._stored_mean(connection, term.id, stored)
+            if vector is None:
+                raise SoundNotFound(f"there is no sound with id {term.id} in {self.directory}")
+            return vector
+        assert term.path is not None
+        whole = term.start == 0 and term.end is None
+        known = self._unchanged(connection, term.path) if whole else None
+        vector = self._stored_mean(connection, known, stored) if known else None
+        if vector is None:
+            vector = self.embed_audio(term.path, term.start, term.end)
+        return vector
+
+    def _unchanged(self, connection: Connection, path: str) -> int | None:
+        """The id of the stored sound at a path, if the file is still what was indexed."""
+        absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
+        try:
+            now = os.stat(absolute)  # noqa: PTH116
+        except OSError:
+            return None  # reading it will say why
+        sound = reading.sound_by_path(connection, absolute)
+        if sound and (sound.size, sound.mtime_ns) == (now.st_size, now.st_mtime_ns):
+            return sound.id
+        return None
+
+    def _stored_mean(
+        self, connection: Connection, sound_id: int, stored: StoredModel
+    ) -> np.ndarray | None:
+        content = reading.content_of_sound(connection, sound_id)
+        blob = reading.mean_vector(connection, content, stored.id) if content else None
+        return from_blobs([blob], stored.dimension)[0] if blob else None
+
+    def _hits(
+        self,
+        connection: Connection,
+        search: WindowSearch,
+        vector: np.ndarray,
+        wanted: Filter,
+        k: int,
+        moments: bool,
+        group: bool,
+    ) -> list[Hit]:
+        model_id = search.model.id
+        allowed = None
+        if wanted:
+            allowed = self._remembered(
+                search,
+                wanted,
+                lambda: reading.allowed_windows(connection, wanted, model_id),
+            )
+        find = ranking.all_moments if moments else ranking.best_moments
+        found = find(connection, search, vector, min(k, search.count), allowed)
+        sample = self._remembered(
+            search,
+            "sample",
+            lambda: ranking.Sample(connection, model_id, search.model.dimension),
+        )
+        scores = sorted({moment.score for moment in found})
+        percentiles = sample.percentiles(vector, np.array(scores, dtype=np.float32))
+        return ranking.make_hits(
+            found,
+            reading.sounds_of_contents(connection, [m.content_id for m in found], wanted),
+            dict(zip(scores, percentiles.tolist(), strict=True)),
+            k,
+            group,
+        )
+
+    def _remembered(self, search: WindowSearch, key: Any, make: Callable[[], Any]) -> Any:
+        """A value that holds for this state of the library only."""
+        state = (search.generation, search.model.id)
+        kept = self._per_state
+        if kept is None or kept[0] != state:
+            kept = (state, {})
+            self._per_state = kept
+        if key not in kept[1]:
+            if len(kept[1]) >= _FILTERS_KEPT:
+                kept[1].clear()
+            kept[1][key] = make()
+        return kept[1][key]
+
+    def classify(
+        self,
+        files: Iterable[str | os.PathLike[str]],
+        labels: Sequence[str],
+        *,
+        template: str | None = None,
+        multi: bool = False,
+    ) -> Iterator[Classification]:
+        """Score each file against labels that need no training (zero-shot); see `results.Label` for
+        the scores.
+
+        `multi`: labels do not exclude each other, and each is looked for in every window. Files
+        need not be in the library. Raises `InvalidQuery`, `AudioRejected`.
+        """
+        from audiosearch.classification import classify
+
+        return classify(self.model, [os.fspath(f) for f in files], labels, template, multi)
+
+    # -- what is in it ------------------------------------------------------------------------
+
+    def sounds(self, where: Where = None) -> Iterator[Sound]:
+        """Every sound with an embedding that passes the filter, by path."""
+        wanted = make_filter(where)
+        with self._reading() as connection:
+            yield from reading.iterate_sounds(connection, wanted, failed=False)
+
+    def sound(self, which: int | str | os.PathLike[str]) -> Sound:
+        """A sound by id or path, failed ones too. Raises `SoundNotFound`."""
+        with self._reading() as connection:
+            if isinstance(which, int):
+                found = reading.sound_by_id(connection, which)
+            else:
+                absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
+                found = reading.sound_by_path(connection, absolute)
+        if found is None:
+            raise SoundNotFound(f"{which} is not in the library {self.directory}")
+        return found
+
+    def failures(self) -> list[Failure]:
+        """The files that could not be embedded, by path."""
+        with self._reading() as connection:
+            return [
+                Failure(sound.path, sound.failure or "", sound.reason or "")
+                for sound in reading.iterate_sounds(connection, failed=True)
+            ]
+
+    def status(self) -> Status:
+        """Counts, roots, model, and the state of the vector cache."""
+        with self._reading() as connection:
+            stored = reading.active_model(connection)
+            building = reading.building_model(connection)
+            numbers = reading.counts(connection)
+            windows = reading.count_windows(connection, stored.id) if stored else 0
+            kind, cache = "none", "none"
+            if stored:
+                try:
+                    footer = usable_footer(connection, self.directory, stored)
+                    behind = reading.generation(connection) - footer.generation
+                    kind = footer.kind
+                    cache = "up to date" if not behind else f"{behind} transactions behind"
+                except CacheUnusable as reason:
+                    cache = f"not used: {reason}"
+            return Status(
+                directory=str(self.directory),
+                model=describe_identity(stored.identity) if stored else None,
+                building=describe_identity(building.identity) if building else None,
+                sounds=numbers["sounds"],
+                contents=numbers["contents"],
+                windows=windows,
+                failed=numbers["failed"],
+                hours=numbers["seconds"] / 3600,
+                roots=tuple(
+                    RootStatus(root.path, root.sounds, Path(root.path).is_dir())
+                    for root in reading.all_roots(connection)
+                ),
+                index_kind=kind,
+                cache=cache,
+                database_bytes=_size(self.directory / database.DATABASE),
+                cache_bytes=_size(self.directory / CACHE),
+                generation=reading.generation(connection),
+            )
+
+    def export(self, file: str | os.PathLike[str], *, where: Where = None) -> int:
+        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
+        their number.
+        """
+        from audiosearch.export import export
+
+        with self._reading() as connection:
+            stored = reading.active_model(connection)
+            return export(connection, stored, Path(file), make_filter(where))
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def add(
+        self,
+        what: Iterable[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        external_id: str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        cancel: _threading.Event | None = None,
+        **options: Any,
+    ) -> Summary:
+        """Index folders and single files; without any, all folders of the library again.
+
+        `metadata` and `external_id` are set on every sound that was named or found. `options` are
+        the fields of `indexer.options.Options` (exclude, follow_symlinks, prune, rehash, retry,
+        dry_run, model ...). A file that cannot be embedded is a failure in the summary, not an
+        error. Setting `cancel` ends the run after the batch in hand.
+        """
+        from indexer.options import Options
+        from indexer.run import index
+
+        if isinstance(what, str | os.PathLike):
+            what = [what]
+        return index(
+            self.directory,
+            [os.fspath(path) for path in what],
+            Options(**options),
+            metadata=metadata,
+            external_id=external_id,
+            on_progress=on_progress,
+            cancel=cancel,
+            model=self._model,
+        )
+
+    def remove(
+        self,
+        what: Iterable[str | os.PathLike[str] | int] | str | os.PathLike[str] | int,
+        *,
+        dry_run: bool = False,
+    ) -> RemovalSummary:
+        """Forget sounds by path or id, or all under a folder; the files themselves are never
+        touched.
+        """
+        from indexer.remove import remove
+
+        if isinstance(what, str | os.PathLike | int):
+            what = [what]
+        wanted = [which if isinstance(which, int) else os.fspath(which) for which in what]
+        return remove(self.directory, wanted, dry_run=dry_run)
+
+    def describe(
+        self,
+        which: int | str | os.PathLike[str],
+        *,
+        external_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Sound:
+        """Set a sound's `external_id` and/or replace its `metadata`; `None` leaves as is. Returns
+        the sound.
+        """
+        from indexer.store import describe
+
+        sound = self.sound(which)
+        describe(self.directory, [sound.id], external_id, metadata)
+        return self.sound(sound.id)
+
+
+def check_same_model(model: Model, stored: StoredModel, directory: Path) -> None:
+    """Raises `ModelMismatch`, naming both and the remedy."""
+    if model.identity.digest != stored.digest:
+        raise ModelMismatch(
+            f"the library {directory} was built with {describe_identity(stored.identity)}, not with "
+            f"{model.identity}: build the new vectors with: audiosearch index --model "
+            f"{model.bundle.name} -L {directory}"
+        )
+
+
+def describe_identity(identity: Mapping[str, Any]) -> str:
+    """A stored identity on one line."""
+    from audiosearch.models.bundle import ModelIdentity
+
+    return str(ModelIdentity.from_json(identity))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

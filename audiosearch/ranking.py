@@ -1,0 +1,182 @@
+"""From nearest windows to hits: the best window of each sound, or all its moments; ranks;
+percentiles.
+
+Order is by score, then by path, and does not depend on the order in which sounds were indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import Sound
+from audiosearch.results import Hit
+from audiosearch.vectors.codec import exact_scores, from_blobs
+from audiosearch.vectors.search import WindowSearch
+
+# Windows asked for in one round: several belong to one sound, and a second round costs more than a
+# wider first.
+_WINDOWS_PER_SOUND = 4
+_LEAST_WINDOWS = 50
+
+# A percentile needs no more sounds than this (its error is about 1 point); long ones add at most so
+# many windows.
+SAMPLE_SOUNDS = 1_000
+SAMPLE_WINDOWS = 8
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch of a content, `start` to `end` seconds, and the score of its best window."""
+
+    content_id: int
+    start: float
+    end: float
+    score: float
+
+
+def best_moments(
+    connection: Connection,
+    search: WindowSearch,
+    query: np.ndarray,
+    wanted: int,
+    allowed: np.ndarray | None,
+) -> list[Moment]:
+    """The best window of each of the `wanted` nearest contents, and of any that tie with the last
+    of them.
+    """
+    best: dict[int, Moment] = {}
+    excluded: np.ndarray | None = None
+    round_size = max(_LEAST_WINDOWS, wanted * _WINDOWS_PER_SOUND)
+    while True:
+        ids, scores = search.nearest(connection, query, round_size, allowed, excluded)
+        rows = reading.windows_by_id(connection, ids)
+        for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
+            row = rows[window_id]
+            known = best.get(row.content_id)
+            # Two windows of one sound with the same score: the earlier one, whatever their ids.
+            if known is None or (score == known.score and row.start < known.start):
+                best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
+        if len(ids) < round_size:
+            break
+        ordered = sorted((moment.score for moment in best.values()), reverse=True)
+        # Whatever was not seen scores at most as high as the last window seen.
+        if len(ordered) >= wanted and ordered[wanted - 1] > scores[-1]:
+            break
+        of_found = reading.windows_of_contents(connection, best, search.model.id)
+        excluded = np.array(sorted(row.id for row in of_found), dtype=np.int64)
+    return list(best.values())
+
+
+def all_moments(
+    connection: Connection,
+    search: WindowSearch,
+    query: np.ndarray,
+    wanted: int,
+    allowed: np.ndarray | None,
+) -> list[Moment]:
+    """At least `wanted` moments if there are so many: nearest windows, those that touch or overlap
+    merged.
+    """
+    size = max(_LEAST_WINDOWS, wanted * _WINDOWS_PER_SOUND)
+    while True:
+        ids, scores = search.nearest(connection, query, size, allowed)
+        rows = reading.windows_by_id(connection, ids)
+        merged = merge(
+            Moment(rows[i].content_id, rows[i].start, rows[i].end, score)
+            for i, score in zip(ids.tolist(), scores.tolist(), strict=True)
+        )
+        if len(merged) >= wanted or len(ids) < size:
+            return merged
+        size *= 4
+
+
+def merge(moments: Iterable[Moment]) -> list[Moment]:
+    """Moments of one content that touch or overlap become one, with the best score among them."""
+    merged: list[Moment] = []
+    for moment in sorted(moments, key=lambda m: (m.content_id, m.start, m.end)):
+        last = merged[-1] if merged else None
+        if last and last.content_id == moment.content_id and moment.start <= last.end:
+            merged[-1] = Moment(
+                last.content_id,
+                last.start,
+                max(last.end, moment.end),
+                max(last.score, moment.score),
+            )
+        else:
+            merged.append(moment)
+    return merged
+
+
+class Sample:
+    """A sample of the library's windows, against which a score's percentile is taken."""
+
+    def __init__(self, connection: Connection, model_id: int, dimension: int) -> None:
+        rows = list(reading.sample_windows(connection, model_id, SAMPLE_SOUNDS, SAMPLE_WINDOWS))
+        _, self._sound = np.unique(
+            np.array([row[0] for row in rows], dtype=np.int64), return_inverse=True
+        )
+        self._vectors = from_blobs((row[1] for row in rows), dimension)
+
+    def percentiles(self, query: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """For each score, the part (0..100) of the sample's sounds whose best window scores lower;
+        ties count half.
+        """
+        if not len(self._vectors):
+            return np.zeros(len(scores))
+        best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
+        np.maximum.at(best, self._sound, exact_scores(self._vectors, query))
+        best.sort()
+        below = np.searchsorted(best, scores, side="left")
+        upto = np.searchsorted(best, scores, side="right")
+        return 100.0 * (below + upto) / 2 / len(best)
+
+
+def make_hits(
+    moments: Iterable[Moment],
+    sounds: dict[int, list[Sound]],
+    percentile_of: dict[float, float],
+    k: int,
+    group: bool,
+) -> list[Hit]:
+    """The first k hits in order: one for each path, or one for each content with its other paths as
+    `copies`.
+    """
+    found: list[tuple[float, bytes, Moment, Sound, tuple[str, ...]]] = []
+    for moment in moments:
+        copies = sounds.get(moment.content_id, [])
+        if group and copies:
+            others = tuple(sound.path for sound in copies[1:])
+            found.append((-moment.score, _key(copies[0]), moment, copies[0], others))
+        elif not group:
+            found.extend((-moment.score, _key(sound), moment, sound, ()) for sound in copies)
+    found.sort(key=lambda entry: (entry[0], entry[1], entry[2].start))
+    return [
+        Hit(
+            rank=rank,
+            score=moment.score,
+            percentile=percentile_of[moment.score],
+            path=sound.path,
+            start=moment.start,
+            end=moment.end,
+            duration=sound.duration or 0.0,
+            id=sound.id,
+            content=sound.content or "",
+            format=sound.format or "",
+            sample_rate=sound.sample_rate or 0,
+            channels=sound.channels or 0,
+            tags=sound.tags,
+            external_id=sound.external_id,
+            metadata=sound.metadata,
+            copies=others,
+        )
+        for rank, (_, _, moment, sound, others) in enumerate(found[:k], start=1)
+    ]
+
+
+def _key(sound: Sound) -> bytes:
+    return sound.path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,90 @@
+"""Batches of finished files: what is committed together, and what a kill may cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from audiosearch import paths
+from audiosearch.catalog import reading
+from audiosearch.results import Failure
+from indexer.cache import is_far_behind, refresh_cache
+from indexer.pipeline import Embedded, Failed, Outcome
+from indexer.plan import Job
+from indexer.store import Belongings, store_batch
+from indexer.summary import Summary
+
+# A batch is committed when it holds so many files or windows, or is so old.
+_FILES = 64
+_WINDOWS = 512
+_SECONDS = 2.0
+
+
+@dataclass
+class Batches:
+    """Collects outcomes, commits them, and keeps the summary and, in a long run, the cache up to
+    date.
+
+    `again` are files to read once more: their content was known when it was asked for and is gone
+    by now.
+    """
+
+    directory: Path
+    engine: Engine
+    model_id: int
+    missing: set[int]
+    belongings: Belongings
+    summary: Summary
+    again: list[Job] = field(default_factory=list)
+    _batch: list[Outcome] = field(default_factory=list)
+    _windows: int = 0
+    _since: float = field(default_factory=time.monotonic)
+    _behind: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take one finished file, and commit the batch if it is due."""
+        self._batch.append(outcome)
+        if isinstance(outcome, Embedded):
+            self._windows += len(outcome.vectors)
+            self.summary.seconds += outcome.done.duration
+        due = time.monotonic() - self._since > _SECONDS
+        if due or self._windows >= _WINDOWS or len(self._batch) >= _FILES:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what there is in one transaction."""
+        if self._batch:
+            with self.engine.begin() as connection:
+                stored = store_batch(
+                    connection, self._batch, self.model_id, self.missing, self.belongings
+                )
+            self.again += stored.again
+            self.summary.added += stored.added
+            self.summary.updated += stored.updated
+            self.summary.moved += stored.moved
+            self.summary.copied += stored.copied
+            self.summary.unchanged += stored.unchanged
+            self.summary.windows += self._windows
+            self.summary.failures += [
+                Failure(paths.usable(outcome.job.path), outcome.kind, outcome.reason)
+                for outcome in self._batch
+                if isinstance(outcome, Failed)
+            ]
+            self._batch.clear()
+            self._behind += self._windows
+            if is_far_behind(self._behind, 0):
+                self._renew_cache()
+        self._windows, self._since = 0, time.monotonic()
+
+    def _renew_cache(self) -> None:
+        with self.engine.connect() as connection:
+            active = reading.active_model(connection)
+            if active is None or active.id != self.model_id:
+                return  # a model that is being built has no readers yet
+            covered = reading.count_windows(connection, active.id) - self._behind
+        if is_far_behind(self._behind, covered):
+            refresh_cache(self.directory, self.engine, active)
+            self._behind = 0

@@ -1,0 +1,114 @@
+"""Keeping `vectors.faiss` in step with the database. Only the writer does, while it holds the
+lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Connection, Engine, delete, select
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.schema import tombstones, windows
+from audiosearch.vectors import kinds
+from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, read_cache, write_cache
+from audiosearch.vectors.codec import from_blobs
+from audiosearch.vectors.search import batches, usable_footer
+from indexer.store import set_meta
+
+log = logging.getLogger(__name__)
+
+# Lists that were placed for a quarter of the windows are still good; beyond that recall falls.
+_RETRAIN_GROWTH = 4
+
+# Rows behind the cache cost a reader's memory and time: during a long run it is renewed when they
+# are so many, and more than a quarter of what it covers.
+BEHIND_AT_MOST = 50_000
+
+
+def is_far_behind(rows: int, covered: int) -> bool:
+    """Whether that many rows after the cache warrant a new one in the middle of a run."""
+    return rows > max(BEHIND_AT_MOST, covered // 4)
+
+
+def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:
+    """Bring the cache up to the database's state; `None` where it already holds all windows.
+
+    Then forgets the tombstones which no cache needs any more.
+    """
+    with engine.connect() as connection:
+        generation = reading.generation(connection)
+        try:
+            old = usable_footer(connection, directory, model)
+            if not _changed(connection, model, old):
+                return None
+        except CacheUnusable as reason:
+            log.info("building the vector cache of %s: %s", directory, reason)
+            old = None
+        footer = _write(directory, connection, model, old, generation)
+    with engine.begin() as connection:
+        set_meta(connection, "tombstone_floor", generation)
+        connection.execute(delete(tombstones).where(tombstones.c.generation <= generation))
+    return footer
+
+
+def _changed(connection: Connection, model: StoredModel, old: CacheFooter) -> bool:
+    """Whether windows came or went since the cache was written."""
+    return reading.last_window(connection, model.id) > old.covers or bool(
+        reading.dead_windows(connection, old.generation)
+    )
+
+
+def _write(
+    directory: Path,
+    connection: Connection,
+    model: StoredModel,
+    old: CacheFooter | None,
+    generation: int,
+) -> CacheFooter:
+    count = reading.count_windows(connection, model.id)
+    kind = kinds.kind_for(count)
+    index, after, trained = None, 0, 0
+    if old and old.kind == kind and (kind == "flat" or count <= old.trained_on * _RETRAIN_GROWTH):
+        try:
+            index = read_cache(directory, old, writable=True)
+            dead = np.array(reading.dead_windows(connection, old.generation), dtype=np.int64)
+            kinds.remove(index, dead)
+            after, trained = old.covers, old.trained_on
+        except CacheUnusable as reason:
+            log.warning("the vector cache of %s is built anew: %s", directory, reason)
+    if index is None:
+        index, trained = kinds.empty_index(kind, model.dimension, count), count
+        if kind == "ivf":
+            index.train(_training_vectors(connection, model, count))
+    new = reading.vectors_after(connection, model.id, after)
+    kinds.add(index, batches(new, model.dimension))
+    footer = CacheFooter(
+        library_id=reading.get_meta(connection, "library_id") or "",
+        model=model.digest,
+        kind=kind,
+        dimension=model.dimension,
+        count=index.ntotal,
+        covers=max(after, reading.last_window(connection, model.id)),
+        generation=generation,
+        trained_on=trained,
+    )
+    return write_cache(directory, index, footer)
+
+
+def _training_vectors(connection: Connection, model: StoredModel, count: int) -> np.ndarray:
+    """Every n-th window, so many as training wants: the same for the same library."""
+    step = max(1, count // kinds.training_size(count))
+    rows: Iterator[bytes] = (
+        row[0]
+        for row in connection.execute(
+            select(windows.c.vector)
+            .where(windows.c.model_id == model.id, windows.c.id % step == 0)
+            .order_by(windows.c.id)
+        )
+    )
+    return from_blobs(rows, model.dimension)

@@ -1,0 +1,58 @@
+"""The writer's lock: one writer at a time, any number of readers.
+
+An operating-system lock on a file, held by the open file itself: it goes with the process, however
+that ends, so there is no stale lock to clean up. What the file says (pid, host) is for the message
+only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from audiosearch.errors import LibraryBusy, LibraryReadOnly
+
+LOCK = "writer.lock"
+_HOLDER = "writer.json"
+
+
+@contextmanager
+def writer_lock(directory: Path, wait: float | None = 0.0) -> Iterator[None]:
+    """Hold the lock of the library in `directory`, waiting at most `wait` seconds for it (`None`:
+    for ever).
+
+    Raises `LibraryBusy`, naming the holder, or `LibraryReadOnly`.
+    """
+    lock = filelock.FileLock(directory / LOCK, timeout=-1 if wait is None else wait)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise LibraryBusy(
+            f"the library {directory} is being written by {_holder(directory)}: "
+            "try again later, or wait for it with --wait"
+        ) from error
+    except OSError as error:
+        raise LibraryReadOnly(
+            f"cannot write the library {directory}: {error.strerror or error}"
+        ) from error
+    try:
+        note = {"pid": os.getpid(), "host": socket.gethostname()}
+        (directory / _HOLDER).write_text(json.dumps(note))
+        yield
+    finally:
+        (directory / _HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(directory: Path) -> str:
+    try:
+        note = json.loads((directory / _HOLDER).read_text())
+        return f"process {int(note['pid'])} on {note['host']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

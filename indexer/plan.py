@@ -1,0 +1,195 @@
+"""What a run has to do: the folders as they are now against the catalog as it is.
+
+Unchanged is a file with the same size and mtime whose content the model has embedded, or that
+failed for a reason of its own. What is gone is listed only where it can be known to be gone: under
+folders that are there, not empty, and could be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, and_, select
+
+from audiosearch import paths
+from audiosearch.catalog.schema import embeddings, failures, sounds
+from indexer.options import Options
+from indexer.scan import Found, Walk
+
+# These depend on the moment, not on the file: they are tried again at every run.
+_PASSING = frozenset({"unreadable", "changed"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A file to read: its absolute path, and where it belongs.
+
+    `sound_id` is the row that it has already. `size` and `mtime_ns` are as the scan saw them.
+    """
+
+    path: bytes
+    root_id: int
+    relative: bytes
+    size: int
+    mtime_ns: int
+    sound_id: int | None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A part of a root to compare: everything below `below` (`b""`: all of it), or only the `files`
+    (relative).
+    """
+
+    root_id: int
+    root: bytes
+    below: bytes = b""
+    files: tuple[bytes, ...] | None = None
+
+
+@dataclass
+class Plan:
+    """Jobs to do, the files found unchanged (`kept`: their rows), and the rows whose files are
+    gone.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    known_failures: int = 0
+    missing: set[int] = field(default_factory=set)
+    notices: list[str] = field(default_factory=list)
+    found: int = 0
+
+
+@dataclass(frozen=True)
+class _Stored:
+    id: int
+    size: int
+    mtime_ns: int
+    failure: str | None
+    embedded: bool
+
+
+def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[bytes, _Stored]:
+    """The catalog's rows in the scanned part, by relative path."""
+    query = (
+        select(
+            sounds.c.id,
+            sounds.c.path,
+            sounds.c.size,
+            sounds.c.mtime_ns,
+            failures.c.kind,
+            embeddings.c.content_id,
+        )
+        .select_from(
+            sounds.outerjoin(failures).outerjoin(
+                embeddings,
+                and_(
+                    embeddings.c.content_id == sounds.c.content_id,
+                    embeddings.c.model_id == model_id,
+                ),
+            )
+        )
+        .where(sounds.c.root_id == scan.root_id)
+    )
+    inside = scan.below + b"/" if scan.below else b""
+    rows = {
+        row.path: _Stored(row.id, row.size, row.mtime_ns, row.kind, row.content_id is not None)
+        for row in connection.execute(query)
+        if row.path.startswith(inside)
+    }
+    if scan.files is None:
+        return rows
+    return {path: rows[path] for path in scan.files if path in rows}
+
+
+def _unchanged(found: Found, row: _Stored, options: Options) -> bool:
+    if options.rehash or (found.size, found.mtime_ns) != (row.size, row.mtime_ns):
+        return False
+    if row.failure is not None:
+        return not options.retry and row.failure not in _PASSING
+    return row.embedded
+
+
+def _named_files(scan: Scan) -> Iterator[Found]:
+    for relative in scan.files or ():
+        try:
+            status = os.stat(os.path.join(scan.root, relative))  # noqa: PTH116, PTH118 (bytes)
+        except OSError:
+            continue
+        yield Found(relative, status.st_size, status.st_mtime_ns)
+
+
+def compare(
+    connection: Connection,
+    scans: list[Scan],
+    model_id: int | None,
+    options: Options,
+    on_found: Callable[[int], None],
+) -> Plan:
+    """Compare folders with the catalog. `on_found` hears the number of files found so far."""
+    plan = Plan()
+    for scan in scans:
+        rows = _stored(connection, scan, model_id)
+        if not os.path.isdir(scan.root):  # noqa: PTH112 (bytes)
+            root = paths.shown(scan.root)
+            plan.notices.append(
+                f"{root} is not there: its {len(rows)} sounds are kept "
+                f"(forget them with: audiosearch remove {root})"
+            )
+            continue
+        where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118
+        walk = Walk(
+            os.path.join(scan.root, scan.below),  # noqa: PTH118
+            options.exclude,
+            options.follow_symlinks,
+        )
+        inside = scan.below + b"/" if scan.below else b""
+        files = iter(walk) if scan.files is None else _named_files(scan)
+        for found in files:
+            relative = found.path if scan.files is not None else inside + found.path
+            plan.found += 1
+            on_found(plan.found)
+            row = rows.pop(relative, None)
+            if row and _unchanged(found, row, options):
+                plan.kept.append(row.id)
+                plan.known_failures += row.failure is not None
+            else:
+                absolute = os.path.join(scan.root, relative)  # noqa: PTH118
+                plan.jobs.append(
+                    Job(
+                        absolute,
+                        scan.root_id,
+                        relative,
+                        found.size,
+                        found.mtime_ns,
+                        row.id if row else None,
+                    )
+                )
+        for relative, reason in walk.unreadable:
+            plan.notices.append(
+                f"{paths.shown(os.path.join(walk.folder, relative))} cannot be looked into "  # noqa: PTH118
+                f"({reason}): what the library knows of it is kept"
+            )
+        _note_missing(plan, scan, walk, rows, where)
+    return plan
+
+
+def _note_missing(
+    plan: Plan, scan: Scan, walk: Walk, rows: dict[bytes, _Stored], where: str
+) -> None:
+    if not rows:
+        return
+    if not os.listdir(scan.root):  # noqa: PTH208 (bytes)
+        plan.notices.append(
+            f"{where} is empty, as a disk that is not mounted would be: its {len(rows)} sounds are kept "
+            f"(forget them with: audiosearch remove {where})"
+        )
+        return
+    inside = scan.below + b"/" if scan.below else b""
+    closed = tuple(inside + path + b"/" if path else inside for path, _ in walk.unreadable)
+    for relative, row in rows.items():
+        if not (walk.unreadable and relative.startswith(closed)):
+            plan.missing.add(row.id)

@@ -1,0 +1,105 @@
+"""Mending what `audiosearch.doctor` finds: whatever contradicts itself is dropped, and read again
+at the next run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.doctor import UNIT_TOLERANCE
+from audiosearch.vectors.cachefile import CACHE
+from audiosearch.vectors.codec import STORED
+from indexer.cache import refresh_cache
+from indexer.lock import writer_lock
+from indexer.store import drop_orphans, next_generation
+
+# What is dropped, and how it is told. A sound whose content goes is left with no content and no
+# failure; it goes as well, and the next run finds its file new.
+_STEPS = (
+    (
+        "sounds with both content and failure: the failure forgotten",
+        "DELETE FROM failures WHERE sound_id IN "
+        "(SELECT id FROM sounds WHERE content_id IS NOT NULL)",
+    ),
+    (
+        "windows that belong to no embedding",
+        "DELETE FROM windows WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE "
+        "e.content_id = windows.content_id AND e.model_id = windows.model_id)",
+    ),
+    (
+        "embeddings without windows",
+        "DELETE FROM embeddings WHERE NOT EXISTS (SELECT 1 FROM windows w WHERE "
+        "w.content_id = embeddings.content_id AND w.model_id = embeddings.model_id)",
+    ),
+    (
+        "failures of no sound",
+        "DELETE FROM failures WHERE sound_id NOT IN (SELECT id FROM sounds)",
+    ),
+    (
+        "sounds with neither content nor failure: found again by the next index run",
+        "DELETE FROM sounds WHERE (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
+        "OR (content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM embeddings))",
+    ),
+)
+
+
+def repair(directory: Path) -> list[str]:
+    """Mend a library; returns what was done. A database that SQLite cannot read is beyond it
+    (`LibraryDamaged`).
+    """
+    done: list[str] = []
+    with writer_lock(directory), database.translating(directory):
+        engine = database.writer(directory)
+        try:
+            migrations.migrate(engine, str(directory))
+            with engine.begin() as connection:
+                next_generation(connection)
+                model = reading.active_model(connection)
+                if model:
+                    bad = _drop_bad_vectors(connection, model)
+                    if bad:
+                        done.append(
+                            f"{bad} sounds with damaged vectors: embedded again by the next run"
+                        )
+                for what, statement in _STEPS:
+                    count = connection.execute(text(statement)).rowcount
+                    if count:
+                        done.append(f"{count} {what}")
+                every = [row[0] for row in connection.execute(text("SELECT id FROM contents"))]
+                count = drop_orphans(connection, every)
+                if count:
+                    done.append(f"{count} windows of contents that no sound has")
+            if done:
+                (directory / CACHE).unlink(missing_ok=True)
+            if model and refresh_cache(directory, engine, model):
+                done.append("the vector cache written anew")
+            database.merge_log(engine)
+        finally:
+            engine.dispose()
+    return done
+
+
+def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
+    """Drop the embeddings, whole, of contents with a vector that is not one."""
+    bad: set[int] = set()
+    rows = connection.execute(
+        text("SELECT content_id, vector FROM windows WHERE model_id = :m"), {"m": model.id}
+    )
+    for content_id, blob in rows:
+        if len(blob) == 2 * model.dimension:
+            length = np.linalg.norm(np.frombuffer(blob, dtype=STORED).astype(np.float32))
+            if abs(length - 1) < UNIT_TOLERANCE:
+                continue
+        bad.add(content_id)
+    chosen, values = reading.ids_parameter(bad)
+    for table in ("windows", "embeddings"):
+        connection.execute(
+            text(f"DELETE FROM {table} WHERE content_id IN {chosen} AND model_id = :m"),
+            {**values, "m": model.id},
+        )
+    return len(bad)

@@ -1,0 +1,257 @@
+"""One run of the indexer, from folders to a library that is up to date."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from audiosearch.models.model import Model
+from audiosearch.models.registry import load_model
+from sqlalchemy import Engine, func, select
+
+from audiosearch import paths
+from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.schema import sounds
+from audiosearch.errors import LibraryNotFound
+from audiosearch.library import check_same_model
+from indexer import roots, store
+from indexer.batches import Batches
+from indexer.cache import refresh_cache
+from indexer.lock import writer_lock
+from indexer.options import Options
+from indexer.pipeline import embed
+from indexer.plan import Plan, Scan, compare
+from indexer.progress import Progress
+from indexer.summary import Summary
+
+
+def index(
+    directory: Path,
+    named: Sequence[str],
+    options: Options,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    external_id: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancel: threading.Event | None = None,
+    model: Model | None = None,
+    files: bool = True,
+) -> Summary:
+    """Index what is named (all roots for nothing), and bring library and cache up to date.
+
+    Makes the library where there is none. `files`: single files may be named too. See `Library.add`
+    for the rest.
+    """
+    roots.check_named(named, files=files)
+    run = _Run(
+        directory,
+        options,
+        store.Belongings(external_id, metadata),
+        on_progress or (lambda progress: None),
+        cancel or threading.Event(),
+    )
+    run.belongings.values()  # metadata that JSON cannot hold is an error before anything is read
+    exists = (directory / database.DATABASE).is_file()
+    if not named and not exists:
+        raise LibraryNotFound(f"no library at {directory} yet: name a folder to index")
+    with ExitStack() as stack:
+        stack.enter_context(database.translating(directory))
+        if options.dry_run:
+            where = directory if exists else Path(stack.enter_context(TemporaryDirectory()))
+        else:
+            where = directory
+        if not exists:
+            store.create_library(where)
+        if not options.dry_run:
+            stack.enter_context(writer_lock(directory, options.wait))
+        engine = database.writer(where)
+        stack.callback(engine.dispose)
+        migrations.migrate(engine, str(where))
+        if options.dry_run:
+            return run.rehearse(engine, named)
+        summary = run.index(engine, named, model)
+        database.merge_log(engine)
+    return summary
+
+
+@dataclass
+class _Run:
+    directory: Path
+    options: Options
+    belongings: store.Belongings
+    tell: Callable[[Progress], None]
+    cancel: threading.Event
+    summary: Summary = field(default_factory=Summary)
+    started: float = field(default_factory=time.monotonic)
+
+    # -- the parts of a run -------------------------------------------------------------------
+
+    def rehearse(self, engine: Engine, named: Sequence[str]) -> Summary:
+        """What a run would do; writes nothing that lasts."""
+        self.summary.dry_run = True
+        with engine.connect() as connection:
+            before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
+            active = reading.active_model(connection)
+            plan = compare(
+                connection,
+                roots.plan_scans(connection, named),
+                active.id if active else None,
+                self.options,
+                self._scanning,
+            )
+            connection.rollback()
+        self._count(plan)
+        self.summary.added = sum(job.sound_id is None for job in plan.jobs)
+        self.summary.updated = len(plan.jobs) - self.summary.added
+        if self._may_sweep(plan, before):
+            self.summary.removed = len(plan.missing)
+        return self._finished()
+
+    def index(self, engine: Engine, named: Sequence[str], given: Model | None) -> Summary:
+        """Scan, embed, sweep, switch models, renew the cache."""
+        model, model_id, building = self._model(engine, given)
+        with engine.begin() as connection:
+            scans = roots.plan_scans(connection, named)
+            if building:  # the new model must have seen everything before it may answer
+                everything = roots.plan_scans(connection, ())
+                scans += [scan for scan in everything if not _covered(scan, scans)]
+        with engine.connect() as connection:
+            plan = compare(connection, scans, model_id, self.options, self._scanning)
+            before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
+        self._count(plan)
+        if named and not plan.found:
+            self.summary.notices.append("no sounds found in " + ", ".join(map(paths.shown, named)))
+        self._embed(engine, plan, model, model_id)
+        if not self.cancel.is_set():
+            self._sweep(engine, plan, before)
+            if building:
+                self._switch(engine, model_id)
+        with engine.begin() as connection:
+            store.forget_empty_roots(connection)
+        with engine.connect() as connection:
+            active = reading.active_model(connection)
+        if active:
+            self._refresh(engine, active, len(plan.jobs))
+        return self._finished()
+
+    # -- steps --------------------------------------------------------------------------------
+
+    def _model(self, engine: Engine, given: Model | None) -> tuple[Model, int, bool]:
+        """The model to embed with, its row, and whether it is being built beside the active one."""
+        with engine.connect() as connection:
+            active = reading.active_model(connection)
+        name = self.options.model or (active.name if active else "mini")
+        model = given if given and not self.options.model else load_model(name)
+        if active and not self.options.model:
+            check_same_model(model, active, self.directory)
+        with engine.begin() as connection:
+            model_id = store.ensure_model(connection, model)
+            building = bool(active and active.id != model_id)
+            waiting = reading.building_model(connection)
+            if waiting and building and waiting.id != model_id:
+                store.drop_model(connection, waiting.id)  # one that was never finished
+            if building:
+                store.set_meta(connection, "building_model", model_id)
+            elif not active:
+                store.set_meta(connection, "active_model", model_id)
+        return model, model_id, building
+
+    def _embed(self, engine: Engine, plan: Plan, model: Model, model_id: int) -> None:
+        batches = Batches(
+            self.directory, engine, model_id, plan.missing, self.belongings, self.summary
+        )
+        reader = database.reader(self.directory)
+
+        def known(content_hash: bytes) -> bool:
+            with reader.connect() as connection:
+                return store.has_embedding(connection, content_hash, model_id)
+
+        jobs, total, done = plan.jobs, len(plan.jobs), 0
+        try:
+            while jobs and not self.cancel.is_set():
+                workers = min(self.options.workers or os.cpu_count() or 1, len(jobs))
+                for outcome in embed(jobs, model, known, self.cancel, workers):
+                    batches.add(outcome)
+                    done = min(done + 1, total)
+                    path = paths.usable(outcome.job.path)
+                    seconds, failed = self.summary.seconds, self.summary.failed
+                    self.tell(Progress("index", done, total, failed, seconds, path))
+                batches.commit()
+                jobs, batches.again = batches.again, []
+        finally:
+            reader.dispose()
+        self.summary.interrupted = self.cancel.is_set()
+
+    def _sweep(self, engine: Engine, plan: Plan, before: int) -> None:
+        """Forget the sounds that are gone; more than half of the library only when told to."""
+        if not self._may_sweep(plan, before):
+            return
+        with engine.begin() as connection:
+            store.next_generation(connection)
+            store.delete_sounds(connection, plan.missing)
+        self.summary.removed = len(plan.missing)
+
+    def _may_sweep(self, plan: Plan, before: int) -> bool:
+        if not plan.missing:
+            return False
+        if len(plan.missing) * 2 <= before or self.options.prune:
+            return True
+        self.summary.gone = len(plan.missing)
+        self.summary.notices.append(
+            f"{len(plan.missing)} of the {before} sounds of the library are gone: they are kept; "
+            "if that is right, forget them with: audiosearch index --prune"
+        )
+        return False
+
+    def _switch(self, engine: Engine, model_id: int) -> None:
+        """Let the new model answer, once it has everything that the old one has."""
+        with engine.begin() as connection:
+            left = store.without_embedding(connection, model_id)
+            if left:
+                self.summary.notices.append(
+                    f"{left} sounds could not be read for the new model: the old one keeps "
+                    "answering; make their folders available (or remove them) and run this again"
+                )
+                return
+            active = reading.active_model(connection)
+            store.next_generation(connection)
+            store.set_meta(connection, "active_model", model_id)
+            store.set_meta(connection, "building_model", None)
+            if active:
+                store.drop_model(connection, active.id)
+        self.summary.switched = True
+
+    def _refresh(self, engine: Engine, active: StoredModel, jobs: int) -> None:
+        self.tell(Progress("cache", jobs, jobs, self.summary.failed, self.summary.seconds))
+        refresh_cache(self.directory, engine, active)
+
+    # -- telling ------------------------------------------------------------------------------
+
+    def _scanning(self, found: int) -> None:
+        self.tell(Progress("scan", found, None))
+
+    def _count(self, plan: Plan) -> None:
+        self.summary.unchanged = len(plan.kept) - plan.known_failures
+        self.summary.known_failures = plan.known_failures
+        self.summary.notices.extend(plan.notices)
+
+    def _finished(self) -> Summary:
+        self.summary.failures.sort(key=lambda failure: os.fsencode(failure.path))
+        self.summary.elapsed = time.monotonic() - self.started
+        return self.summary
+
+
+def _covered(scan: Scan, scans: Sequence[Scan]) -> bool:
+    """Whether the whole of a root is among the scans."""
+    return any(
+        other.root_id == scan.root_id and not other.below and other.files == scan.files
+        for other in scans
+    )

@@ -1,0 +1,373 @@
+"""Writing to the catalog: one transaction for each batch, nothing half done.
+
+Every transaction that changes sounds or windows raises the library's generation by one; windows
+that go leave tombstones, by which readers of an older vector cache mask them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audiosearch.models.model import Model
+from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.schema import (
+    contents,
+    embeddings,
+    failures,
+    meta,
+    models,
+    roots,
+    sounds,
+    windows,
+)
+from audiosearch.errors import InvalidQuery, LibraryReadOnly
+from audiosearch.vectors.codec import to_blob
+from indexer.lock import writer_lock
+from indexer.pipeline import Embedded, Failed, Known, Outcome
+from indexer.plan import Job
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What the embedding program wants set on each sound of a run; `None` leaves what is there."""
+
+    external_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    def values(self) -> dict[str, str]:
+        """The columns to set."""
+        found: dict[str, str] = {}
+        if self.external_id is not None:
+            found["external_id"] = self.external_id
+        if self.metadata is not None:
+            found["metadata"] = metadata_json(self.metadata)
+        return found
+
+
+def metadata_json(metadata: Mapping[str, Any]) -> str:
+    """The stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold it."""
+    try:
+        return json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
+
+
+def create_library(directory: Path) -> None:
+    """Make the directory and an empty library in it, where there is none."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryReadOnly(
+            f"cannot make the library {directory}: {error.strerror or error}"
+        ) from error
+    if not (directory / database.DATABASE).exists():
+        with writer_lock(directory, wait=30.0):
+            upgrade_library(directory, create=True)
+
+
+def upgrade_library(directory: Path, *, create: bool = False) -> None:
+    """Bring the library's schema up to date."""
+    with database.translating(directory):
+        engine = database.writer(directory, create=create)
+        try:
+            migrations.migrate(engine, str(directory))
+        finally:
+            engine.dispose()
+
+
+def set_meta(connection: Connection, key: str, value: str | int | None) -> None:
+    """Set or (with `None`) delete a `meta` row."""
+    if value is None:
+        connection.execute(delete(meta).where(meta.c.key == key))
+        return
+    row = upsert(meta).values(key=key, value=str(value))
+    connection.execute(row.on_conflict_do_update(["key"], set_={"value": str(value)}))
+
+
+def next_generation(connection: Connection) -> int:
+    """Raise the generation by one, and return it."""
+    number = reading.generation(connection) + 1
+    set_meta(connection, "generation", number)
+    return number
+
+
+def ensure_model(connection: Connection, model: Model) -> int:
+    """The row of a model, made where there is none."""
+    digest = model.identity.digest
+    row = {
+        "name": model.bundle.name,
+        "digest": digest,
+        "identity": json.dumps(model.identity.to_json()),
+        "dimension": model.bundle.dimension,
+    }
+    connection.execute(upsert(models).values(row).on_conflict_do_nothing(["digest"]))
+    return connection.execute(select(models.c.id).where(models.c.digest == digest)).scalar_one()
+
+
+def has_embedding(connection: Connection, content_hash: bytes, model_id: int) -> bool:
+    """Whether the model's vectors of a content are stored."""
+    query = (
+        select(embeddings.c.content_id)
+        .join(contents)
+        .where(contents.c.hash == content_hash, embeddings.c.model_id == model_id)
+    )
+    return connection.execute(query).first() is not None
+
+
+@dataclass
+class Stored:
+    """What a batch came to, in files; `again` are those whose content went before they were
+    stored.
+    """
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    again: list[Job] = field(default_factory=list)
+
+
+def store_batch(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    model_id: int,
+    missing: set[int],
+    belongings: Belongings,
+) -> Stored:
+    """Write finished files. `missing` are rows whose files are gone: a new file with the content of
+    one of them is that sound, moved; its row, with all that was set on it, goes to the new path and
+    out of `missing`.
+    """
+    stored = Stored()
+    next_generation(connection)
+    for outcome in outcomes:
+        if isinstance(outcome, Embedded):
+            content_id = _store_content(connection, outcome, model_id)
+            _place(connection, outcome, content_id, missing, belongings, stored)
+        elif isinstance(outcome, Known):
+            if has_embedding(connection, outcome.read.hash, model_id):
+                content_id = _content_id(connection, outcome.read.hash)
+                assert content_id is not None
+                _place(connection, outcome, content_id, missing, belongings, stored)
+            else:
+                stored.again.append(outcome.job)
+        elif isinstance(outcome, Failed):
+            _store_failure(connection, outcome, belongings)
+    return stored
+
+
+def _content_id(connection: Connection, content_hash: bytes) -> int | None:
+    return connection.execute(select(contents.c.id).where(contents.c.hash == content_hash)).scalar()
+
+
+def _store_content(connection: Connection, file: Embedded, model_id: int) -> int:
+    content_id = _content_id(connection, file.read.hash)
+    if content_id is None:
+        content_id = connection.execute(
+            insert(contents).values(
+                hash=file.read.hash,
+                duration=file.done.duration,
+                sample_rate=file.done.info["sample_rate"],
+                channels=file.done.info["channels"],
+                format=file.done.info["format"],
+                subtype=file.done.info["subtype"],
+                tags=json.dumps(file.done.tags, ensure_ascii=False),
+                truncated=file.done.truncated,
+            )
+        ).inserted_primary_key[0]
+    mean = to_blob(file.mean)
+    row = upsert(embeddings).values(content_id=content_id, model_id=model_id, mean=mean)
+    fresh = connection.execute(row.on_conflict_do_nothing(["content_id", "model_id"]))
+    if fresh.rowcount:  # else its twin came first
+        connection.execute(
+            insert(windows),
+            [
+                {
+                    "content_id": content_id,
+                    "model_id": model_id,
+                    "position": position,
+                    "start": start,
+                    "end": end,
+                    "vector": to_blob(vector),
+                }
+                for position, (vector, start, end) in enumerate(
+                    zip(file.vectors, file.starts, file.ends, strict=True)
+                )
+            ],
+        )
+    return int(content_id)
+
+
+def _place(
+    connection: Connection,
+    outcome: Embedded | Known,
+    content_id: int,
+    missing: set[int],
+    belongings: Belongings,
+    stored: Stored,
+) -> None:
+    """Point the file's row at its content, making or moving a row where it has none."""
+    job = outcome.job
+    values = {
+        "root_id": job.root_id,
+        "path": job.relative,
+        "size": outcome.read.size,
+        "mtime_ns": outcome.read.mtime_ns,
+        "content_id": content_id,
+        **belongings.values(),
+    }
+    sound_id = job.sound_id
+    if sound_id is None:
+        sound_id = _moved_from(connection, content_id, missing)
+        if sound_id is not None:
+            missing.discard(sound_id)
+            stored.moved += 1
+        elif isinstance(outcome, Known):
+            stored.copied += 1
+        else:
+            stored.added += 1
+    before = None
+    if sound_id is None:
+        connection.execute(insert(sounds).values(values))
+    else:
+        before = reading.content_of_sound(connection, sound_id)
+        connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
+        connection.execute(delete(failures).where(failures.c.sound_id == sound_id))
+    if job.sound_id is not None:
+        if before == content_id:
+            stored.unchanged += 1
+        else:
+            stored.updated += 1
+    if before is not None and before != content_id:
+        drop_orphans(connection, [before])
+
+
+def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> int | None:
+    if not missing:
+        return None
+    holders = connection.execute(
+        select(sounds.c.id).where(sounds.c.content_id == content_id).order_by(sounds.c.id)
+    )
+    return next((row.id for row in holders if row.id in missing), None)
+
+
+def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> None:
+    job: Job = failed.job
+    values = {
+        "root_id": job.root_id,
+        "path": job.relative,
+        "size": job.size,
+        "mtime_ns": job.mtime_ns,
+        "content_id": None,
+        **belongings.values(),
+    }
+    before = None
+    if job.sound_id is None:
+        sound_id = connection.execute(insert(sounds).values(values)).inserted_primary_key[0]
+    else:
+        sound_id = job.sound_id
+        before = reading.content_of_sound(connection, sound_id)
+        connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
+    reason = {"kind": failed.kind, "reason": failed.reason}
+    row = upsert(failures).values(sound_id=sound_id, **reason)
+    connection.execute(row.on_conflict_do_update(["sound_id"], set_=reason))
+    if before is not None:
+        drop_orphans(connection, [before])
+
+
+def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
+    """Delete rows, and contents that no sound has any more; returns the number of windows that
+    went.
+    """
+    chosen, values = reading.ids_parameter(sound_ids)
+    touched = connection.execute(
+        text(
+            f"SELECT DISTINCT content_id FROM sounds WHERE id IN {chosen} AND content_id IS NOT NULL"
+        ),
+        values,
+    )
+    content_ids = [row[0] for row in touched]
+    connection.execute(text(f"DELETE FROM sounds WHERE id IN {chosen}"), values)
+    return drop_orphans(connection, content_ids)
+
+
+def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
+    """Delete those of the contents that no sound has, with their windows; returns the number of
+    windows.
+
+    Within a transaction that has raised the generation: the tombstones carry it.
+    """
+    chosen, values = reading.ids_parameter(content_ids)
+    rows = connection.execute(
+        text(
+            f"SELECT id FROM contents WHERE id IN {chosen} "
+            "AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.content_id = contents.id)"
+        ),
+        values,
+    )
+    orphans, values = reading.ids_parameter(row[0] for row in rows)
+    connection.execute(
+        text(
+            "INSERT INTO tombstones (window_id, generation) SELECT id, :generation FROM windows "
+            f"WHERE content_id IN {orphans}"
+        ),
+        {**values, "generation": reading.generation(connection)},
+    )
+    gone = connection.execute(text(f"DELETE FROM windows WHERE content_id IN {orphans}"), values)
+    connection.execute(text(f"DELETE FROM embeddings WHERE content_id IN {orphans}"), values)
+    connection.execute(text(f"DELETE FROM contents WHERE id IN {orphans}"), values)
+    return gone.rowcount
+
+
+def drop_model(connection: Connection, model_id: int) -> None:
+    """Delete a model that no longer answers, and all its vectors."""
+    connection.execute(delete(windows).where(windows.c.model_id == model_id))
+    connection.execute(delete(embeddings).where(embeddings.c.model_id == model_id))
+    connection.execute(delete(models).where(models.c.id == model_id))
+
+
+def without_embedding(connection: Connection, model_id: int) -> int:
+    """How many sounds have a content that the model has not embedded."""
+    return connection.execute(
+        text(
+            "SELECT count(*) FROM sounds WHERE content_id IS NOT NULL AND NOT EXISTS "
+            "(SELECT 1 FROM embeddings e WHERE e.content_id = sounds.content_id "
+            "AND e.model_id = :model)"
+        ),
+        {"model": model_id},
+    ).scalar_one()
+
+
+def describe(
+    directory: Path,
+    sound_ids: Sequence[int],
+    external_id: str | None,
+    metadata: Mapping[str, Any] | None,
+) -> None:
+    """Set `external_id` and/or `metadata` on stored sounds."""
+    values = Belongings(external_id, metadata).values()
+    if not values:
+        return
+    with writer_lock(directory, wait=30.0), database.translating(directory):
+        engine = database.writer(directory)
+        try:
+            with engine.begin() as connection:
+                next_generation(connection)
+                connection.execute(update(sounds).where(sounds.c.id.in_(sound_ids)).values(values))
+        finally:
+            engine.dispose()
+
+
+def forget_empty_roots(connection: Connection) -> None:
+    """Delete roots that hold no sounds."""
+    connection.execute(
+        delete(roots).where(~select(sounds.c.id).where(sounds.c.root_id == roots.c.id).exists())
+    )

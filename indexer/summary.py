@@ -1,0 +1,47 @@
+"""What a run did. Times are in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from audiosearch.results import Failure
+
+
+@dataclass
+class Summary:
+    """The outcome of an index run; the counts are of files.
+
+    `gone` are files that are no longer there but whose rows were kept, for a reason that `notices`
+    gives. `seconds` is the audio that was decoded. `switched`: a new model took over.
+    """
+
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    copied: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    gone: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    known_failures: int = 0
+    notices: list[str] = field(default_factory=list)
+    windows: int = 0
+    seconds: float = 0.0
+    elapsed: float = 0.0
+    interrupted: bool = False
+    dry_run: bool = False
+    switched: bool = False
+
+    @property
+    def failed(self) -> int:
+        """Files that failed in this run."""
+        return len(self.failures)
+
+
+@dataclass(frozen=True)
+class RemovalSummary:
+    """The sounds that were (or, in a dry run, would be) forgotten."""
+
+    paths: tuple[str, ...]
+    windows: int
+    dry_run: bool

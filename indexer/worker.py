@@ -1,0 +1,158 @@
+"""A decoding process: file in, content hash and log-mel windows out.
+
+Run as ``python -m indexer.worker``; speaks `indexer.protocol` on stdin and stdout. Decoders are C
+libraries that read whatever people have on their disks: here a crash costs one file. It ends when
+its stdin does, so it cannot outlive its parent.
+
+    parent: {"front_end": ..., "length": ..., "hop": ...}       once
+    parent: {"path": hex}                                       a file
+    worker: {"is": "hashed", "hash": hex, "size": , "mtime_ns": }
+    parent: {"decode": true | false}                            false: its content is known
+    worker: {"is": "features", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
+    worker: {"is": "done", "duration": , "info": , "tags": , "truncated": }
+         or {"is": "failed", "kind": , "reason": }              in place of any of the above
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+import numpy as np
+from audiosearch.audio.reader import read_windows
+from audiosearch.audio.tags import read_tags
+from audiosearch.models.bundle import FrontEnd
+from audiosearch.models.frontend import log_mel
+
+from audiosearch.errors import AudioRejected
+from indexer.protocol import receive, send
+
+# Windows in a message: enough to make its cost vanish, few enough to keep both processes small.
+_CHUNK = 8
+_HASH_BLOCK = 1 << 20
+# Address space. Beyond it a decoder is not decoding a sound but obeying a header.
+_MOST_MEMORY = 6 << 30
+
+
+def content_hash(file: BinaryIO) -> bytes:
+    """BLAKE2b (32 bytes) of the whole file."""
+    digest = hashlib.blake2b(digest_size=32)
+    while block := file.read(_HASH_BLOCK):
+        digest.update(block)
+    return digest.digest()
+
+
+def _stat(path: bytes) -> tuple[int, int]:
+    status = os.stat(path)  # noqa: PTH116 (bytes)
+    return status.st_size, status.st_mtime_ns
+
+
+def _hash(path: bytes) -> dict[str, Any]:
+    try:
+        before = _stat(path)
+        with open(path, "rb") as file:  # noqa: PTH123 (bytes)
+            digest = content_hash(file)
+        if _stat(path) != before:
+            raise AudioRejected("changed", "it changed while it was read")
+    except FileNotFoundError as error:
+        raise AudioRejected("vanished", "it is no longer there") from error
+    except OSError as error:
+        raise AudioRejected("unreadable", error.strerror or str(error)) from error
+    return {"is": "hashed", "hash": digest.hex(), "size": before[0], "mtime_ns": before[1]}
+
+
+def _features(
+    path: bytes, config: dict[str, Any], front_end: FrontEnd
+) -> Iterator[tuple[dict[str, Any], bytes | memoryview]]:
+    """The file's messages from the first features to "done"."""
+    before = _stat(path)
+    reading, windows = read_windows(
+        path,
+        rate=front_end.sampling_rate,
+        length=config["length"],
+        hop=config["hop"],
+        padding=front_end.padding,
+    )
+    times: list[tuple[float, float]] = []
+    samples: list[np.ndarray] = []
+
+    def chunk() -> tuple[dict[str, Any], memoryview]:
+        features = log_mel(np.stack(samples), front_end)
+        head = {"is": "features", "times": list(times), "shape": features.shape}
+        times.clear()
+        samples.clear()
+        return head, np.ascontiguousarray(features, dtype="<f4").data.cast("B")
+
+    for window in windows:
+        if not window.silent:
+            times.append((window.start, window.end))
+            samples.append(window.samples)
+        if len(samples) == _CHUNK:
+            yield chunk()
+    if samples:
+        yield chunk()
+    tags = read_tags(path)
+    if _stat(path) != before:
+        raise AudioRejected("changed", "it changed while it was read")
+    done = {
+        "is": "done",
+        "duration": reading.duration,
+        "info": asdict(reading.info),
+        "tags": tags,
+        "truncated": reading.truncated,
+    }
+    yield done, b""
+
+
+def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Answer requests until `incoming` ends."""
+    first = receive(incoming)
+    if first is None:
+        return
+    config = first[0]
+    front_end = FrontEnd(**config["front_end"])
+    while (request := receive(incoming)) is not None:
+        path = bytes.fromhex(request[0]["path"])
+        try:
+            send(outgoing, _hash(path))
+            answer = receive(incoming)
+            if answer is None:
+                return
+            if answer[0]["decode"]:
+                for head, body in _features(path, config, front_end):
+                    send(outgoing, head, body)
+        except AudioRejected as rejected:
+            failed = {"is": "failed", "kind": rejected.kind, "reason": str(rejected)}
+            send(outgoing, failed)
+        except FileNotFoundError:
+            send(outgoing, {"is": "failed", "kind": "vanished", "reason": "it is no longer there"})
+        except MemoryError:
+            reason = "decoding it wants more memory than any sound should"
+            send(outgoing, {"is": "failed", "kind": "refused", "reason": reason})
+
+
+def _limit_memory() -> None:
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
+
+
+def main() -> None:
+    """Serve on stdin and stdout. Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _limit_memory()
+    # A C library that prints must not be able to break the protocol: stdout becomes stderr for all
+    # but us.
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, outgoing)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The indexer's side of its decoding processes: start, ask, and bury them when they die or hang."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from audiosearch.models.bundle import Bundle
+
+from indexer.protocol import receive, send
+
+# A file of any length sends a message each few seconds. A decoder that is silent so long has hung.
+HUNG_SECONDS = 120.0
+
+
+class WorkerDied(Exception):
+    """The process ended in the middle of a file; the message says how."""
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """The file was read: its hash, and size and mtime as they were then."""
+
+    hash: bytes
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Features:
+    """Log-mel windows (n, frames, mels) float32, and their times in seconds."""
+
+    features: np.ndarray
+    times: list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The file is through; `info` holds the fields of `audiosearch.audio.decode.AudioInfo`."""
+
+    duration: float
+    info: dict[str, Any]
+    tags: dict[str, Any]
+    truncated: str | None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """No embedding can be made of the file."""
+
+    kind: str
+    reason: str
+
+
+Message = Hashed | Features | Done | Rejected
+
+
+class Worker:
+    """One decoding process, started at first use and again after it died."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._config = {
+            "front_end": asdict(bundle.front_end),
+            "length": bundle.window_samples,
+            "hop": bundle.hop_samples,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+        self._hung = False
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def read(self, path: bytes, wanted: Callable[[Hashed], bool]) -> Iterator[Message]:
+        """The messages about one file. `wanted` decides, once the hash is known, whether it is
+        decoded.
+
+        Ends with `Done` or `Rejected`, or with `Hashed` where it was not wanted. Raises
+        `WorkerDied`. A caller that stops half-way must `stop` the worker.
+        """
+        process = self._started()
+        assert process.stdin and process.stdout
+        try:
+            send(process.stdin, {"path": path.hex()})
+            while True:
+                head, body = self._next(process)
+                message = _message(head, body)
+                yield message
+                if isinstance(message, Hashed):
+                    decode = wanted(message)
+                    send(process.stdin, {"decode": decode})
+                    if not decode:
+                        return
+                elif not isinstance(message, Features):
+                    return
+        except (BrokenPipeError, OSError) as error:
+            raise self._death(process) from error
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream:
+                    # What was still to be flushed has nobody to read it.
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._hung = False
+            environment = dict(os.environ)
+            # What this program can import, its workers can; not what lies in the current directory.
+            environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+            # One thread each: there is a process for every processor already.
+            environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "indexer.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for the parent
+            )
+            assert self._process.stdin
+            send(self._process.stdin, self._config)
+        return self._process
+
+    def _next(self, process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], bytes]:
+        assert process.stdout
+        alarm = threading.Timer(HUNG_SECONDS, self._give_up, [process])
+        alarm.daemon = True
+        alarm.start()
+        try:
+            received = receive(process.stdout)
+        finally:
+            alarm.cancel()
+        if received is None:
+            raise self._death(process)
+        return received
+
+    def _give_up(self, process: subprocess.Popen[bytes]) -> None:
+        self._hung = True
+        process.kill()
+
+    def _death(self, process: subprocess.Popen[bytes]) -> WorkerDied:
+        hung = self._hung
+        try:
+            code = process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = 0
+        self.stop()
+        if hung:
+            return WorkerDied(f"its decoder hung for {HUNG_SECONDS:.0f} s")
+        if code < 0:
+            return WorkerDied(f"its decoder crashed (signal {-code})")
+        return WorkerDied(f"its decoder ended unexpectedly (exit code {code})")
+
+
+def _message(head: dict[str, Any], body: bytes) -> Message:
+    what = head["is"]
+    if what == "hashed":
+        return Hashed(bytes.fromhex(head["hash"]), head["size"], head["mtime_ns"])
+    if what == "features":
+        features = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
+        return Features(features, [(start, end) for start, end in head["times"]])
+    if what == "done":
+        return Done(head["duration"], head["info"], head["tags"], head["truncated"])
+    return Rejected(head["kind"], head["reason"])
