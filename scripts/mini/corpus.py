@@ -1,7 +1,8 @@
 """The training corpus: which clips may be heard, which are held out, and their samples on disk.
 
-`python -m scripts.mini.corpus --shared ../shared --work DIR` decodes every clip once to 32 kHz mono int16 (peak at -1 dBFS)
-in one memory-mapped file. What is trained on is decided later, by `split`, so that an exclusion never needs a new decode.
+`python -m scripts.mini.corpus --shared ../shared --work DIR` decodes every clip once to 32 kHz mono
+int16 (peak at -1 dBFS) in one memory-mapped file. What is trained on is decided later, by `split`,
+so that an exclusion never needs a new decode.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ HOLD_OUT = 0.08
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip: `start` and `length` in samples of the decoded file; `family` joins groups that share a recording."""
+    """One clip: `start` and `length` in samples of the decoded file; `family` joins groups that
+    share a recording."""
 
     file: str
     caption: str
@@ -36,7 +38,8 @@ class Clip:
 
 
 def families(rows: list[dict[str, str]]) -> list[str]:
-    """A name for each row such that rows of one group, or of one Freesound recording, share it (union-find)."""
+    """A name for each row such that rows of one group, or of one Freesound recording, share it
+    (union-find)."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -54,7 +57,8 @@ def families(rows: list[dict[str, str]]) -> list[str]:
 
 
 def held_out(family: str) -> bool:
-    """Whether a family belongs to the hold-out: by hash, so that the split does not depend on the rest of the corpus."""
+    """Whether a family belongs to the hold-out: by hash, so that the split does not depend on the
+    rest of the corpus."""
     digest = hashlib.blake2b(family.encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") < HOLD_OUT * 2**32
 
@@ -120,7 +124,9 @@ def main() -> None:
     text = json.dumps([asdict(clip) for clip in clips])
     (args.work / "clips.json").write_text(text, encoding="utf-8")
     train, test = split(clips, set())
-    print(f"{len(clips)} clips, {start / RATE / 3600:.2f} h; {len(train)} train, {len(test)} held out")
+    print(
+        f"{len(clips)} clips, {start / RATE / 3600:.2f} h; {len(train)} train, {len(test)} held out"
+    )
 
 
 if __name__ == "__main__":

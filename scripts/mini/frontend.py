@@ -1,7 +1,7 @@
 """Log-mel spectrograms of the student (as `model.json` states them) and of the teacher.
 
-Waves are float32 (samples,) at 32 kHz, full scale 1. One wave a call: its frames stay in the processor's cache, which makes
-it three times faster than a batch.
+Waves are float32 (samples,) at 32 kHz, full scale 1. One wave a call: its frames stay in the
+processor's cache, which makes it three times faster than a batch.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ HOP = 320
 STUDENT_MELS = 64
 TEACHER_MELS = 128
 
-# Decibels of the student kept as one byte: 0.6 dB a step from -105 dB, below the floor of -100 dB, to +48 dB.
+# Decibels of the student kept as one byte: 0.6 dB a step from -105 dB, below the floor of -100 dB,
+# to +48 dB.
 BYTE_STEP = 0.6
 BYTE_ZERO = -105.0
 
 
 @cache
 def slaney_filters(low: float = 50.0, high: float = 14_000.0) -> np.ndarray:
-    """(513, 64) triangles on the Slaney scale (linear to 1 kHz, then log steps of 6.4 ^ (1/27)), each of unit area."""
+    """(513, 64) triangles on the Slaney scale (linear to 1 kHz, then log steps of 6.4 ^ (1/27)),
+    each of unit area."""
     log_step = math.log(6.4) / 27
 
     def to_mel(hertz: float) -> float:
@@ -42,7 +44,8 @@ def slaney_filters(low: float = 50.0, high: float = 14_000.0) -> np.ndarray:
 
 @cache
 def teacher_filters() -> np.ndarray:
-    """(513, 128) triangles between 0 and 15 kHz, linear in mel = 1127 ln(1 + f / 700), of unit height."""
+    """(513, 128) triangles between 0 and 15 kHz, linear in mel = 1127 ln(1 + f / 700), of unit
+    height."""
     edges = np.linspace(0, 1127 * math.log1p(15_000 / 700), TEACHER_MELS + 2)
     mels = 1127 * np.log1p(np.arange(FFT // 2 + 1) * RATE / FFT / 700)[:, None]
     step = edges[1] - edges[0]

@@ -1,14 +1,15 @@
 """Label mixtures once with the teacher, for training over many epochs.
 
-`python -m scripts.mini.label --shared ../shared --work DIR --count 120000` fills memory-mapped arrays in chunks of 64:
+`python -m scripts.mini.label --shared ../shared --work DIR --count 120000` fills memory-mapped
+arrays in chunks of 64:
 
-    mel.u8       (count, 500, 64)  the student's decibels, a byte of 0.6 dB each
-    logits.f16   (count, 527)      of the teacher
-    embedding.f16 (count, 384)
-    clips.i32, levels.f16 (count, 3)  the sources and their levels in dB
-    state.u8     (count / 64,)     1: chunk of training clips is done, 2: chunk of held-out clips is done
+    mel.u8       (count, 500, 64)  the student's decibels, a byte of 0.6 dB each logits.f16
+    (count, 527)      of the teacher embedding.f16 (count, 384) clips.i32, levels.f16 (count, 3)
+    the sources and their levels in dB state.u8     (count / 64,)     1: chunk of training clips is
+    done, 2: chunk of held-out clips is done
 
-A chunk's seed is its number, every 24th chunk is made of held-out clips alone, and a run takes up where the last one ended.
+A chunk's seed is its number, every 24th chunk is made of held-out clips alone, and a run takes up
+where the last one ended.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ class Store:
 
 
 def open_store(work: Path, count: int | None = None) -> Store:
-    """The store in `work`; with `count`, created if it is not there (sparse files: only what is labelled takes space)."""
+    """The store in `work`; with `count`, created if it is not there (sparse files: only what is
+    labelled takes space)."""
     shapes = {
         "mel": (np.uint8, (FRAMES, 64)),
         "logits": (np.float16, (527,)),
@@ -68,6 +70,14 @@ def open_store(work: Path, count: int | None = None) -> Store:
         rows = path.stat().st_size // size
         arrays[name] = np.memmap(path, kind, "r+", shape=(rows, *shape))
     return Store(**arrays)
+
+
+def in_memory(store: Store) -> Store:
+    """The store read into memory, once and in order.
+
+    Picking rows at random from a mapped file is slow wherever the kernel drops its pages.
+    """
+    return Store(**{field.name: np.array(getattr(store, field.name)) for field in fields(store)})
 
 
 def label_chunks(shared: Path, work: Path, worker: int, workers: int) -> None:

@@ -1,6 +1,7 @@
 """Losses that carry what the teacher hears, and what the corpus says, into the common space.
 
-Shapes: f (batch, 512) audio, c (527, 512) class texts, q (k, 512) captions, all unit length; T (batch, 527) teacher logits.
+Shapes: f (batch, 512) audio, c (527, 512) class texts, q (k, 512) captions, all unit length; T
+(batch, 527) teacher logits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from torch.nn import functional
 
 
 class Scales(nn.Module):
-    """Temperatures and offsets that turn cosines into logits; `class_*` for the 527 classes, `caption` for captions."""
+    """Temperatures and offsets that turn cosines into logits; `class_*` for the 527 classes,
+    `caption` for captions."""
 
     def __init__(self, class_scale: float, class_offset: float, caption: float = 20.0) -> None:
         super().__init__()
@@ -21,7 +23,8 @@ class Scales(nn.Module):
 
 
 def _divergence(target: torch.Tensor, logits: torch.Tensor, axis: int) -> torch.Tensor:
-    """Mean KL divergence of the softmax of `logits` from the distribution `target`, along `axis`."""
+    """Mean KL divergence of the softmax of `logits` from the distribution `target`, along
+    `axis`."""
     terms = functional.kl_div(logits.log_softmax(axis), target, reduction="none").sum(axis)
     return terms.mean()
 
@@ -31,9 +34,9 @@ def class_losses(
 ) -> dict[str, torch.Tensor]:
     """Distillation of the teacher's 527 logits through the text tower.
 
-    bce: each class heard or not; mse: the logits themselves; over_classes and over_batch: the two softmaxes, that is
-    which class this sound is, and which sound this class is. Logits are centred by the class's mean, for a frequent class
-    must not be near to everything.
+    bce: each class heard or not; mse: the logits themselves; over_classes and over_batch: the two
+    softmaxes, that is which class this sound is, and which sound this class is. Logits are centred
+    by the class's mean, for a frequent class must not be near to everything.
     """
     student = scales.class_scale.exp() * f @ c.T + scales.class_offset
     bce = functional.binary_cross_entropy_with_logits(
@@ -58,9 +61,10 @@ def caption_losses(
 ) -> dict[str, torch.Tensor]:
     """Captions of the corpus against the sounds of the batch, both ways.
 
-    `true` (batch, k): 1 where the caption belongs to a source of the sound. `bridge` (batch, k): the teacher's logits
-    averaged over the classes that a caption has to do with, so that a sound which would fit as well is no negative.
-    The target is `trust` parts of the true pairs and the rest the bridge's softmax; a row without a true pair is the bridge's.
+    `true` (batch, k): 1 where the caption belongs to a source of the sound. `bridge` (batch, k):
+    the teacher's logits averaged over the classes that a caption has to do with, so that a sound
+    which would fit as well is no negative. The target is `trust` parts of the true pairs and the
+    rest the bridge's softmax; a row without a true pair is the bridge's.
     """
     student = scales.caption.exp() * f @ q.T
     losses = {}

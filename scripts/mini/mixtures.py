@@ -1,7 +1,9 @@
-"""Mixtures: endless 5 s scenes made from the corpus, as a recordist or a game might have delivered them.
+"""Mixtures: endless 5 s scenes made from the corpus, as a recordist or a game might have delivered
+them.
 
-A mixture is heard twice. The teacher hears it whole and at a healthy level; the student may hear it through a telephone's
-bandwidth or a coloured microphone, so that it learns to name what the teacher still hears.
+A mixture is heard twice. The teacher hears it whole and at a healthy level; the student may hear it
+through a telephone's bandwidth or a coloured microphone, so that it learns to name what the teacher
+still hears.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ SOURCES = 3
 
 @dataclass(frozen=True)
 class Mixture:
-    """`heard` for the teacher, `student` for the student, both (160000,); clip numbers (-1: none) and their levels in dB."""
+    """`heard` for the teacher, `student` for the student, both (160000,); clip numbers (-1: none)
+    and their levels in dB."""
 
     heard: np.ndarray
     student: np.ndarray
@@ -29,7 +32,8 @@ class Mixture:
 
 
 def sampling_weights(clips: list[Clip], allowed: np.ndarray) -> np.ndarray:
-    """A probability for each clip: the root of a group's seconds (at most 60) shared by its clips, zero if not allowed.
+    """A probability for each clip: the root of a group's seconds (at most 60) shared by its clips,
+    zero if not allowed.
 
     A pack of 200 footsteps must not drown one waterfall, but deserves more than one footstep.
     """
@@ -47,7 +51,8 @@ def sampling_weights(clips: list[Clip], allowed: np.ndarray) -> np.ndarray:
 
 
 def _source(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
-    """5 s of one clip: a random crop, 40 % at another speed, short ones repeated (as the indexer pads) or placed."""
+    """5 s of one clip: a random crop, 40 % at another speed, short ones repeated (as the indexer
+    pads) or placed."""
     speed = 2 ** rng.uniform(-0.5, 0.5) if rng.random() < 0.4 else 1.0
     needed = int(SAMPLES * speed) + 2
     start = rng.integers(0, max(1, len(samples) - needed + 1))
@@ -112,7 +117,8 @@ def _reverb(rng: np.random.Generator) -> np.ndarray:
 
 
 def _nothing(rng: np.random.Generator) -> np.ndarray:
-    """What is no sound of anything: coloured noise or mains hum, so that it does not land near everything."""
+    """What is no sound of anything: coloured noise or mains hum, so that it does not land near
+    everything."""
     if rng.random() < 0.3:
         time = np.arange(SAMPLES) / RATE
         base = rng.choice([50.0, 60.0, rng.uniform(80, 4000)])
@@ -126,7 +132,8 @@ def _nothing(rng: np.random.Generator) -> np.ndarray:
 def make(
     rng: np.random.Generator, clips: list[Clip], samples: np.ndarray, weights: np.ndarray
 ) -> Mixture:
-    """One mixture: half of them one source, 38 % two (-15 to +5 dB), 12 % three; 1.5 % hold nothing."""
+    """One mixture: half of them one source, 38 % two (-15 to +5 dB), 12 % three; 1.5 % hold
+    nothing."""
     numbers = np.full(SOURCES, -1, np.int32)
     levels = np.zeros(SOURCES, np.float16)
     if rng.random() < 0.015:

@@ -1,7 +1,7 @@
 """Muon for the convolutions, AdamW for the rest.
 
-Muon (K. Jordan, 2024) replaces a matrix's momentum by the nearest orthogonal matrix, found by a few Newton-Schulz steps, so that
-every direction of the layer learns at one speed.
+Muon (K. Jordan, 2024) replaces a matrix's momentum by the nearest orthogonal matrix, found by a few
+Newton-Schulz steps, so that every direction of the layer learns at one speed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-# Coefficients of the quintic iteration, chosen by its author for speed: singular values end within 0.7 to 1.2.
+# Coefficients of the quintic iteration, chosen by its author for speed: singular values end within
+# 0.7 to 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
@@ -27,7 +28,8 @@ def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum with Nesterov's look ahead, made orthogonal; `lr` is the root mean square of a step times sqrt(columns)."""
+    """Momentum with Nesterov's look ahead, made orthogonal; `lr` is the root mean square of a step
+    times sqrt(columns)."""
 
     def __init__(
         self,
@@ -36,9 +38,7 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(
-            parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        )
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -61,7 +61,8 @@ class Muon(torch.optim.Optimizer):
 def optimisers(
     tower: nn.Module, others: list[nn.Module], kind: str, lr: float
 ) -> list[torch.optim.Optimizer]:
-    """The optimisers of a run: `kind` is "muon" (convolutions by Muon, the rest by AdamW) or "adamw" (everything)."""
+    """The optimisers of a run: `kind` is "muon" (convolutions by Muon, the rest by AdamW) or
+    "adamw" (everything)."""
     matrices, plain = [], []
     for name, weight in tower.named_parameters():
         by_muon = kind == "muon" and weight.ndim == 4 and not name.startswith("stem")

@@ -1,8 +1,9 @@
 """The student: a small residual audio tower and a projection on top of MiniLM, in one 512-d space.
 
-`AudioTower`: decibels (batch, 1, frames, 64) -> unit vectors (batch, 512). `TextHead`: MiniLM sentence vectors (batch, 384)
--> unit vectors (batch, 512). `from_bundle` starts both from an earlier bundle: its graph holds convolutions with their batch
-norms folded in, so fresh norms are inserted that leave the function as it is (`insert_norms`).
+`AudioTower`: decibels (batch, 1, frames, 64) -> unit vectors (batch, 512). `TextHead`: MiniLM
+sentence vectors (batch, 384) -> unit vectors (batch, 512). `from_bundle` starts both from an
+earlier bundle: its graph holds convolutions with their batch norms folded in, so fresh norms are
+inserted that leave the function as it is (`insert_norms`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ TEACHER_DIMENSION = 384
 class HalvingPool(nn.Module):
     """Average of 2 x 2, odd sizes rounded up by repeating the edge.
 
-    `AvgPool2d(ceil_mode=True)` is the same, but exports wrongly to ONNX (it divides the edge by four), while the padding
-    cannot be differentiated under `torch.compile` in channels-last order: so one for training, one for export.
+    `AvgPool2d(ceil_mode=True)` is the same, but exports wrongly to ONNX (it divides the edge by
+    four), while the padding cannot be differentiated under `torch.compile` in channels-last order:
+    so one for training, one for export.
     """
 
     exporting = False
@@ -88,7 +90,8 @@ class AudioTower(nn.Module):
 
 
 class TextHead(nn.Module):
-    """t -> normalise(c t + b gelu(a t)): sentence vectors (batch, 384) -> unit vectors (batch, 512)."""
+    """t -> normalise(c t + b gelu(a t)): sentence vectors (batch, 384) -> unit vectors (batch,
+    512)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +124,8 @@ def _graph_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def load_audio(path: Path) -> AudioTower:
-    """The audio tower of a bundle's `audio.onnx`: its folded convolutions, with norms that do nothing but add the bias."""
+    """The audio tower of a bundle's `audio.onnx`: its folded convolutions, with norms that do
+    nothing but add the bias."""
     import onnx
 
     weights = _graph_weights(path)
@@ -140,7 +144,8 @@ def load_audio(path: Path) -> AudioTower:
 
 @torch.no_grad()
 def insert_norms(tower: AudioTower, decibels: torch.Tensor) -> None:
-    """Set every norm to the statistics of its input on `decibels`, and its gain and shift so that nothing changes.
+    """Set every norm to the statistics of its input on `decibels`, and its gain and shift so that
+    nothing changes.
 
     Without this the first training step would normalise activations that were never normalised.
     """

@@ -1,7 +1,9 @@
-"""The teacher: EfficientAT's mn04 (F. Schmid), an AudioSet tagger, written from the facts beside its weights.
+"""The teacher: EfficientAT's mn04 (F. Schmid), an AudioSet tagger, written from the facts beside
+its weights.
 
-A MobileNetV3 of width 0.4: (batch, 1, 128 mels, frames) -> 527 logits and a 384-d embedding. It labels mixtures and is
-never part of the bundle. `python -m scripts.mini.teacher --shared ../shared` counts the ESC-10 clips that it names.
+A MobileNetV3 of width 0.4: (batch, 1, 128 mels, frames) -> 527 logits and a 384-d embedding. It
+labels mixtures and is never part of the bundle. `python -m scripts.mini.teacher --shared ../shared`
+counts the ESC-10 clips that it names.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from torch import nn
 
 from scripts.mini.frontend import teacher_features
 
-# (kernel, squeeze-excite, hard-swish, stride) of each inverted residual; widths come from the weights.
+# (kernel, squeeze-excite, hard-swish, stride) of each inverted residual; widths come from the
+# weights.
 BLOCKS = (
     (3, False, False, 1),
     (3, False, False, 2),
@@ -63,7 +66,8 @@ class SqueezeExcite(nn.Module):
 
 
 class Block(nn.Module):
-    """Expand (unless the widths agree), depthwise, squeeze-excite, project; with a residual where shapes allow."""
+    """Expand (unless the widths agree), depthwise, squeeze-excite, project; with a residual where
+    shapes allow."""
 
     def __init__(self, layers: list[nn.Module], residual: bool) -> None:
         super().__init__()
@@ -93,7 +97,8 @@ def _folded(weights: dict[str, torch.Tensor], name: str, stride: int, groups: in
 
 
 class Teacher(nn.Module):
-    """`forward`: features (batch, 1, 128, frames) -> (logits (batch, 527), embedding (batch, 384))."""
+    """`forward`: features (batch, 1, 128, frames) -> (logits (batch, 527), embedding (batch,
+    384))."""
 
     def __init__(self, weights: dict[str, torch.Tensor]) -> None:
         super().__init__()

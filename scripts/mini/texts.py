@@ -1,11 +1,13 @@
-"""Texts that shape the space, as MiniLM sentence vectors: wordings of the 527 AudioSet classes, and captions of the corpus.
+"""Texts that shape the space, as MiniLM sentence vectors: wordings of the 527 AudioSet classes, and
+captions of the corpus.
 
-`python -m scripts.mini.texts --shared ../shared --work DIR` embeds all of them once into `texts.npz`:
+`python -m scripts.mini.texts --shared ../shared --work DIR` embeds all of them once into
+`texts.npz`:
 
-    classes (527, 22, 384) float16   the label, 14 texts of captions.jsonl, and 7 short ones in a sentence
-    captions (n, 4, 384) float16     each caption of the corpus: as it is, its words alone, each of them in a sentence
-    bridge (n, 527) float16          how much each class has to do with each caption (rows sum to 1)
-    strings (n,)                     the captions
+    classes (527, 22, 384) float16   the label, 14 texts of captions.jsonl, and 7 short ones in a
+    sentence captions (n, 4, 384) float16     each caption of the corpus: as it is, its words alone,
+    each of them in a sentence bridge (n, 527) float16          how much each class has to do with
+    each caption (rows sum to 1) strings (n,)                     the captions
 """
 
 from __future__ import annotations
@@ -32,8 +34,39 @@ BRIDGE_TEMPERATURE = 0.03
 
 # Words that a person leaves out of a query.
 FILLERS = frozenset(
-    "a an the of is are as it its to and with in on at by from while someone something person people "
-    "some another their his her into against onto being".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "is",
+        "are",
+        "as",
+        "it",
+        "its",
+        "to",
+        "and",
+        "with",
+        "in",
+        "on",
+        "at",
+        "by",
+        "from",
+        "while",
+        "someone",
+        "something",
+        "person",
+        "people",
+        "some",
+        "another",
+        "their",
+        "his",
+        "her",
+        "into",
+        "against",
+        "onto",
+        "being",
+    ]
 )
 
 
@@ -98,7 +131,8 @@ def class_texts(shared: Path) -> list[list[str]]:
 
 
 def bridge(captions: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Softmax over classes of each caption's similarity to the class: the mean of its 5 best texts, temperature 0.03."""
+    """Softmax over classes of each caption's similarity to the class: the mean of its 5 best texts,
+    temperature 0.03."""
     similarity = np.einsum("nd,cvd->ncv", captions, classes, optimize=True)
     best = np.sort(similarity, axis=2)[:, :, -5:].mean(2) / BRIDGE_TEMPERATURE
     weights = np.exp(best - best.max(1, keepdims=True))

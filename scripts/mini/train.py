@@ -1,9 +1,10 @@
 """Train the student on labelled mixtures, starting from an earlier bundle.
 
-`python -m scripts.mini.train --shared ../shared --work DIR --run NAME --minutes 70` needs `corpus`, `texts` and at least
-some thousands of mixtures of `label`, which may still be running. The learning rate follows the time that was spent training, since
-the clock, not the number of views, is what is limited; the log says how many views that was. Checkpoints every three minutes;
-the same command takes up where it stopped.
+`python -m scripts.mini.train --shared ../shared --work DIR --run NAME --minutes 70` needs `corpus`,
+`texts` and the mixtures of `label` (with `--labelling` that may still be running). The learning
+rate follows the time that was spent training, since the clock, not the number of views, is what is
+limited; the log says how many views that was. Checkpoints every three minutes; the same command
+takes up where it stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch.nn import functional
 
 from scripts.mini.corpus import Clip, held_out, open_corpus, read_groups
 from scripts.mini.frontend import BYTE_STEP, BYTE_ZERO
-from scripts.mini.label import Store, open_store
+from scripts.mini.label import Store, in_memory, open_store
 from scripts.mini.losses import Scales, caption_losses, class_losses, embedding_loss
 from scripts.mini.optimiser import optimisers
 from scripts.mini.student import (
@@ -63,7 +64,8 @@ class Texts:
 
 @dataclass(frozen=True)
 class Batch:
-    """decibels (batch, 1, frames, 64), teacher's logits and embedding, and each sound's captions (batch, 3), -1: none."""
+    """decibels (batch, 1, frames, 64), teacher's logits and embedding, and each sound's captions
+    (batch, 3), -1: none."""
 
     decibels: torch.Tensor
     logits: torch.Tensor
@@ -98,22 +100,55 @@ def usable_rows(store: Store, banned: np.ndarray) -> np.ndarray:
     return rows[~(banned[sources] & (sources >= 0)).any(1)]
 
 
-def augment(mel: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Bytes (batch, frames, 64) -> decibels (batch, 1, frames, 64), turned in time, at another level, a band masked."""
-    x = mel.float().mul_(BYTE_STEP).add_(BYTE_ZERO)
-    for place in range(len(x)):
-        x[place] = x[place].roll(int(rng.integers(x.shape[1])), 0)
-        draw = rng.random()
-        low, high = (-6, 6) if draw < 0.75 else (-20, -6) if draw < 0.9 else (-45, -20)
-        x[place] += rng.uniform(low, high)
+def _colour(rng: np.random.Generator) -> np.ndarray:
+    """(64,) decibels: a level, and half of the time a microphone's tilt and bumps."""
+    draw = rng.random()
+    low, high = (-6, 6) if draw < 0.75 else (-20, -6) if draw < 0.9 else (-45, -20)
+    gains = np.full(64, rng.uniform(low, high))
+    if rng.random() < 0.5:
+        bands = np.linspace(-1, 1, 64)
+        gains += rng.uniform(-5, 5) * bands
+        for _ in range(2):
+            width = rng.uniform(0.1, 0.5)
+            gains += rng.uniform(-6, 6) * np.exp(-(((bands - rng.uniform(-1, 1)) / width) ** 2))
+    return gains
+
+
+def augment(mel: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+    """Bytes (batch, frames, 64) -> decibels (batch, 1, frames, 64).
+
+    Turned in time, at another level and colour; some a little faster or slower (30 %), some a few
+    bands up or down (25 %), some with a band (50 %) or a stretch of time (20 %) masked. None of it
+    changes what is heard.
+    """
+    frames = mel.shape[1]
+    out = np.empty(mel.shape, np.float32)
+    for place, item in enumerate(mel):
+        pace = rng.uniform(0.8, 1.25) if rng.random() < 0.3 else 1.0
+        times = (rng.integers(frames) + np.arange(frames) * pace).astype(int) % frames
+        moved = int(rng.integers(-3, 4)) if rng.random() < 0.25 else 0
+        bands = np.clip(np.arange(64) + moved, 0, 63)
+        x = item[times[:, None], bands].astype(np.float32)
+        x *= BYTE_STEP
+        x += (_colour(rng) + BYTE_ZERO).astype(np.float32)
+        middle = x.mean()
         if rng.random() < 0.5:
             width = int(rng.integers(2, 11))
             start = int(rng.integers(0, 64 - width))
-            x[place, :, start : start + width] = float(x[place].mean())
-    return x.clamp_(min=-100).unsqueeze(1)
+            x[:, start : start + width] = middle
+        if rng.random() < 0.2:
+            width = int(rng.integers(10, 60))
+            start = int(rng.integers(0, frames - width))
+            x[start : start + width] = middle
+        out[place] = x
+    # One channel is channels-last already, but its strides must say so.
+    decibels = torch.from_numpy(np.maximum(out, -100)).unsqueeze(1)
+    return decibels.contiguous(memory_format=torch.channels_last)
 
 
-def batches(store: Store, texts: Texts, banned: np.ndarray, size: int, seed: int) -> Iterator[Batch]:
+def batches(
+    store: Store, texts: Texts, banned: np.ndarray, size: int, seed: int
+) -> Iterator[Batch]:
     """Endless batches; mixtures that are labelled meanwhile join in."""
     rng = np.random.default_rng(seed)
     rows, looked = usable_rows(store, banned), time.monotonic()
@@ -130,7 +165,7 @@ def batches(store: Store, texts: Texts, banned: np.ndarray, size: int, seed: int
         sources, levels = store.clips[picked], store.levels[picked]
         spoken = (sources >= 0) & (levels > AUDIBLE)
         yield Batch(
-            augment(torch.from_numpy(store.mel[picked]), rng),
+            augment(store.mel[picked], rng),
             torch.from_numpy(store.logits[picked]).float(),
             torch.from_numpy(store.embedding[picked]).float(),
             torch.from_numpy(np.where(spoken, texts.of_clip[sources], -1)),
@@ -151,13 +186,16 @@ def ahead(source: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
 
 
 class Student(nn.Module):
-    """Everything that learns: both towers, the scales and the side head to the teacher's embedding."""
+    """Everything that learns: both towers, the scales and the side head to the teacher's
+    embedding."""
 
     def __init__(self, tower: AudioTower, text: TextHead, scales: Scales, side: nn.Linear) -> None:
         super().__init__()
         self.tower, self.text, self.scales, self.side = tower, text, scales, side
 
-    def losses(self, batch: Batch, texts: Texts, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+    def losses(
+        self, batch: Batch, texts: Texts, rng: np.random.Generator
+    ) -> dict[str, torch.Tensor]:
         features = self.tower.features(batch.decibels).float()
         f = functional.normalize(self.tower.proj(features), dim=-1)
         versions = torch.from_numpy(rng.integers(0, texts.classes.shape[1], 527))
@@ -178,10 +216,11 @@ class Student(nn.Module):
 
 @torch.no_grad()
 def start_from(bundle: Path, store: Store, texts: Texts, banned: np.ndarray) -> Student:
-    """A student that computes what `bundle` does, its norms, scales and side head fitted on 2,048 mixtures."""
+    """A student that computes what `bundle` does, its norms, scales and side head fitted on 2,048
+    mixtures."""
     rows = usable_rows(store, banned)[:2048]
     tower, text = load_audio(bundle / "audio.onnx"), load_text(bundle / "text.onnx")
-    decibels = augment(torch.from_numpy(store.mel[rows]), np.random.default_rng(0))
+    decibels = augment(store.mel[rows], np.random.default_rng(0))
     insert_norms(tower, decibels[:512])
     tower.eval()
     features = torch.cat([tower.features(part) for part in decibels.split(128)])
@@ -203,116 +242,147 @@ def start_from(bundle: Path, store: Store, texts: Texts, banned: np.ndarray) -> 
 
 
 def rate(progress: float, warm: float = 0.02, flat: float = 0.3) -> float:
-    """Factor of the learning rate: up within 2 % of the time, flat to 30 %, then down to zero in a straight line."""
+    """Factor of the learning rate: up within 2 % of the time, flat to 30 %, then down to zero in a
+    straight line."""
     if progress < warm:
         return progress / warm
     return 1.0 if progress < flat else max(0.0, (1 - progress) / (1 - flat))
 
 
-def main() -> None:
+@dataclass
+class Run:
+    """What a checkpoint holds: the student, its averaged weights, the optimisers, and how far it is."""
+
+    student: Student
+    average: dict[str, torch.Tensor]
+    steppers: list[torch.optim.Optimizer]
+    step: int = 0
+    spent: float = 0.0  # seconds of training
+
+    def save(self, path: Path) -> None:
+        state = {
+            "student": self.student.state_dict(),
+            "average": self.average,
+            "optimisers": [stepper.state_dict() for stepper in self.steppers],
+            "step": self.step,
+            "spent": self.spent,
+        }
+        fresh = path.with_name("next.pt")
+        torch.save(state, fresh)
+        fresh.replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.student.load_state_dict(state["student"])
+        self.average = state["average"]
+        for stepper, kept in zip(self.steppers, state["optimisers"], strict=True):
+            stepper.load_state_dict(kept)
+        self.step, self.spent = state["step"], state["spent"]
+
+    def set_rate(self, value: float) -> None:
+        for stepper in self.steppers:
+            for group in stepper.param_groups:
+                group["lr"] = value
+
+    def learn(self, total: torch.Tensor) -> None:
+        """One step down the gradient of `total`; the average follows every fourth."""
+        for stepper in self.steppers:
+            stepper.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), 50.0)
+        for stepper in self.steppers:
+            stepper.step()
+        self.step += 1
+        if self.step % 4 == 0:
+            keep = min(0.99, self.step / (self.step + 40))
+            for name, value in self.student.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - keep)
+
+
+def train(run: Run, stream: Iterator[Batch], texts: Texts, args: argparse.Namespace) -> None:
+    """Train until `args.minutes` are spent, with a line of the log every 50 steps."""
+    folder = args.work / args.run
+    rng = np.random.default_rng(args.seed + run.step + 1)
+    student = run.student.train()
+    student.tower.features = torch.compile(student.tower.features)  # type: ignore[method-assign]
+    factors = {n: w * (args.captions if "to_" in n else 1.0) for n, w in LOSS_WEIGHTS.items()}
+    sums = dict.fromkeys(LOSS_WEIGHTS, 0.0)
+    first_step, last_save = run.step, run.spent
+    while run.spent < args.minutes * 60:
+        began = time.monotonic()
+        factor = rate(run.spent / (args.minutes * 60))
+        run.set_rate(args.rate * factor)
+        batch = next(stream)
+        with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
+            losses = student.losses(batch, texts, rng)
+        run.learn(torch.stack([factors[name] * value for name, value in losses.items()]).sum())
+        for name, value in losses.items():
+            sums[name] += float(value.detach()) / 50
+        took = time.monotonic() - began
+        # A pause (the job was stopped, or its first step compiled) is not training.
+        run.spent += min(took, 5.0)
+        if run.step % 50 == 0:
+            line = {"step": run.step, "views": run.step * args.batch}
+            line |= {"minutes": round(run.spent / 60, 2), "rate": round(factor, 3)}
+            line |= {"ms_per_view": round(1000 * took / args.batch, 2)}
+            text = json.dumps(line | {name: round(value, 4) for name, value in sums.items()})
+            print(text, flush=True)
+            with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+                log.write(text + "\n")
+            sums = dict.fromkeys(LOSS_WEIGHTS, 0.0)
+        if run.spent - last_save > 180 or run.step == first_step + 20:
+            run.save(folder / "last.pt")
+            last_save = run.spent
+    run.save(folder / "last.pt")
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--run", default="mini", help="name of the run: its folder in --work")
+    parser.add_argument("--after", help="start from the averaged weights of this run")
     parser.add_argument("--minutes", type=float, default=70.0)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--optimiser", choices=["muon", "adamw"], default="muon")
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--captions", type=float, default=1.0, help="factor of the caption losses")
     parser.add_argument("--exclude", type=Path, action="append", default=[], help="groups kept out")
+    parser.add_argument("--labelling", action="store_true", help="`label` still runs: keep looking")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--float32", action="store_true", help="processors without bfloat16")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     folder = args.work / args.run
     folder.mkdir(exist_ok=True)
     clips, _ = open_corpus(args.work)
-    excluded = set().union(*(read_groups(path) for path in args.exclude))
+    excluded: set[str] = set().union(*(read_groups(path) for path in args.exclude))
     banned = banned_clips(clips, excluded)
     store = open_store(args.work)
+    if not args.labelling:
+        store = in_memory(store)
     texts = load_texts(args.work, clips, banned)
     student = start_from(args.shared / "models" / "mini-0", store, texts, banned)
+    if args.after:
+        earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
+        student.load_state_dict(earlier["average"])
     student = student.to(memory_format=torch.channels_last)
     others: list[nn.Module] = [student.text, student.scales, student.side]
     steppers = optimisers(student.tower, others, args.optimiser, args.rate)
     average = {name: value.clone() for name, value in student.state_dict().items()}
-    step, spent = 0, 0.0
-    saved = folder / "last.pt"
-    if saved.exists():
-        state = torch.load(saved, weights_only=True)
-        student.load_state_dict(state["student"])
-        average = state["average"]
-        for stepper, kept in zip(steppers, state["optimisers"], strict=True):
-            stepper.load_state_dict(kept)
-        step, spent = state["step"], state["spent"]
-
-    def save() -> None:
-        state = {
-            "student": student.state_dict(),
-            "average": average,
-            "optimisers": [stepper.state_dict() for stepper in steppers],
-            "step": step,
-            "spent": spent,
-        }
-        torch.save(state, folder / "next.pt")
-        (folder / "next.pt").replace(saved)
-
-    stream = ahead(batches(store, texts, banned, args.batch, args.seed + step))
-    rng = np.random.default_rng(args.seed + step + 1)
-    student.train()
-    features = torch.compile(student.tower.features)
-    student.tower.features = features  # type: ignore[method-assign]
-    sums: dict[str, float] = {}
-    first_step, last_save = step, spent
-    while spent < args.minutes * 60:
-        began = time.monotonic()
-        factor = rate(spent / (args.minutes * 60))
-        for stepper in steppers:
-            for group in stepper.param_groups:
-                group["lr"] = args.rate * factor
-        batch = next(stream)
-        decibels = batch.decibels.contiguous(memory_format=torch.channels_last)
-        batch = Batch(decibels, batch.logits, batch.embedding, batch.captions)
-        with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
-            losses = student.losses(batch, texts, rng)
-        total = sum(
-            (LOSS_WEIGHTS[name] * value * (args.captions if name.startswith("to_") else 1.0))
-            for name, value in losses.items()
-        )
-        assert isinstance(total, torch.Tensor)
-        for stepper in steppers:
-            stepper.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 50.0)
-        for stepper in steppers:
-            stepper.step()
-        step += 1
-        for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if step % 4 == 0:
-            keep = min(0.99, step / (step + 40))
-            for name, value in student.state_dict().items():
-                if value.is_floating_point():
-                    average[name].lerp_(value, 1 - keep)
-        took = time.monotonic() - began
-        # A pause (the job was stopped, or its first step compiled) is not training.
-        spent += min(took, 5.0)
-        if step % 50 == 0:
-            means = {name: round(value / 50, 4) for name, value in sums.items()}
-            facts = {"step": step, "views": step * args.batch, "minutes": round(spent / 60, 2)}
-            speed = {"ms_per_view": round(1000 * took / args.batch, 2), "rate": round(factor, 3)}
-            line = json.dumps(facts | speed | means)
-            print(line, flush=True)
-            with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
-                log.write(line + "\n")
-            sums = {}
-        if spent - last_save > 180 or step == first_step + 20:
-            save()
-            last_save = spent
-    save()
+    run = Run(student, average, steppers)
+    if (folder / "last.pt").exists():
+        run.load(folder / "last.pt")
+    stream = ahead(batches(store, texts, banned, args.batch, args.seed + run.step))
+    train(run, stream, texts, args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,205 @@
+"""Write a bundle from a run: `model.json`, `audio.onnx` (fp32), `text.onnx` (weights in int8),
+`tokenizer.json`.
+
+`python -m scripts.mini.export --shared ../shared --work DIR --run NAME --to DIR --revision TEXT`
+
+Text weights are int8 with a scale for each channel (each row of the word table), multiplied out to
+fp32 when the graph is loaded. Unlike dynamic quantisation, whose scales span a batch, a text then
+has one vector whatever it is batched with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from scripts.mini.student import AudioTower, HalvingPool, TextHead
+from scripts.mini.texts import MiniLM
+
+OPSET = 17
+SMALLEST_QUANTISED = 4096  # biases and norms stay as they are
+MAX_TOKENS = 128
+
+
+class TextTower(nn.Module):
+    """Token numbers and mask (batch, tokens) -> unit vectors (batch, 512)."""
+
+    def __init__(self, language: nn.Module, head: TextHead) -> None:
+        super().__init__()
+        self.language, self.head = language, head
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        states = self.language(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        mean = (states * mask).sum(1) / mask.sum(1).clamp_min(1e-9)
+        return self.head(nn.functional.normalize(mean, dim=-1))
+
+
+def load_run(path: Path) -> tuple[AudioTower, TextHead]:
+    """Both towers of a checkpoint of `train`, with averaged weights."""
+    average = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    tower, head = AudioTower(), TextHead()
+    for module, prefix in ((tower, "tower."), (head, "text.")):
+        own = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
+        module.load_state_dict(own)
+    return tower.eval(), head.eval()
+
+
+def export_audio(tower: AudioTower, path: Path) -> None:
+    """The audio tower, batch and frames free. Norms are folded into the convolutions by the
+    exporter."""
+    HalvingPool.exporting = True
+    try:
+        torch.onnx.export(
+            tower.float().to(memory_format=torch.contiguous_format),
+            (torch.full((2, 1, 500, 64), -40.0),),
+            str(path),
+            input_names=["input_features"],
+            output_names=["embedding"],
+            dynamic_axes={"input_features": {0: "batch", 2: "frames"}, "embedding": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    finally:
+        HalvingPool.exporting = False
+
+
+def export_text(language: nn.Module, head: TextHead, path: Path) -> None:
+    """The text tower in fp32, batch and tokens free."""
+    ids = torch.tensor([[101, 3899, 102], [101, 4937, 102]])
+    torch.onnx.export(
+        TextTower(language, head).eval(),
+        (ids, torch.ones_like(ids)),
+        str(path),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["embedding"],
+        dynamic_axes={
+            "input_ids": {0: "batch", 1: "tokens"},
+            "attention_mask": {0: "batch", 1: "tokens"},
+            "embedding": {0: "batch"},
+        },
+        opset_version=OPSET,
+        dynamo=False,
+    )
+
+
+def quantised(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """(int8 matrix, fp32 scales along `axis` with the other axis kept at 1): matrix = int8 * scale,
+    within half a step."""
+    scale = np.maximum(np.abs(matrix).max(axis=1 - axis, keepdims=True), 1e-12) / 127
+    return np.rint(matrix / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def quantise_weights(source: Path, target: Path) -> None:
+    """Store every large matrix of a graph in int8 with scales; arithmetic stays fp32."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(source)
+    graph = model.graph
+    large = {t.name: t for t in graph.initializer if len(t.dims) == 2}
+    large = {n: t for n, t in large.items() if np.prod(t.dims) >= SMALLEST_QUANTISED}
+    nodes: list[Any] = []
+    done: dict[str, tuple[str, str]] = {}
+
+    def store(name: str, axis: int) -> tuple[str, str]:
+        if name not in done:
+            whole, scale = quantised(numpy_helper.to_array(large[name]), axis)
+            done[name] = (f"{name}.int8", f"{name}.scale")
+            graph.initializer.append(numpy_helper.from_array(whole, done[name][0]))
+            graph.initializer.append(numpy_helper.from_array(scale, done[name][1]))
+        return done[name]
+
+    def spread(name: str, whole: str, scale: str) -> None:
+        nodes.append(helper.make_node("Cast", [whole], [f"{name}.float"], to=1))
+        nodes.append(helper.make_node("Mul", [f"{name}.float", scale], [name]))
+
+    multiplied: set[str] = set()
+    for node in graph.node:
+        if node.op_type == "Gather" and node.input[0] in large:
+            # Rows are picked first: the table is never spread out.
+            whole, scale = store(node.input[0], 0)
+            out = node.output[0]
+            nodes.append(helper.make_node("Gather", [whole, node.input[1]], [f"{out}.rows"]))
+            nodes.append(helper.make_node("Gather", [scale, node.input[1]], [f"{out}.scales"]))
+            spread(out, f"{out}.rows", f"{out}.scales")
+            continue
+        for name in node.input:
+            if name in large and name not in multiplied:
+                transposed = any(a.name == "transB" and a.i for a in node.attribute)
+                whole, scale = store(name, 0 if transposed else 1)
+                spread(name, whole, scale)
+                multiplied.add(name)
+        nodes.append(node)
+    keep = [t for t in graph.initializer if t.name not in done]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(keep)
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+
+
+def describe(root: Path, shared: Path, name: str, revision: str, choices: dict[str, Any]) -> None:
+    """Write `model.json`: mini-0's facts (the front end is the same), our name, choices and the
+    files' digests."""
+    facts = json.loads((shared / "models/mini-0/model.json").read_text(encoding="utf-8"))
+    facts |= {"name": name, "revision": revision, "max_tokens": MAX_TOKENS} | choices
+    facts["precision"] = "fp32 audio, int8 text weights"
+    files = {}
+    for file in ("audio.onnx", "text.onnx", "tokenizer.json"):
+        data = (root / file).read_bytes()
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        files[file] = {"bytes": len(data), "blake2b": digest}
+    facts["files"] = files
+    (root / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--run", default="mini")
+    parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--name", default="mini")
+    parser.add_argument("--revision", default="1")
+    parser.add_argument("--template", default="this is a sound of {}")
+    parser.add_argument("--window", type=float, default=5.0)
+    parser.add_argument("--hop", type=float, default=2.5)
+    parser.add_argument("--fp32-text", action="store_true", help="leave the text tower in fp32")
+    args = parser.parse_args()
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    args.to.mkdir(parents=True, exist_ok=True)
+    tower, head = load_run(args.work / args.run / "last.pt")
+    language = MiniLM()
+    export_audio(tower, args.to / "audio.onnx")
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "text.onnx"
+        export_text(language.model, head, whole)
+        if args.fp32_text:
+            shutil.copy(whole, args.to / "text.onnx")
+        else:
+            quantise_weights(whole, args.to / "text.onnx")
+    tokenizer = (language.root / "tokenizer.json").read_text(encoding="utf-8")
+    (args.to / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    choices = {
+        "window_seconds": args.window,
+        "hop_seconds": args.hop,
+        "query_template": args.template,
+    }
+    describe(args.to, args.shared, args.name, args.revision, choices)
+    size = sum(path.stat().st_size for path in args.to.iterdir()) / 1e6
+    print(f"{args.to}: {size:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
