@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audiosearch.errors import AudioRejected
 from audiosearch.vectors.codec import unit
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def embed_file(
     from audiosearch.audio.reader import read_windows
 
     bundle = model.bundle
-    reading, windows = read_windows(
+    vectors: list[np.ndarray] = []
+    times: list[tuple[float, float]] = []
+    with read_windows(
         path,
         rate=bundle.front_end.sampling_rate,
         length=bundle.window_samples,
@@ -55,12 +58,12 @@ def embed_file(
         padding=bundle.front_end.padding,
         start=start,
         end=end,
-    )
-    vectors: list[np.ndarray] = []
-    times: list[tuple[float, float]] = []
-    for window in windows:
-        if not window.silent:
-            vectors.append(model.embed_audio(window.samples[None])[0])
-            times.append((window.start, window.end))
+    ) as (reading, windows):
+        for window in windows:
+            if not window.silent:
+                vectors.append(model.embed_audio(window.samples[None])[0])
+                times.append((window.start, window.end))
+    if not np.isfinite(vectors).all():
+        raise AudioRejected("nan", "the model made no finite vector of it")
     starts, ends = np.array(times).T
     return EmbeddedFile(np.stack(vectors), starts, ends, reading.duration)

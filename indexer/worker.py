@@ -71,13 +71,6 @@ def _features(
 ) -> Iterator[tuple[dict[str, Any], bytes | memoryview]]:
     """The file's messages from the first features to "done"."""
     before = _stat(path)
-    reading, windows = read_windows(
-        path,
-        rate=front_end.sampling_rate,
-        length=config["length"],
-        hop=config["hop"],
-        padding=front_end.padding,
-    )
     times: list[tuple[float, float]] = []
     samples: list[np.ndarray] = []
 
@@ -88,12 +81,19 @@ def _features(
         samples.clear()
         return head, np.ascontiguousarray(features, dtype="<f4").data.cast("B")
 
-    for window in windows:
-        if not window.silent:
-            times.append((window.start, window.end))
-            samples.append(window.samples)
-        if len(samples) == _CHUNK:
-            yield chunk()
+    with read_windows(
+        path,
+        rate=front_end.sampling_rate,
+        length=config["length"],
+        hop=config["hop"],
+        padding=front_end.padding,
+    ) as (reading, windows):
+        for window in windows:
+            if not window.silent:
+                times.append((window.start, window.end))
+                samples.append(window.samples)
+            if len(samples) == _CHUNK:
+                yield chunk()
     if samples:
         yield chunk()
     tags = read_tags(path)

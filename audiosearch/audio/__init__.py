@@ -1,0 +1,1 @@
+"""From files to windows: decoding, one channel, one rate, exact lengths; and embedded metadata."""
