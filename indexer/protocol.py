@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 _LENGTHS = struct.Struct("<IQ")
 
@@ -17,7 +17,7 @@ _LENGTHS = struct.Struct("<IQ")
 _MOST = 1 << 30
 
 
-def send(stream: BinaryIO, head: dict[str, Any], body: bytes | memoryview = b"") -> None:
+def send(stream: IO[bytes], head: dict[str, Any], body: bytes | memoryview = b"") -> None:
     """Write one message and flush it."""
     text = json.dumps(head).encode("ascii")
     stream.write(_LENGTHS.pack(len(text), len(body)))
@@ -26,7 +26,7 @@ def send(stream: BinaryIO, head: dict[str, Any], body: bytes | memoryview = b"")
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Read one message; `None` at the end of the stream, also in the middle of a message."""
     start = stream.read(_LENGTHS.size)
     if len(start) < _LENGTHS.size:

@@ -64,7 +64,10 @@ def plan_scans(connection: Connection, named: Sequence[str]) -> list[Scan]:
 
 
 def _path(connection: Connection, root_id: int) -> bytes:
-    return connection.execute(select(roots.c.path).where(roots.c.id == root_id)).scalar_one()
+    path: bytes = connection.execute(
+        select(roots.c.path).where(roots.c.id == root_id)
+    ).scalar_one()
+    return path
 
 
 def _all_scans(connection: Connection) -> list[Scan]:
@@ -102,8 +105,8 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
         new_id = same.id
     else:
         new_id = connection.execute(
-            insert(roots).values(path=folder, whole=int(whole))
-        ).inserted_primary_key[0]
+            insert(roots).values(path=folder, whole=int(whole)).returning(roots.c.id)
+        ).scalar_one()
     for root in merging:
         if root is not same:
             prefix = _inside(root.path, folder)

@@ -21,7 +21,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from audiosearch.audio.reader import read_windows
@@ -39,7 +39,7 @@ _HASH_BLOCK = 1 << 20
 _MOST_MEMORY = 6 << 30
 
 
-def content_hash(file: BinaryIO) -> bytes:
+def content_hash(file: IO[bytes]) -> bytes:
     """BLAKE2b (32 bytes) of the whole file."""
     digest = hashlib.blake2b(digest_size=32)
     while block := file.read(_HASH_BLOCK):
@@ -109,7 +109,7 @@ def _features(
     yield done, b""
 
 
-def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
+def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     """Answer requests until `incoming` ends."""
     first = receive(incoming)
     if first is None:

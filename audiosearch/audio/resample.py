@@ -12,13 +12,12 @@ QUALITY = "HQ"
 
 def mono(block: np.ndarray) -> np.ndarray:
     """(frames, channels) -> (frames,): the mean of the channels, as CLAP was trained."""
-    if block.shape[1] == 1:
-        return block[:, 0]
-    if block.shape[1] == 2:  # ten times faster than a mean over a short axis
-        mixed = block[:, 0] + block[:, 1]
-        mixed *= np.float32(0.5)
-        return mixed
-    return block.mean(axis=1, dtype=np.float32)
+    channels = block.shape[1]
+    mixed = block[:, 0].copy()
+    for channel in range(1, channels):  # ten times faster than a mean over a short axis
+        mixed += block[:, channel]
+    mixed /= channels
+    return mixed
 
 
 def resampled(

@@ -30,8 +30,8 @@ def query(
         typer.Option(metavar="FILE", help="Away from this sound file. Repeatable."),
     ] = None,
     term: Annotated[
-        list[tuple[float, str]] | None,
-        typer.Option(metavar="WEIGHT TEXT", help="One more text, with a weight. Repeatable."),
+        list[str] | None,
+        typer.Option(metavar="WEIGHT:TEXT", help="One more text, weighted: 0.5:rain. Repeatable."),
     ] = None,
     start: options.From = None,
     end: options.To = None,
@@ -107,17 +107,27 @@ def _terms(
     but: list[str] | None,
     like: list[str] | None,
     unlike: list[str] | None,
-    term: list[tuple[float, str]] | None,
+    weighted: list[str] | None,
     start: float | None,
     end: float | None,
 ) -> list[Term]:
     from audiosearch.query import Term
 
     terms = [Term(text=text)] if text is not None else []
-    terms += [Term(text=word, weight=weight) for weight, word in term or ()]
+    terms += [_weighted(term) for term in weighted or ()]
     terms += [Term(text=word, weight=-1.0) for word in but or ()]
     terms += [Term(path=file, start=start or 0.0, end=end) for file in like or ()]
     terms += [Term(path=file, weight=-1.0) for file in unlike or ()]
     if not terms:
         raise typer.BadParameter("say what to look for: a text, --like FILE, or both")
     return terms
+
+
+def _weighted(term: str) -> Term:
+    from audiosearch.query import Term
+
+    weight, _, text = term.partition(":")
+    try:
+        return Term(text=text, weight=float(weight))
+    except ValueError as error:
+        raise typer.BadParameter(f"{term!r} is not WEIGHT:TEXT, such as 0.5:rain") from error
