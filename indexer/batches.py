@@ -50,6 +50,7 @@ class Batches:
         if isinstance(outcome, Embedded):
             self._windows += len(outcome.vectors)
             self.summary.seconds += outcome.done.duration
+            self.summary.truncated += outcome.done.truncated is not None
         due = time.monotonic() - self._since > _SECONDS
         if due or self._windows >= _WINDOWS or len(self._batch) >= _FILES:
             self.commit()

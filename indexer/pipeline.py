@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from audiosearch.models.model import Model
 
 from audiosearch.embedding import mean_of
+from audiosearch.models.model import Model
 from indexer.plan import Job
 from indexer.workers import Done, Features, Hashed, Rejected, Worker, WorkerDied
 

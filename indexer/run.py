@@ -12,8 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from audiosearch.models.model import Model
-from audiosearch.models.registry import load_model
 from sqlalchemy import Engine, func, select
 
 from audiosearch import paths
@@ -22,6 +20,8 @@ from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import sounds
 from audiosearch.errors import LibraryNotFound
 from audiosearch.library import check_same_model
+from audiosearch.models.model import Model
+from audiosearch.models.registry import load_model
 from indexer import roots, store
 from indexer.batches import Batches
 from indexer.cache import refresh_cache

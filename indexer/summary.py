@@ -11,6 +11,7 @@ from audiosearch.results import Failure
 class Summary:
     """The outcome of an index run; the counts are of files.
 
+    `truncated` files ended before the length that their header declares; what is there was indexed.
     `gone` are files that are no longer there but whose rows were kept, for a reason that `notices`
     gives. `seconds` is the audio that was decoded. `switched`: a new model took over.
     """
@@ -22,6 +23,7 @@ class Summary:
     unchanged: int = 0
     removed: int = 0
     gone: int = 0
+    truncated: int = 0
     failures: list[Failure] = field(default_factory=list)
     known_failures: int = 0
     notices: list[str] = field(default_factory=list)

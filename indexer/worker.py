@@ -24,12 +24,12 @@ from dataclasses import asdict
 from typing import IO, Any
 
 import numpy as np
+
 from audiosearch.audio.reader import read_windows
 from audiosearch.audio.tags import read_tags
+from audiosearch.errors import AudioRejected
 from audiosearch.models.bundle import FrontEnd
 from audiosearch.models.frontend import log_mel
-
-from audiosearch.errors import AudioRejected
 from indexer.protocol import receive, send
 
 # Windows in a message: enough to make its cost vanish, few enough to keep both processes small.

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from audiosearch.models.bundle import Bundle
 
+from audiosearch.models.bundle import Bundle
 from indexer.protocol import receive, send
 
 # A file of any length sends a message each few seconds. A decoder that is silent so long has hung.

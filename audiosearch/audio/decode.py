@@ -7,6 +7,7 @@ ten hours takes no more memory than one of ten seconds. Paths may be bytes: name
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,18 +101,32 @@ def _missing(info: AudioInfo, decoded: int) -> str | None:
     return f"declared {declared:.1f} s, decoded {found:.1f} s"
 
 
+# libsndfile puts right the length of a chunk that the file is too short for, and says so in its log.
+_CORRECTED = re.compile(r"^(?:data|SSND) : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+
+# A program that cannot go back to the header leaves one of these there, or something close.
+_STREAMED = range(0x7FFF_0000, 1 << 64)
+
+
+def _declared(file: soundfile.SoundFile) -> int | None:
+    """How many frames the header promises."""
+    if not 0 <= file.frames < 1 << 62:  # libsndfile gives 2**63 - 1 where it does not know
+        return None
+    corrected = _CORRECTED.search(file.extra_info)
+    if corrected:
+        promised, found = map(int, corrected.groups())
+        if promised not in _STREAMED and promised > found > 0:
+            return round(file.frames * promised / found)
+    return int(file.frames)
+
+
 class _Sndfile:
     """A file that libsndfile reads."""
 
     def __init__(self, file: soundfile.SoundFile) -> None:
         self._file = file
-        # libsndfile gives 2**63 - 1 where the header does not say.
-        frames = file.frames if 0 <= file.frames < 1 << 62 else None
-        self.info = _checked(
-            AudioInfo(
-                file.samplerate, file.channels, file.format.lower(), file.subtype.lower(), frames
-            )
-        )
+        names = file.format.lower(), file.subtype.lower()
+        self.info = _checked(AudioInfo(file.samplerate, file.channels, *names, _declared(file)))
         self.truncated: str | None = None
 
     def blocks(self, start: int = 0) -> Iterator[np.ndarray]:

@@ -53,17 +53,16 @@ def cut_windows(
     if not 0 < hop <= length:
         raise ValueError(f"a hop of {hop} for windows of {length} leaves sound out")
     buffer = np.empty(0, dtype=np.float32)
-    start = index = 0  # `start`: where the buffer begins in the stream
+    start = offset = index = 0  # where the buffer begins in the stream, and the next window in it
     for block in blocks:
         buffer = np.concatenate([buffer, block])
-        offset = 0
         while len(buffer) - offset > length:
             yield _window(index, start + offset, buffer[offset : offset + length].copy(), rate)
             index += 1
             offset += hop
         # Kept from one hop before the next window on: the tail may have to reach back that far.
         drop = max(0, offset - hop)
-        buffer, start = buffer[drop:], start + drop
+        buffer, start, offset = buffer[drop:], start + drop, offset - drop
     total = start + len(buffer)
     if total == 0:
         return

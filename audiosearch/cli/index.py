@@ -163,6 +163,7 @@ def _tell(summary: Summary) -> None:
         "unchanged": "unchanged",
         "removed": "removed",
         "gone": "gone but kept",
+        "truncated": "truncated",
         "failed": "failed",
         "known_failures": "failed before",
     }
