@@ -64,9 +64,7 @@ def plan_scans(connection: Connection, named: Sequence[str]) -> list[Scan]:
 
 
 def _path(connection: Connection, root_id: int) -> bytes:
-    path: bytes = connection.execute(
-        select(roots.c.path).where(roots.c.id == root_id)
-    ).scalar_one()
+    path: bytes = connection.execute(select(roots.c.path).where(roots.c.id == root_id)).scalar_one()
     return path
 
 
