@@ -175,8 +175,8 @@ class Library:
 
         `what`: a text, a `Term`, a sequence of them, or a vector (d,). `where`: a `Filter` or its
         fields as a mapping; it decides before any vector is compared. `template`: in place of the
-        model's, for text terms; it holds ``{}``. `moments`: every matching stretch is a hit, not
-        just the best of each sound. `group`: sounds with identical content are one hit. Raises
+        model's, for text terms; it holds ``{}``. `moments`: every stretch that stands out is a hit,
+        not just the best window of each sound. `group`: sounds with identical content are one hit. Raises
         `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
         """
         if k < 1:
@@ -295,13 +295,17 @@ class Library:
                 wanted,
                 lambda: reading.allowed_windows(connection, wanted, model_id),
             )
-        find = ranking.all_moments if moments else ranking.best_moments
-        found = find(connection, search, vector, min(k, search.count), allowed)
-        sample = self._remembered(
+        sample: ranking.Sample = self._remembered(
             search,
             "sample",
             lambda: ranking.Sample(connection, model_id, search.model.dimension),
         )
+        count = min(k, search.count)
+        if moments:
+            base = sample.median(vector)
+            found = ranking.all_moments(connection, search, vector, count, allowed, base)
+        else:
+            found = ranking.best_moments(connection, search, vector, count, allowed)
         scores = sorted({moment.score for moment in found})
         percentiles = sample.percentiles(vector, np.array(scores, dtype=np.float32))
         return ranking.make_hits(

@@ -78,38 +78,44 @@ def all_moments(
     query: np.ndarray,
     wanted: int,
     allowed: np.ndarray | None,
+    base: float,
 ) -> list[Moment]:
-    """At least `wanted` moments if there are so many: nearest windows, those that touch or overlap
-    merged.
-    """
+    """At least `wanted` moments if there are so many; `base` as in `merge`."""
     size = max(_LEAST_WINDOWS, wanted * _WINDOWS_PER_SOUND)
     while True:
         ids, scores = search.nearest(connection, query, size, allowed)
         rows = reading.windows_by_id(connection, ids)
         merged = merge(
-            Moment(rows[i].content_id, rows[i].start, rows[i].end, score)
-            for i, score in zip(ids.tolist(), scores.tolist(), strict=True)
+            [
+                Moment(rows[i].content_id, rows[i].start, rows[i].end, score)
+                for i, score in zip(ids.tolist(), scores.tolist(), strict=True)
+            ],
+            base,
         )
         if len(merged) >= wanted or len(ids) < size:
             return merged
         size *= 4
 
 
-def merge(moments: Iterable[Moment]) -> list[Moment]:
-    """Moments of one content that touch or overlap become one, with the best score among them."""
-    merged: list[Moment] = []
-    for moment in sorted(moments, key=lambda m: (m.content_id, m.start, m.end)):
-        last = merged[-1] if merged else None
-        if last and last.content_id == moment.content_id and moment.start <= last.end:
-            merged[-1] = Moment(
-                last.content_id,
-                last.start,
-                max(last.end, moment.end),
-                max(last.score, moment.score),
-            )
-        else:
-            merged.append(moment)
-    return merged
+def merge(windows: Iterable[Moment], base: float) -> list[Moment]:
+    """Windows to moments: each peak of the score over time is one, as wide as at half its height.
+
+    A window that touches a better one belongs to its moment if it scores at least midway from
+    `base`, what any window scores, to the peak (to both peaks, between two, which then are one);
+    else it is a foot of the peak, and no moment. So a bark in a night is one moment, an hour of rain
+    is one, and two barks with a pause are two. Moments of one content do not overlap.
+    """
+    of_content: dict[int, list[Moment]] = {}
+    for window in sorted(windows, key=lambda w: (-w.score, w.content_id, w.start)):
+        moments = of_content.setdefault(window.content_id, [])
+        touched = [m for m in moments if window.start <= m.end and m.start <= window.end]
+        if not all(window.score >= (m.score + base) / 2 for m in touched):
+            continue
+        parts = [*touched, window]
+        start, end = min(m.start for m in parts), max(m.end for m in parts)
+        moments[:] = [m for m in moments if m not in touched]
+        moments.append(Moment(window.content_id, start, end, max(m.score for m in parts)))
+    return [moment for moments in of_content.values() for moment in moments]
 
 
 class Sample:
@@ -134,6 +140,12 @@ class Sample:
         below = np.searchsorted(best, scores, side="left")
         upto = np.searchsorted(best, scores, side="right")
         return 100.0 * (below + upto) / 2 / len(best)
+
+    def median(self, query: np.ndarray) -> float:
+        """What the window in the middle of the sample scores."""
+        if not len(self._vectors):
+            return 0.0
+        return float(np.median(exact_scores(self._vectors, query)))
 
 
 def make_hits(

@@ -132,9 +132,10 @@ class _Sndfile:
     def blocks(self, start: int = 0) -> Iterator[np.ndarray]:
         size = max(1, _BLOCK_SAMPLES // self.info.channels)
         decoded = start
+        if start >= self._file.frames:
+            return
         try:
-            if start:
-                self._file.seek(start)
+            self._file.seek(start)
             while True:
                 block = self._file.read(size, dtype="float32", always_2d=True)
                 if not len(block):
