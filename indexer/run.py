@@ -175,6 +175,8 @@ class _Run:
                 return store.has_embedding(connection, content_hash, model_id)
 
         jobs, total, done = plan.jobs, len(plan.jobs), 0
+        if jobs:
+            model.check()  # before hours are spent on vectors that mean nothing
         try:
             while jobs and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(jobs))

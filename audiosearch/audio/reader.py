@@ -13,7 +13,7 @@ import numpy as np
 
 from audiosearch.audio.decode import AnyPath, AudioInfo, AudioStream, open_audio
 from audiosearch.audio.resample import mono, resampled
-from audiosearch.audio.windows import SILENCE, Window, cut_windows
+from audiosearch.audio.windows import Window, cut_windows
 from audiosearch.errors import AudioRejected, InvalidQuery
 
 
@@ -79,7 +79,9 @@ def _mono_range(stream: AudioStream, reading: Reading, end: float | None) -> Ite
 
 def _windows(windows: Iterator[Window], reading: Reading, start: float) -> Iterator[Window]:
     """The windows in the file's time, and the verdict on the whole of them."""
+    heard = False
     for window in windows:
+        heard = heard or not window.silent
         # Resampling rounds the number of samples: no window ends behind the file.
         until = min(start + window.end, reading.duration)
         yield replace(window, start=start + window.start, end=until)
@@ -87,5 +89,6 @@ def _windows(windows: Iterator[Window], reading: Reading, start: float) -> Itera
         if start:
             raise InvalidQuery(f"the sound ends before {start:g} s")
         raise AudioRejected("empty", "it holds no samples")
-    if reading.peak < SILENCE:
+    if not heard:
+        # Ultrasound alone is silence too, at the rate of the model.
         raise AudioRejected("silent", "it is silent (peak below -90 dBFS)")

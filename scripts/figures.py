@@ -1,0 +1,167 @@
+"""The figures that README gives of sample_library, speed, memory and size.
+
+`python -m scripts.figures` prints them again, through the installed `audiosearch` command and the
+bundled model. Times are medians of several whole processes; memory is the peak of the proportional
+set size (PSS) summed over the process tree, which counts shared pages once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SAMPLES = Path(__file__).parents[1] / "sample_library"
+COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
+
+
+def tree(pid: int) -> list[int]:
+    """A process and its descendants."""
+    found = [pid]
+    for parent in found:
+        try:
+            tasks = list(Path(f"/proc/{parent}/task").iterdir())
+            for task in tasks:
+                found += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+def pss(pid: int) -> float:
+    """Proportional set size of a process in MB; 0 for one that ended."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def measured(command: list[str | Path]) -> tuple[float, float]:
+    """Run a command; seconds it took, and the peak memory of its process tree in MB."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak, done = 0.0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, sum(pss(pid) for pid in tree(process.pid)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    took = time.perf_counter() - began
+    done.set()
+    watcher.join()
+    if code:
+        raise SystemExit(f"{command} ended with {code}")
+    return took, peak
+
+
+def median_seconds(command: list[str | Path], runs: int) -> float:
+    """Median time of a command, without watching its memory."""
+
+    def once() -> float:
+        began = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - began
+
+    return statistics.median(once() for _ in range(runs))
+
+
+def installed_megabytes() -> float:
+    """Size of what the base install brings, by the records of its distributions."""
+    from importlib.metadata import distribution
+
+    seen, waiting, total = set(), ["audiosearch"], 0
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in seen:
+            continue
+        seen.add(name)
+        found = distribution(name)
+        total += sum(
+            path.stat().st_size
+            for file in found.files or ()
+            if (path := Path(str(found.locate_file(file)))).is_file()
+        )
+        for requirement in found.requires or ():
+            # Extras carry a marker; so do other systems, which have no distribution here.
+            if "extra ==" not in requirement and "sys_platform" not in requirement:
+                matched = re.match(r"[\w.-]+", requirement)
+                assert matched
+                waiting.append(matched[0])
+    package = Path(__file__).parents[1] / "audiosearch"
+    if not any("models/mini" in str(file) for file in distribution("audiosearch").files or ()):
+        total += sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
+    return total / 1e6
+
+
+def retrieval(library: Path) -> None:
+    """Print how well sample_library is found by its descriptions and by short queries."""
+    from audiosearch import Library
+    from audiosearch.evaluation.retrieval import average_precision, recall_at
+
+    with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        sounds = list(csv.DictReader(file))
+    with (SAMPLES / "queries.csv").open(encoding="utf-8", newline="") as file:
+        queries = list(csv.DictReader(file))
+    kind = {str(SAMPLES / sound["file"]): sound["kind"] for sound in sounds}
+    with Library.open(library) as opened:
+
+        def ranked(text: str) -> list[str]:
+            return [hit.path for hit in opened.search(text, k=len(sounds))]
+
+        found = [
+            [path == str(SAMPLES / s["file"]) for path in ranked(s["description"])] for s in sounds
+        ]
+        first = [kind[ranked(query["query"])[0]] == query["kind"] for query in queries]
+    print(f"descriptions: {len(sounds)} queries, one sound each")
+    print(f"  recall@1 {mean(found, lambda f: recall_at(f, 1)):.3f}")
+    print(f"  recall@5 {mean(found, lambda f: recall_at(f, 5)):.3f}")
+    print(f"  mAP@10   {mean(found, lambda f: average_precision(f, 10)):.3f}")
+    print(f"short queries: {len(queries)}; the first hit is of the kind meant")
+    print(f"  top-1    {statistics.mean(first):.3f}")
+    for query, right in zip(queries, first, strict=True):
+        if not right:
+            print(f"  missed: {query['query']}")
+
+
+def mean(rows: list[list[bool]], measure: Callable[[list[bool]], float]) -> float:
+    return statistics.mean(measure(row) for row in rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7, help="runs of which the median is given")
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "library"
+        took, peak = measured([COMMAND, "index", "-L", library, SAMPLES])
+        retrieval(library)
+        query: list[str | Path] = [COMMAND, "query", "-L", library, "campfire crackling"]
+        print(f"processor: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+        print(f"index sample_library    {took:6.2f} s   peak {peak:4.0f} MB")
+        _, peak = measured(query)
+        print(f"query, whole process    {median_seconds(query, runs):6.2f} s   peak {peak:4.0f} MB")
+        help_time = median_seconds([COMMAND, "--help"], runs)
+        python = median_seconds([sys.executable, "-c", "pass"], runs)
+        print(f"audiosearch --help      {help_time:6.2f} s   (python alone {python:.2f} s)")
+        print(f"base install            {installed_megabytes():6.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

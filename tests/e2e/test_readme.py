@@ -1,0 +1,92 @@
+"""README does what it says: its session, its commands, its Python."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(name: str) -> list[str]:
+    """The code blocks that follow a comment of that name."""
+    return re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", README, re.DOTALL)
+
+
+def shape(text: str) -> list[str]:
+    """Lines without what differs from machine to machine: figures, and the order of close hits."""
+    lines = [re.sub(r"\d+(\.\d+)?", "0", line) for line in text.splitlines()]
+    return [" ".join(line.split()) for line in lines]
+
+
+@pytest.fixture
+def user(shell: Shell) -> Shell:
+    """A user in a directory that holds sample_library."""
+    (shell.home / "sample_library").symlink_to(SAMPLES)
+    shell.environment["AUDIOSEARCH_LIBRARY"] = str(shell.home / "demo.library")
+    shell.environment["PATH"] = f"{COMMAND.parent}:{shell.environment['PATH']}"
+    return shell
+
+
+def run(user: Shell, line: str) -> str:
+    """Run a line in a shell, as a user does; both streams as the terminal shows them."""
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=user.home,
+        env=user.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}"
+    return done.stdout
+
+
+def test_session(user: Shell) -> None:
+    """Each command of the session prints what README shows, but for figures."""
+    (session,) = blocks("session")
+    for part in session.split("$ ")[1:]:
+        command, _, expected = part.partition("\n")
+        assert shlex.split(command)[0] == "audiosearch"
+        found = run(user, command)
+        assert shape(found) == shape(expected), command
+
+
+def test_commands(user: Shell) -> None:
+    run(user, "audiosearch index sample_library")
+    (commands,) = blocks("commands")
+    for line in commands.splitlines():
+        assert run(user, line).strip(), line
+
+
+def test_python(user: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(user, "audiosearch index sample_library")
+    monkeypatch.chdir(user.home)
+    printed = []
+    for code in blocks("python"):
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            exec(compile(code, "README.md", "exec"), {})
+        printed.append(said.getvalue())
+    assert "campfire.ogg 0.0-5.0" in printed[0]
+    assert printed[1].startswith("asset-2 Camp ")
+
+
+def test_commands_that_install(user: Shell) -> None:
+    """The two commands name what is there: `.ci/run` runs them themselves."""
+    (first,), (second,) = blocks("first command"), blocks("second command")
+    assert 'query -L demo.library "campfire crackling"' in first
+    extras = re.findall(r"\[([\w,]+)\]", second)[0].split(",")
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    for extra in extras:
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
