@@ -98,10 +98,10 @@ def tone(hz: float = 440.0, seconds: float = 1.0, rate: int = 32_000, level: flo
 
 
 def write(path: Path | bytes, samples: Any = None, rate: int = 32_000, **options: Any) -> None:
-    """Write a sound; by default a second of noise that is this path's own."""
+    """Write a sound; by default 32,000 samples of noise that is this path's own."""
     raw = os.fsencode(path)
     os.makedirs(os.path.dirname(raw), exist_ok=True)  # noqa: PTH103, PTH120 (bytes)
     if samples is None:
         seed = int.from_bytes(raw[-8:], "little")
-        samples = np.random.default_rng(seed).normal(0, 0.1, rate).astype(np.float32)
+        samples = np.random.default_rng(seed).normal(0, 0.1, 32_000).astype(np.float32)
     soundfile.write(raw, samples, rate, **options)
