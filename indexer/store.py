@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audiosearch.models.model import Model
 from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
@@ -28,6 +27,7 @@ from audiosearch.catalog.schema import (
     windows,
 )
 from audiosearch.errors import InvalidQuery, LibraryReadOnly
+from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
 from indexer.lock import writer_lock
 from indexer.pipeline import Embedded, Failed, Known, Outcome

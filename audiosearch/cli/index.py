@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _FAILURES_SHOWN = 10
 
+# Within 80 columns, with room for a bar.
+_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
+
 
 def index(
     folders: Annotated[
@@ -133,6 +136,7 @@ class _Bar:
                 total=progress.total,
                 desc=titles[progress.stage],
                 unit=" files",
+                bar_format=_FORMAT if progress.total else None,
                 disable=None,
                 leave=False,
                 dynamic_ncols=True,
@@ -140,9 +144,9 @@ class _Bar:
         self._bar.update(progress.done - self._bar.n)
         if progress.stage == "index":
             speed = progress.seconds / max(self._bar.format_dict["elapsed"], 1e-3)
+            failed = f", {progress.failed} failed" if progress.failed else ""
             self._bar.set_postfix_str(
-                f"{progress.seconds / 3600:.2f} h, {speed:.0f}x realtime, {progress.failed} failed",
-                refresh=False,
+                f"{progress.seconds / 3600:.2f} h, {speed:.0f}x realtime{failed}", refresh=False
             )
 
     def close(self) -> None:
