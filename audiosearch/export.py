@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
-from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.records import StoredModel, WindowRow
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.vectors.search import vectors_of
 
@@ -29,7 +29,7 @@ def export(connection: Connection, model: StoredModel | None, file: Path, wanted
     try:
         if file.suffix == ".npz":
             with file.open("wb") as stream:
-                np.savez(stream, **columns)
+                np.savez(stream, allow_pickle=False, **columns)
         else:
             _write_parquet(file, columns)
     except OSError as error:
@@ -43,7 +43,7 @@ def _columns(
     dimension = model.dimension if model else 0
     sounds = {s.id: s for s in reading.iterate_sounds(connection, wanted, failed=False)}
     contents = reading.contents_of_sounds(connection, sounds)
-    of_content: dict[int, list[reading.WindowRow]] = {}
+    of_content: dict[int, list[WindowRow]] = {}
     if model:
         for row in reading.windows_of_contents(connection, set(contents.values()), model.id):
             of_content.setdefault(row.content_id, []).append(row)

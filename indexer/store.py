@@ -108,7 +108,10 @@ def ensure_model(connection: Connection, model: Model) -> int:
         "dimension": model.bundle.dimension,
     }
     connection.execute(upsert(models).values(row).on_conflict_do_nothing(["digest"]))
-    return connection.execute(select(models.c.id).where(models.c.digest == digest)).scalar_one()
+    found: int = connection.execute(
+        select(models.c.id).where(models.c.digest == digest)
+    ).scalar_one()
+    return found
 
 
 def has_embedding(connection: Connection, content_hash: bytes, model_id: int) -> bool:
@@ -153,10 +156,9 @@ def store_batch(
             content_id = _store_content(connection, outcome, model_id)
             _place(connection, outcome, content_id, missing, belongings, stored)
         elif isinstance(outcome, Known):
-            if has_embedding(connection, outcome.read.hash, model_id):
-                content_id = _content_id(connection, outcome.read.hash)
-                assert content_id is not None
-                _place(connection, outcome, content_id, missing, belongings, stored)
+            known = _content_id(connection, outcome.read.hash)
+            if known is not None and has_embedding(connection, outcome.read.hash, model_id):
+                _place(connection, outcome, known, missing, belongings, stored)
             else:
                 stored.again.append(outcome.job)
         elif isinstance(outcome, Failed):
@@ -169,10 +171,13 @@ def _content_id(connection: Connection, content_hash: bytes) -> int | None:
 
 
 def _store_content(connection: Connection, file: Embedded, model_id: int) -> int:
-    content_id = _content_id(connection, file.read.hash)
-    if content_id is None:
+    known = _content_id(connection, file.read.hash)
+    if known is not None:
+        content_id = known
+    else:
         content_id = connection.execute(
-            insert(contents).values(
+            insert(contents)
+            .values(
                 hash=file.read.hash,
                 duration=file.done.duration,
                 sample_rate=file.done.info["sample_rate"],
@@ -182,7 +187,8 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                 tags=json.dumps(file.done.tags, ensure_ascii=False),
                 truncated=file.done.truncated,
             )
-        ).inserted_primary_key[0]
+            .returning(contents.c.id)
+        ).scalar_one()
     mean = to_blob(file.mean)
     row = upsert(embeddings).values(content_id=content_id, model_id=model_id, mean=mean)
     fresh = connection.execute(row.on_conflict_do_nothing(["content_id", "model_id"]))
@@ -203,7 +209,7 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                 )
             ],
         )
-    return int(content_id)
+    return content_id
 
 
 def _place(
@@ -271,7 +277,9 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     }
     before = None
     if job.sound_id is None:
-        sound_id = connection.execute(insert(sounds).values(values)).inserted_primary_key[0]
+        sound_id = connection.execute(
+            insert(sounds).values(values).returning(sounds.c.id)
+        ).scalar_one()
     else:
         sound_id = job.sound_id
         before = reading.content_of_sound(connection, sound_id)
@@ -336,7 +344,7 @@ def drop_model(connection: Connection, model_id: int) -> None:
 
 def without_embedding(connection: Connection, model_id: int) -> int:
     """How many sounds have a content that the model has not embedded."""
-    return connection.execute(
+    count: int = connection.execute(
         text(
             "SELECT count(*) FROM sounds WHERE content_id IS NOT NULL AND NOT EXISTS "
             "(SELECT 1 FROM embeddings e WHERE e.content_id = sounds.content_id "
@@ -344,6 +352,7 @@ def without_embedding(connection: Connection, model_id: int) -> int:
         ),
         {"model": model_id},
     ).scalar_one()
+    return count
 
 
 def describe(

@@ -110,13 +110,15 @@ _STREAMED = range(0x7FFF_0000, 1 << 64)
 
 def _declared(file: soundfile.SoundFile) -> int | None:
     """How many frames the header promises."""
-    if not 0 <= file.frames < 1 << 62:  # libsndfile gives 2**63 - 1 where it does not know
+    # libsndfile gives 2**63 - 1 where it does not know. An mp3 has no length, but for a note that
+    # programs which cut it leave as it was.
+    if file.format == "MP3" or not 0 <= file.frames < 1 << 62:
         return None
     corrected = _CORRECTED.search(file.extra_info)
     if corrected:
         promised, found = map(int, corrected.groups())
         if promised not in _STREAMED and promised > found > 0:
-            return round(file.frames * promised / found)
+            return round(int(file.frames) * promised / found)
     return int(file.frames)
 
 

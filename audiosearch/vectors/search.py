@@ -133,7 +133,8 @@ class WindowSearch:
         if excluded is not None:
             scores = np.where(np.isin(self.tail_ids, excluded), -np.inf, scores)
         best = np.argsort(-scores, kind="stable")[: 2 * k]
-        return self.tail_ids[best[np.isfinite(scores[best])]]
+        found: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
+        return found
 
     def _exactly(
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
