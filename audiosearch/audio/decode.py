@@ -80,7 +80,7 @@ def open_audio(path: AnyPath) -> Iterator[AudioStream]:
             yield stream
         return
     with file:
-        yield _Sndfile(file)
+        yield _Sndfile(file, raw)
 
 
 def _checked(info: AudioInfo) -> AudioInfo:
@@ -102,7 +102,7 @@ def _missing(info: AudioInfo, decoded: int) -> str | None:
 
 
 # libsndfile puts right the length of a chunk that the file is too short for, and says so in its log.
-_CORRECTED = re.compile(r"^(?:data|SSND) : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_CORRECTED = re.compile(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)$", re.MULTILINE)
 
 # A program that cannot go back to the header leaves one of these there, or something close.
 _STREAMED = range(0x7FFF_0000, 1 << 64)
@@ -125,8 +125,8 @@ def _declared(file: soundfile.SoundFile) -> int | None:
 class _Sndfile:
     """A file that libsndfile reads."""
 
-    def __init__(self, file: soundfile.SoundFile) -> None:
-        self._file = file
+    def __init__(self, file: soundfile.SoundFile, path: bytes) -> None:
+        self._file, self._path = file, path
         names = file.format.lower(), file.subtype.lower()
         self.info = _checked(AudioInfo(file.samplerate, file.channels, *names, _declared(file)))
         self.truncated: str | None = None
@@ -145,8 +145,11 @@ class _Sndfile:
                 decoded += len(block)
                 yield block
         except soundfile.LibsndfileError as error:
-            if decoded == start:
-                raise AudioRejected("undecodable", _sentence(error.error_string)) from error
+            # It gives up where FFmpeg leaves out what is damaged and goes on.
+            with _open_ffmpeg(self._path, error.error_string) as rest:
+                for block in rest.blocks(decoded):
+                    decoded += len(block)
+                    yield block
         self.truncated = _missing(self.info, decoded)
 
 
