@@ -15,6 +15,7 @@ from audiosearch import __version__
 from audiosearch.cli import (
     classify,
     doctor,
+    eval,
     export,
     index,
     models,
@@ -42,6 +43,7 @@ app.command()(status.status)
 app.command()(remove.remove)
 app.command()(doctor.doctor)
 app.command()(export.export)
+app.command("eval")(eval.evaluate)
 app.add_typer(models.app, name="models")
 
 
