@@ -70,7 +70,7 @@ def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[
         yield from _model(model)
         if not quick:
             yield from _vectors(connection, model)
-        yield from _cache(connection, directory, model, quick)
+        yield from cache_findings(connection, directory, model, quick)
     building = reading.building_model(connection)
     if building:
         message = f"vectors of the model {building.name} are being built and not finished"
@@ -164,9 +164,10 @@ def _vectors(connection: Connection, model: StoredModel) -> Iterator[Finding]:
         yield Finding("error", "vectors", f"{bad} vectors are not finite or not of unit length")
 
 
-def _cache(
+def cache_findings(
     connection: Connection, directory: Path, model: StoredModel, quick: bool
 ) -> Iterator[Finding]:
+    """What is wrong with the cache (``cache``), or that it is ``behind``, which is no harm."""
     try:
         footer = usable_footer(connection, directory, model)
         if not quick:
@@ -187,7 +188,9 @@ def _cache(
         )
         yield Finding("error", "cache", f"{message}: audiosearch doctor --repair")
     elif reading.last_window(connection, model.id) > footer.covers:
-        yield Finding("notice", "cache", "the vector cache is behind: the next index run renews it")
+        yield Finding(
+            "notice", "behind", "the vector cache is behind: the next index run renews it"
+        )
 
 
 def _files(connection: Connection) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
-from audiosearch.doctor import UNIT_TOLERANCE
+from audiosearch.doctor import UNIT_TOLERANCE, cache_findings
 from audiosearch.vectors.cachefile import CACHE
 from audiosearch.vectors.codec import STORED
 from indexer.cache import refresh_cache
@@ -25,6 +25,10 @@ _STEPS = (
         "sounds with both content and failure: the failure forgotten",
         "DELETE FROM failures WHERE sound_id IN "
         "(SELECT id FROM sounds WHERE content_id IS NOT NULL)",
+    ),
+    (
+        "embeddings of contents that are gone",
+        "DELETE FROM embeddings WHERE content_id NOT IN (SELECT id FROM contents)",
     ),
     (
         "windows that belong to no embedding",
@@ -42,7 +46,7 @@ _STEPS = (
     ),
     (
         "sounds with neither content nor failure: found again by the next index run",
-        "DELETE FROM sounds WHERE (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
+        "DELETE FROM sounds WHERE root_id NOT IN (SELECT id FROM roots) OR (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
         "OR (content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM embeddings))",
     ),
 )
@@ -74,7 +78,11 @@ def repair(directory: Path) -> list[str]:
                 count = drop_orphans(connection, every)
                 if count:
                     done.append(f"{count} windows of contents that no sound has")
-            if done:
+                lies = model and any(
+                    finding.code == "cache"
+                    for finding in cache_findings(connection, directory, model, quick=False)
+                )
+            if done or lies:
                 (directory / CACHE).unlink(missing_ok=True)
             if model and refresh_cache(directory, engine, model):
                 done.append("the vector cache written anew")

@@ -1,0 +1,118 @@
+"""Libraries made of synthetic vectors, through the indexer's own functions: no audio, real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine
+
+from audiosearch.catalog import database, reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.embedding import mean_of
+from audiosearch.models.registry import load_model
+from audiosearch.vectors.codec import unit
+from indexer import roots, store
+from indexer.cache import refresh_cache
+from indexer.pipeline import Embedded, Failed
+from indexer.plan import Job
+from indexer.workers import Done, Hashed
+
+DIMENSION = 512
+
+
+def random_units(count: int, seed: int) -> np.ndarray:
+    """(count, 512) float32 unit vectors."""
+    return unit(np.random.default_rng(seed).normal(size=(count, DIMENSION)))
+
+
+@dataclass
+class Synthetic:
+    """A library in `directory`, with one root; sounds are added as vectors."""
+
+    directory: Path
+    root: Path
+    engine: Engine
+    model_id: int
+    root_id: int
+    made: int = field(default=0)
+
+    def add(
+        self, name: str | bytes, vectors: np.ndarray, content: bytes | None = None, **values: Any
+    ) -> None:
+        """Add a sound whose windows are `vectors` (n, d), a second each; `content`: its hash."""
+        self.made += 1
+        count = len(vectors)
+        job = self._job(name, values.pop("mtime_ns", self.made))
+        info = {"sample_rate": 48_000, "channels": 1, "format": "wav", "subtype": "pcm_16"}
+        tags = values.pop("tags", {})
+        belongings = store.Belongings(values.pop("external_id", None), values.pop("metadata", None))
+        starts, ends = [float(i) for i in range(count)], [float(i + 1) for i in range(count)]
+        duration = values.pop("duration", float(count))
+        outcome = Embedded(
+            job,
+            Hashed(content or self.made.to_bytes(32, "big"), job.size, job.mtime_ns),
+            Done(duration, info | values, tags, None),
+            unit(vectors),
+            starts,
+            ends,
+            mean_of(vectors),
+        )
+        with self.engine.begin() as connection:
+            store.store_batch(connection, [outcome], self.model_id, set(), belongings)
+
+    def fail(self, name: str, kind: str = "undecodable", reason: str = "no sound") -> None:
+        """Add a file that could not be embedded."""
+        outcome = Failed(self._job(name, 1), kind, reason)
+        with self.engine.begin() as connection:
+            store.store_batch(connection, [outcome], self.model_id, set(), store.Belongings())
+
+    def _job(self, name: str | bytes, mtime_ns: int) -> Job:
+        raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+        return Job(bytes(self.root) + b"/" + raw, self.root_id, raw, 1, mtime_ns, None)
+
+    def delete(self, ids: Sequence[int]) -> None:
+        with self.engine.begin() as connection:
+            store.next_generation(connection)
+            store.delete_sounds(connection, ids)
+
+    def refresh(self) -> None:
+        """Bring the vector cache up to date."""
+        refresh_cache(self.directory, self.engine, self.model)
+
+    @property
+    def model(self) -> StoredModel:
+        with self.engine.connect() as connection:
+            model = reading.active_model(connection)
+        assert model
+        return model
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        engine = database.reader(self.directory)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def synthetic(directory: Path, root: Path | None = None) -> Iterator[Synthetic]:
+    """An empty library for mini's vectors, with the root `root` (default: beside it)."""
+    root = root or directory.parent / "sounds"
+    root.mkdir(exist_ok=True)
+    store.create_library(directory)
+    engine = database.writer(directory)
+    try:
+        with engine.begin() as connection:
+            model_id = store.ensure_model(connection, load_model())
+            store.set_meta(connection, "active_model", model_id)
+            (scan,) = roots.plan_scans(connection, [str(root)])
+        yield Synthetic(directory, root, engine, model_id, scan.root_id)
+    finally:
+        engine.dispose()

@@ -1,0 +1,200 @@
+"""Search finds what comparing every vector would find, whatever the cache knows of them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from sqlalchemy import text
+
+from audiosearch import Library
+from audiosearch.vectors import kinds
+from audiosearch.vectors.cachefile import CACHE
+from audiosearch.vectors.codec import STORED
+from audiosearch.vectors.search import SearchState
+from tests.libraries import Synthetic, random_units, synthetic
+
+
+def brute_force(
+    library: Synthetic, query: np.ndarray, k: int, allowed: np.ndarray | None
+) -> list[int]:
+    """Ids of the k nearest windows, from the database alone."""
+    with library.reading() as connection:
+        rows = connection.execute(text("SELECT id, vector FROM windows ORDER BY id")).all()
+    scored = []
+    for window_id, blob in rows:
+        if allowed is None or window_id in allowed:
+            vector = np.frombuffer(blob, STORED).astype(np.float64)
+            scored.append((-np.float32(vector @ query.astype(np.float64)), window_id))
+    return [window_id for _, window_id in sorted(scored)[:k]]
+
+
+class Life(RuleBasedStateMachine):
+    """Sounds come and go, the cache is renewed, damaged or lost; one reader looks on throughout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import tempfile
+
+        self.folder = tempfile.TemporaryDirectory()
+        self.context = synthetic(Path(self.folder.name) / "library")
+        self.library = self.context.__enter__()
+        self.state = SearchState(self.library.directory)
+        self.seed = 0
+
+    def teardown(self) -> None:
+        self.context.__exit__(None, None, None)
+        self.folder.cleanup()
+
+    @rule(sounds=st.integers(1, 4), windows=st.integers(1, 3))
+    def add(self, sounds: int, windows: int) -> None:
+        for _ in range(sounds):
+            self.seed += 1
+            self.library.add(f"{self.seed}.wav", random_units(windows, self.seed))
+
+    @rule(part=st.floats(0.1, 1.0), seed=st.integers(0, 99))
+    def delete(self, part: float, seed: int) -> None:
+        with self.library.reading() as connection:
+            ids = [row[0] for row in connection.execute(text("SELECT id FROM sounds"))]
+        if ids:
+            count = max(1, int(len(ids) * part))
+            self.library.delete(np.random.default_rng(seed).choice(ids, count, False).tolist())
+
+    @rule()
+    def refresh(self) -> None:
+        self.library.refresh()
+
+    @rule()
+    def lose_the_cache(self) -> None:
+        (self.library.directory / CACHE).unlink(missing_ok=True)
+
+    @rule(place=st.floats(0, 0.999))
+    def damage_the_cache(self, place: float) -> None:
+        path = self.library.directory / CACHE
+        if path.exists():
+            data = bytearray(path.read_bytes())
+            data[int(place * len(data))] ^= 0xFF
+            # As a program would that writes in place of renaming.
+            (path.parent / "damaged").write_bytes(data)
+            (path.parent / "damaged").replace(path)
+
+    @invariant()
+    def found_is_what_is_there(self) -> None:
+        query = random_units(1, 12_345)[0]
+        with self.library.reading() as connection:
+            ids = [row[0] for row in connection.execute(text("SELECT id FROM windows"))]
+            search = self.state.current(connection, self.library.model)
+            assert search.count == len(ids)
+            half = np.array(sorted(ids)[::2], dtype=np.int64)
+            for allowed in (None, half):
+                found, scores = search.nearest(connection, query, 5, allowed)
+                expected = brute_force(self.library, query, 5, allowed)
+                assert found.tolist() == expected
+                assert (np.diff(scores) <= 0).all()
+            excluded = np.array(sorted(ids)[::3], dtype=np.int64)
+            rest = np.setdiff1d(np.array(sorted(ids), dtype=np.int64), excluded)
+            found, _ = search.nearest(connection, query, 5, None, excluded)
+            assert found.tolist() == brute_force(self.library, query, 5, rest)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+
+
+@pytest.fixture
+def clustered() -> np.ndarray:
+    """(4000, 512): 80 clusters of 50, about as close as takes of one sound are."""
+    centres = np.repeat(random_units(80, 1), 50, axis=0)
+    return centres + 0.6 * random_units(4_000, 2)
+
+
+def test_inverted_lists(
+    tmp_path: Path, clustered: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the threshold the cache is IVF: recall, exact scores, filters, deletion, growth."""
+    monkeypatch.setattr(kinds, "FLAT_UPTO", 1_000)
+    monkeypatch.setattr("audiosearch.vectors.search._EXACT_UPTO", {"flat": 10, "ivf": 10})
+    with synthetic(tmp_path / "library") as library:
+        for i in range(0, 4_000, 40):
+            library.add(f"{i}.wav", clustered[i : i + 40])
+        library.refresh()
+        state = SearchState(library.directory)
+        recalls = []
+        with library.reading() as connection:
+            search = state.current(connection, library.model)
+            assert search.base.kind == "ivf"
+            third = np.arange(1, 4_001, 3, dtype=np.int64)
+            for i in range(0, 4_000, 400):
+                query = clustered[i] / np.linalg.norm(clustered[i])
+                for allowed in (None, third):
+                    found, scores = search.nearest(connection, query, 10, allowed)
+                    expected = brute_force(library, query, 10, allowed)
+                    recalls.append(len(set(found.tolist()) & set(expected)) / 10)
+                    if found[0] == expected[0]:
+                        exact = (
+                            clustered[found[0] - 1]
+                            @ query
+                            / np.linalg.norm(clustered[found[0] - 1])
+                        )
+                        assert scores[0] == pytest.approx(exact, abs=1e-3)
+        assert np.mean(recalls) >= 0.98
+        library.delete(list(range(1, 11)))  # ten sounds of forty windows
+        library.add("new.wav", clustered[:5])
+        library.refresh()
+        with library.reading() as connection:
+            search = state.current(connection, library.model)
+            assert search.count == 4_000 - 400 + 5
+            found, _ = search.nearest(connection, clustered[0] / np.linalg.norm(clustered[0]), 3)
+            assert found.min() > 400
+
+
+def test_cache_is_what_search_reads(tmp_path: Path) -> None:
+    """A cache of another library, or of another model, is not taken for ours."""
+    with (
+        synthetic(tmp_path / "one") as one,
+        synthetic(tmp_path / "two") as two,
+    ):
+        one.add("a.wav", random_units(1, 1))
+        two.add("b.wav", random_units(1, 2))
+        one.refresh()
+        two.refresh()
+        (two.directory / CACHE).write_bytes((one.directory / CACHE).read_bytes())
+        with two.reading() as connection:
+            search = SearchState(two.directory).current(connection, two.model)
+            _, scores = search.nearest(connection, random_units(1, 2)[0], 1)
+            assert scores[0] == pytest.approx(1, abs=1e-3)
+
+
+def test_readers_while_a_writer_writes(tmp_path: Path) -> None:
+    """Every answer is that of one state: whole sounds, and never fewer than before."""
+    failures: list[str] = []
+    done = threading.Event()
+    with synthetic(tmp_path / "library") as made, Library.open(made.directory) as library:
+        query = random_units(1, 7)[0]
+
+        def look() -> None:
+            most = 0
+            while not done.is_set():
+                hits = library.search(query, k=1_000)
+                paths = [hit.path for hit in hits]
+                if len(set(paths)) != len(paths) or len(paths) < most:
+                    failures.append(f"{len(paths)} after {most}")
+                most = len(paths)
+
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for i in range(60):
+            made.add(f"{i}.wav", random_units(2, i))
+            if i % 20 == 19:
+                made.refresh()
+        done.set()
+        for thread in threads:
+            thread.join()
+        assert not failures
+        assert len(library.search(query, k=1_000)) == 60
