@@ -46,7 +46,8 @@ _STEPS = (
     ),
     (
         "sounds with neither content nor failure: found again by the next index run",
-        "DELETE FROM sounds WHERE root_id NOT IN (SELECT id FROM roots) OR (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
+        "DELETE FROM sounds WHERE root_id NOT IN (SELECT id FROM roots) "
+        "OR (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
         "OR (content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM embeddings))",
     ),
 )
