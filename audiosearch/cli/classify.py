@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
-import typer
+import click
 
 from audiosearch.cli import options, render
 
 
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--labels",
+    multiple=True,
+    required=True,
+    metavar="A,B,...",
+    help="Labels, separated by commas. Repeatable.",
+)
+@click.option("--template", metavar="TEXT", help="Wording around a label; '{}' is the label.")
+@click.option(
+    "--multi", is_flag=True, help="Labels do not exclude each other: look for each by itself."
+)
+@click.option(
+    "--model",
+    default="mini",
+    show_default=True,
+    metavar="NAME",
+    help="The model to classify with.",
+)
+@options.as_json
 def classify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Sounds, anywhere.")],
-    labels: Annotated[
-        list[str],
-        typer.Option(metavar="A,B,...", help="Labels, separated by commas. Repeatable."),
-    ],
-    template: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Wording around a label; '{}' is the label."),
-    ] = None,
-    multi: Annotated[
-        bool,
-        typer.Option("--multi", help="Labels do not exclude each other: look for each by itself."),
-    ] = False,
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="The model to classify with.")
-    ] = "mini",
-    as_json: options.Json = False,
+    files: Sequence[str],
+    labels: Sequence[str],
+    template: str | None,
+    multi: bool,
+    model: str,
+    as_json: bool,
 ) -> None:
-    """Score sounds against labels, without training: audiosearch classify door.wav --labels
-    door,dog.
+    """Score sounds against labels, without training.
 
-    Scores are cosines. Without --multi the share is a softmax over the labels given: it says which
+    Such as: audiosearch classify door.wav --labels door,dog. Scores are cosines. Without --multi the share is a softmax over the labels given: it says which
     of them fits best, not whether any does.
     """
     from audiosearch.classification import classify as run
@@ -43,7 +52,7 @@ def classify(
         if as_json:
             render.json_line(asdict(result))
             continue
-        typer.echo(f"{render.near(result.path)}  (prompt: {result.prompts[0]!r})")
+        click.echo(f"{render.near(result.path)}  (prompt: {result.prompts[0]!r})")
         rows = [
             (
                 f"{label.score:.3f}",

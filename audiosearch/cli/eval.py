@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from audiosearch.cli import options, render
 from audiosearch.errors import AudioSearchError
@@ -18,44 +19,57 @@ if TYPE_CHECKING:
     Results = list[tuple[str, CaptionResult | None, ClassResult | None]]
 
 
+@click.command("eval")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--model", multiple=True, default=["mini"], metavar="NAME", help="Repeatable.")
+@click.option(
+    "--layout",
+    metavar="NAME",
+    help="folder, csv, esc50, urbansound8k, fsd50k, clotho or audiocaps, if it is not seen.",
+)
+@click.option(
+    "--template",
+    multiple=True,
+    metavar="TEXT",
+    help="Wording; '{}' is the text. Repeatable, to compare.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["all", "captions", "classes"]),
+    default="all",
+    help="What to measure.",
+)
+@click.option(
+    "--bootstrap",
+    "draws",
+    type=click.IntRange(min=1),
+    default=1_000,
+    show_default=True,
+    metavar="N",
+    help="Draws for the intervals.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N sounds.")
+@click.option(
+    "--confusion",
+    type=click.Path(path_type=Path),
+    metavar="FILE.svg",
+    help="Draw what was taken for what (the first model).",
+)
+@options.as_json
 def evaluate(
-    dataset: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATASET",
-            help="A folder of classes, a csv (file and caption or label), or a public dataset.",
-        ),
-    ],
-    model: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Default: mini. Repeatable.")
-    ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="folder, csv, esc50, urbansound8k, fsd50k, clotho or audiocaps, if it is not seen.",
-        ),
-    ] = None,
-    template: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TEXT", help="Wording; '{}' is the text. Repeatable, to compare."),
-    ] = None,
-    task: Annotated[
-        Literal["all", "captions", "classes"], typer.Option(help="What to measure.")
-    ] = "all",
-    draws: Annotated[
-        int, typer.Option("--bootstrap", min=1, metavar="N", help="Draws for the intervals.")
-    ] = 1_000,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only the first N sounds.")
-    ] = None,
-    confusion: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.svg", help="Draw what was taken for what (the first model)."),
-    ] = None,
-    as_json: options.Json = False,
+    dataset: Path,
+    model: Sequence[str],
+    layout: str | None,
+    template: Sequence[str],
+    task: str,
+    draws: int,
+    limit: int | None,
+    confusion: Path | None,
+    as_json: bool,
 ) -> None:
-    """Measure how well models find and tell apart sounds: audiosearch eval FOLDER.
+    """Measure how well models find and tell apart sounds.
+
+    DATASET: a folder of classes, a csv (file and caption or label), or a public dataset.
 
     Captions: recall@k, mAP@10 and median rank, both ways. Classes: zero-shot accuracy, mAP and
     macro F1. In brackets, 95 % intervals by bootstrap.
@@ -66,7 +80,7 @@ def evaluate(
     if limit:
         found = Dataset(found.name, found.layout, found.items[:limit])
     results: Results = []
-    for name in model or ["mini"]:
+    for name in model:
         results += _measure(name, found, template, task, draws)
     if as_json:
         for name, captions, classes in results:
@@ -78,7 +92,7 @@ def evaluate(
 
 
 def _measure(
-    name: str, dataset: Dataset, templates: list[str] | None, task: str, draws: int
+    name: str, dataset: Dataset, templates: Sequence[str], task: str, draws: int
 ) -> Results:
     from tqdm import tqdm
 
@@ -91,7 +105,7 @@ def _measure(
     ) as bar:
         sounds = run.embed_sounds(loaded, dataset, bar.update)
     for path, reason in sounds.failed:
-        typer.echo(f"audiosearch: left out {render.near(str(path))}: {reason}", err=True)
+        click.echo(f"audiosearch: left out {render.near(str(path))}: {reason}", err=True)
     with_captions = bool(dataset.captions) and task in ("all", "captions")
     with_classes = bool(dataset.classes) and task in ("all", "classes")
     if not (with_captions or with_classes):
@@ -118,7 +132,7 @@ def _record(
 
 
 def _print(dataset: Dataset, results: Results) -> None:
-    typer.echo(f"{dataset.name}: {len(dataset.items)} sounds (layout {dataset.layout})")
+    click.echo(f"{dataset.name}: {len(dataset.items)} sounds (layout {dataset.layout})")
     rows: dict[str, list[str]] = {"prompt": []}
     for _, captions, classes in results:
         chosen = captions or classes

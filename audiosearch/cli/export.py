@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from audiosearch.cli import options
 
 
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .npz or .parquet.")],
-    library: options.LibraryDir = None,
-    path: options.PathGlob = None,
-    format: options.Format = None,
-    root: options.Root = None,
-    tag: options.Tag = None,
-) -> None:
-    """Write ids, paths, times and vectors of all windows to a file."""
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@options.library
+@options.filters
+def export(file: Path, library: Path | None, **filters: Any) -> None:
+    """Write all vectors to a file, with ids, paths and times.
+
+    FILE ends in .npz or .parquet. One row for each window of each sound.
+    """
     from audiosearch.library import Library
 
-    where = options.given(path=path, format=format, root=root, tag=tag)
     with Library.open(library) as opened:
-        count = opened.export(file, where=where)
-    typer.echo(f"{count} windows written to {file}", err=True)
+        count = opened.export(file, where=options.given(filters))
+    click.echo(f"{count} windows written to {file}", err=True)

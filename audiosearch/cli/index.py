@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from audiosearch.cli import render
-from audiosearch.cli.options import Json, LibraryDir
+from audiosearch.cli import options, render
 from audiosearch.paths import default_library, shown
 
 if TYPE_CHECKING:
@@ -24,57 +25,53 @@ _FAILURES_SHOWN = 10
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 
 
+@click.command()
+@click.argument("folders", metavar="FOLDER...", nargs=-1)
+@options.library
+@click.option(
+    "--model", metavar="NAME", help="Embed with this model, and switch to it when all is done."
+)
+@click.option(
+    "--exclude", multiple=True, metavar="GLOB", help="Leave out names or paths that match."
+)
+@click.option("--follow-symlinks", is_flag=True, help="Go through symbolic links.")
+@click.option("--prune", is_flag=True, help="Forget vanished sounds even if they are most of them.")
+@click.option("--rehash", is_flag=True, help="Look into files whose size and date are unchanged.")
+@click.option("--retry", is_flag=True, help="Try files again that failed.")
+@options.dry_run
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Decoding processes. Default: one a processor.",
+)
+@click.option("--wait", is_flag=True, help="Wait for another program that writes the library.")
+@options.as_json
 def index(
-    folders: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="FOLDER...", help="Folders of sounds. None: all folders of the library again."
-        ),
-    ] = None,
-    library: LibraryDir = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Embed with this model, and switch to it when all is done."
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(metavar="GLOB", help="Leave out names or paths that match. Repeatable."),
-    ] = None,
-    follow_symlinks: Annotated[
-        bool, typer.Option("--follow-symlinks", help="Go through symbolic links.")
-    ] = False,
-    prune: Annotated[
-        bool, typer.Option("--prune", help="Forget vanished sounds even if they are most of them.")
-    ] = False,
-    rehash: Annotated[
-        bool, typer.Option("--rehash", help="Look into files whose size and date are unchanged.")
-    ] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Try files again that failed.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Say what would be done, and do nothing.")
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Decoding processes. Default: one a processor."),
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another program that writes the library.")
-    ] = False,
-    as_json: Json = False,
+    folders: Sequence[str],
+    library: Path | None,
+    model: str | None,
+    exclude: Sequence[str],
+    follow_symlinks: bool,
+    prune: bool,
+    rehash: bool,
+    retry: bool,
+    dry_run: bool,
+    workers: int | None,
+    wait: bool,
+    as_json: bool,
 ) -> None:
-    """Index folders of sounds, or bring the library up to date with them.
+    """Index folders of sounds, or bring them up to date.
 
-    What is unchanged is skipped, what was moved keeps its place, and files that are gone are
+    Without FOLDER, all folders of the library. What is unchanged is skipped, what was moved keeps its place, and files that are gone are
     forgotten. Can be interrupted at any time: the next run goes on from there.
     """
     from indexer.options import Options
     from indexer.run import index as run
 
     where = library if library is not None else default_library()
-    options = Options(
-        exclude=tuple(exclude or ()),
+    chosen = Options(
+        exclude=tuple(exclude),
         follow_symlinks=follow_symlinks,
         prune=prune,
         rehash=rehash,
@@ -90,8 +87,8 @@ def index(
     try:
         summary = run(
             where.expanduser(),
-            folders or [],
-            options,
+            folders,
+            chosen,
             on_progress=bar.show,
             cancel=cancel,
             files=False,
@@ -102,7 +99,7 @@ def index(
     if as_json:
         render.json_line(asdict(summary))
     if summary.interrupted:
-        raise typer.Exit(130)
+        raise SystemExit(130)
 
 
 def _on_interrupt(cancel: threading.Event) -> None:
@@ -112,7 +109,7 @@ def _on_interrupt(cancel: threading.Event) -> None:
         if cancel.is_set():
             os._exit(130)  # the database takes it like a power cut: what was committed stays
         cancel.set()
-        typer.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
+        click.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
 
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
@@ -158,7 +155,7 @@ class _Bar:
 def _tell(summary: Summary) -> None:
     """The summary, on stderr."""
     for notice in summary.notices:
-        typer.echo(f"audiosearch: {notice}", err=True)
+        click.echo(f"audiosearch: {notice}", err=True)
     names = {
         "added": "added",
         "updated": "updated",
@@ -176,20 +173,20 @@ def _tell(summary: Summary) -> None:
     ]
     what = ", ".join(counts) or "nothing to do"
     if summary.dry_run:
-        typer.echo(f"would be: {what}", err=True)
+        click.echo(f"would be: {what}", err=True)
         return
     speed = ""
     if summary.seconds:
         rate = summary.seconds / max(summary.elapsed, 1e-3)
         speed = f" ({render.clock(summary.seconds, tenths=False)} of audio, {rate:.0f}x realtime)"
     took = f" in {summary.elapsed:.1f} s"
-    typer.echo(what + took + speed, err=True)
+    click.echo(what + took + speed, err=True)
     for failure in summary.failures[:_FAILURES_SHOWN]:
-        typer.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}", err=True)
+        click.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}", err=True)
     more = len(summary.failures) - _FAILURES_SHOWN
     if more > 0:
-        typer.echo(f"  and {more} more: see audiosearch status --failed", err=True)
+        click.echo(f"  and {more} more: see audiosearch status --failed", err=True)
     if summary.switched:
-        typer.echo("the new model answers from now on", err=True)
+        click.echo("the new model answers from now on", err=True)
     if summary.interrupted:
-        typer.echo("interrupted: what is done is kept, run it again to go on", err=True)
+        click.echo("interrupted: what is done is kept, run it again to go on", err=True)

@@ -7,71 +7,64 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated
 
-import typer
+import click
 
 from audiosearch import __version__
-from audiosearch.cli import (
-    classify,
-    doctor,
-    eval,
-    export,
-    index,
-    models,
-    query,
-    remove,
-    similar,
-    status,
-)
+from audiosearch.cli.classify import classify
+from audiosearch.cli.doctor import doctor
+from audiosearch.cli.eval import evaluate
+from audiosearch.cli.export import export
+from audiosearch.cli.index import index
+from audiosearch.cli.models import models
+from audiosearch.cli.query import query
+from audiosearch.cli.remove import remove
+from audiosearch.cli.similar import similar
+from audiosearch.cli.status import status
 from audiosearch.errors import AudioSearchError
 
-app = typer.Typer(
-    name="audiosearch",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Find sounds in your own folders by describing what you hear.",
+_COMMANDS = (
+    index,
+    query,
+    similar,
+    classify,
+    status,
+    remove,
+    doctor,
+    export,
+    evaluate,
+    models,
 )
-app.command()(index.index)
-app.command()(query.query)
-app.command()(similar.similar)
-app.command()(classify.classify)
-app.command()(status.status)
-app.command()(remove.remove)
-app.command()(doctor.doctor)
-app.command()(export.export)
-app.command("eval")(eval.evaluate)
-app.add_typer(models.app, name="models")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
+class _InOrder(click.Group):
+    """Lists its commands in the order in which one meets them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
 
 
-@app.callback()
-def _common(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
-    ] = False,
-) -> None:
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(__version__, message="%(version)s")
+def app() -> None:
     """Find sounds in your own folders by describing what you hear."""
+
+
+for command in _COMMANDS:
+    app.add_command(command)
 
 
 class _Talk(logging.Handler):
     """The library's notices, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(f"audiosearch: {record.getMessage()}", err=True)
+        click.echo(f"audiosearch: {record.getMessage()}", err=True)
 
 
 def _listen() -> None:
-    logger = logging.getLogger("audiosearch")
     for name in ("audiosearch", "indexer"):
         logger = logging.getLogger(name)
         logger.handlers = [_Talk(logging.WARNING)]
@@ -85,11 +78,14 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     _listen()
     try:
-        app()
+        app(prog_name="audiosearch", standalone_mode=False)
     except AudioSearchError as error:
-        typer.echo(f"audiosearch: error: {error}", err=True)
+        click.echo(f"audiosearch: error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except click.ClickException as error:  # a wrong command line
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except BrokenPipeError:
         # The reader has seen enough. Nothing more can be flushed to it, not even at exit.

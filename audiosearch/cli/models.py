@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from audiosearch.cli import render
-from audiosearch.cli.options import Json
+from audiosearch.cli import options, render
 from audiosearch.paths import shown
 
 if TYPE_CHECKING:
     from audiosearch.models.registry import Installed
 
-app = typer.Typer(help="List, add, remove and check models.", rich_markup_mode=None)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model's name, as `list` gives it.")]
-
-
-@app.callback(invoke_without_command=True)
-def _default(context: typer.Context) -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def models(context: click.Context) -> None:
+    """List, add, remove and check models."""
     if context.invoked_subcommand is None:
-        list_models()
+        context.invoke(list_models)
 
 
-@app.command("list")
-def list_models(as_json: Json = False) -> None:
+@models.command("list")
+@options.as_json
+def list_models(as_json: bool = False) -> None:
     """List the models that can be used by name."""
     from audiosearch.models.registry import list_bundles
 
-    models = list_bundles()
+    found = list_bundles()
     if as_json:
-        for model in models:
+        for model in found:
             render.json_line(_record(model))
         return
     heads = ("model", "revision", "window", "size", "licence", "directory")
-    rows = [_row(model) for model in models]
+    rows = [_row(model) for model in found]
     render.table(heads, rows, (False, False, True, True, False, False))
-    for model in models:
+    for model in found:
         if model.problem:
-            typer.echo(f"audiosearch: {shown(model.problem)}", err=True)
+            click.echo(f"audiosearch: {shown(model.problem)}", err=True)
 
 
 def _row(model: Installed) -> tuple[str, ...]:
@@ -75,57 +74,42 @@ def _record(model: Installed) -> dict[str, Any]:
     return record
 
 
-@app.command()
-def add(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="A Hugging Face CLAP checkpoint: hub id (laion/clap-htsat-unfused) or directory.",
-        ),
-    ],
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What to call it. Default: as it is called.")
-    ] = None,
-    revision: Annotated[
-        str | None, typer.Option(metavar="COMMIT", help="A branch, tag or commit on the hub.")
-    ] = None,
-) -> None:
+@models.command()
+@click.argument("source", metavar="CHECKPOINT")
+@click.option("--name", metavar="NAME", help="What to call it. Default: as it is called.")
+@click.option("--revision", metavar="COMMIT", help="A branch, tag or commit on the hub.")
+def add(source: str, name: str | None, revision: str | None) -> None:
     """Compile a CLAP checkpoint, once, so that it can be used by name.
+
+    CHECKPOINT: a hub id, such as laion/clap-htsat-unfused, or a directory.
 
     Needs torch and transformers: pip install 'audiosearch[clap]'. Searching then needs neither.
     """
     from audiosearch.models.compile import compile_checkpoint
 
     def tell(step: str) -> None:
-        typer.echo(f"{shown(step)} ...", err=True)
+        click.echo(f"{shown(step)} ...", err=True)
 
     bundle = compile_checkpoint(source, name=name, revision=revision, on_progress=tell)
-    typer.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
+    click.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
 
 
-@app.command()
-def remove(
-    name: Name,
-    dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Say what would be removed, and do nothing.")
-    ] = False,
-) -> None:
+@models.command()
+@click.argument("name")
+@options.dry_run
+def remove(name: str, dry_run: bool) -> None:
     """Delete a model that was added. Libraries built with it can be searched when it is back."""
     from audiosearch.models.registry import remove_bundle
 
     directory = remove_bundle(name, dry_run=dry_run)
     did = "would remove" if dry_run else "removed"
-    typer.echo(f"{did} {name}: {shown(str(directory))}", err=True)
+    click.echo(f"{did} {name}: {shown(str(directory))}", err=True)
 
 
-@app.command()
-def check(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Models. Default: all.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
+@models.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@options.as_json
+def check(names: Sequence[str], as_json: bool) -> None:
     """Check that a model's files are whole and that both its towers work; exit 1 if not."""
     from audiosearch.errors import ModelBroken
     from audiosearch.models.registry import check_bundle, list_bundles
@@ -140,6 +124,6 @@ def check(
         if as_json:
             render.json_line({"name": name, "problem": problem})
         else:
-            typer.echo(f"{name}: {shown(problem) if problem else 'works'}")
+            click.echo(f"{name}: {shown(problem) if problem else 'works'}")
     if broken:
-        raise typer.Exit(1)
+        raise SystemExit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-import typer
+import click
 
 from audiosearch.errors import AudioSearchError
 
@@ -44,7 +44,7 @@ def play(path: str, start: float, end: float) -> None:
         found = shutil.which(name)
         if found:
             values = {"start": f"{start:.3f}", "length": f"{end - start:.3f}", "file": path}
-            typer.echo(f"playing {start:.1f}-{end:.1f} s with {name}", err=True)
+            click.echo(f"playing {start:.1f}-{end:.1f} s with {name}", err=True)
             done = subprocess.run(
                 [found, *(part.format(**values) for part in arguments)], check=False
             )

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import typer
+import click
 
 from audiosearch.paths import shown
 from audiosearch.results import Hit
@@ -83,14 +83,14 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[b
             text = fitted(cell, width)
             space = " " * (width - columns(text))
             cells.append(space + text if to_right else text + space)
-        typer.echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip())
 
 
 def json_line(record: Any) -> None:
     """One object as a line of ASCII JSON; bytes of paths that are not UTF-8 survive as lone
     surrogates.
     """
-    typer.echo(json.dumps(record, ensure_ascii=True))
+    click.echo(json.dumps(record, ensure_ascii=True))
 
 
 def hits(found: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> None:

@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
 from audiosearch.cli import options, render
 from audiosearch.cli.query import nothing_found
 
 
+@click.command()
+@click.argument("file")
+@options.library
+@options.results
+@options.start
+@options.end
+@options.moments
+@options.filters
+@options.as_json
+@options.paths
+@options.null
 def similar(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A sound, in the library or not.")],
-    library: options.LibraryDir = None,
-    k: options.Results = 10,
-    start: options.From = None,
-    end: options.To = None,
-    moments: options.Moments = False,
-    min_duration: options.MinDuration = None,
-    max_duration: options.MaxDuration = None,
-    path: options.PathGlob = None,
-    format: options.Format = None,
-    channels: options.Channels = None,
-    rate: options.Rate = None,
-    root: options.Root = None,
-    since: options.Since = None,
-    tag: options.Tag = None,
-    as_json: options.Json = False,
-    paths: options.Paths = False,
-    null: options.Null = False,
+    file: str,
+    library: Path | None,
+    k: int,
+    start: float | None,
+    end: float | None,
+    moments: bool,
+    as_json: bool,
+    paths: bool,
+    null: bool,
+    **filters: Any,
 ) -> None:
-    """Find sounds that sound like FILE, or like its part between --from and --to."""
+    """Find sounds that sound like a file.
+
+    FILE need not be in the library; --from and --to take a part of it.
+    """
     from audiosearch.library import Library
 
-    where = options.given(
-        min_duration=min_duration,
-        max_duration=max_duration,
-        path=path,
-        format=format,
-        channels=channels,
-        rate=rate,
-        root=root,
-        since=since,
-        tag=tag,
-    )
+    where = options.given(filters)
     with Library.open(library) as opened:
         found = opened.similar(
             file,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from audiosearch.cli import options, render
 from audiosearch.paths import shown
 
+if TYPE_CHECKING:
+    from audiosearch.results import Status
 
-def status(
-    library: options.LibraryDir = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="List every file that could not be embedded, and why.")
-    ] = False,
-    as_json: options.Json = False,
-) -> None:
+
+@click.command()
+@options.library
+@click.option("--failed", is_flag=True, help="List every file that could not be embedded, and why.")
+@options.as_json
+def status(library: Path | None, failed: bool, as_json: bool) -> None:
     """Show what a library holds: sounds, folders, model, failed files."""
     from audiosearch.library import Library
 
@@ -35,17 +37,14 @@ def status(
         _print(state)
     if failures:
         if not failed:
-            typer.echo("\nfailed:")
+            click.echo("\nfailed:")
         for failure in failures if failed else failures[:10]:
-            typer.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}")
+            click.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}")
         if len(failures) > 10 and not failed:
-            typer.echo(f"  and {len(failures) - 10} more: audiosearch status --failed")
+            click.echo(f"  and {len(failures) - 10} more: audiosearch status --failed")
 
 
-def _print(state: object) -> None:
-    from audiosearch.results import Status
-
-    assert isinstance(state, Status)
+def _print(state: Status) -> None:
     building = f" (building {state.building})" if state.building else ""
     size = (state.database_bytes + state.cache_bytes) / 1e6
     copies = state.sounds - state.contents
@@ -58,9 +57,9 @@ def _print(state: object) -> None:
         ("size", f"{size:.1f} MB"),
     ]
     for name, value in lines:
-        typer.echo(f"{name:<8} {value}")
+        click.echo(f"{name:<8} {value}")
     for root in state.roots:
         missing = "" if root.present else ", not there now"
-        typer.echo(f"{'folder':<8} {shown(root.path)} ({root.sounds} sounds{missing})")
+        click.echo(f"{'folder':<8} {shown(root.path)} ({root.sounds} sounds{missing})")
     if not state.roots:
-        typer.echo("no folders yet: audiosearch index FOLDER")
+        click.echo("no folders yet: audiosearch index FOLDER")

@@ -1,9 +1,9 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
-from audiosearch.cli.models import app
+from audiosearch.cli.models import models
 from audiosearch.errors import InvalidQuery, ModelNotFound
 from audiosearch.models.bundle import MANIFEST
 from audiosearch.models.registry import find_bundle
@@ -25,7 +25,7 @@ def broken(cache):
 
 
 def run(*words):
-    return CliRunner().invoke(app, words)
+    return CliRunner().invoke(models, words)
 
 
 @pytest.mark.parametrize("words", [(), ("list",)])

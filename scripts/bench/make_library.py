@@ -1,0 +1,114 @@
+"""Make a library of many synthetic sounds, without audio: real database, real cache, real model name.
+
+`python -m scripts.bench.make_library --sounds 100000 -L DIR`. The vectors are mini's own of
+sample_library, moved: each synthetic sound is a mixture of two of them and noise, so that the space
+is as unevenly filled as a real one, and queries in words find something. Rows go through the
+indexer's own functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from audiosearch.catalog import database, reading
+from audiosearch.embedding import embed_file, mean_of
+from audiosearch.models.registry import load_model
+from audiosearch.vectors.codec import unit
+from indexer import roots, store
+from indexer.cache import refresh_cache
+from indexer.pipeline import Embedded
+from indexer.plan import Job
+from indexer.workers import Done, Hashed
+
+SAMPLES = Path(__file__).parents[2] / "sample_library"
+BATCH = 2_000
+FORMATS = ("wav", "wav", "wav", "flac", "mp3", "ogg")
+
+
+def anchors() -> np.ndarray:
+    """(n, d) vectors of every window of sample_library."""
+    model = load_model()
+    files = sorted(
+        p for p in SAMPLES.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".oga", ".mp3")
+    )
+    return np.concatenate([embed_file(model, str(path)).vectors for path in files])
+
+
+def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
+    one, two = rng.integers(0, len(base), (2, count))
+    share = rng.uniform(0.2, 1.0, (count, 1))
+    noise = unit(rng.normal(size=(count, base.shape[1])))
+    return unit(unit(share * base[one] + (1 - share) * base[two]) + 0.5 * noise)
+
+
+def outcomes(
+    base: np.ndarray, first: int, last: int, per_sound: int, root_id: int
+) -> Iterator[Embedded]:
+    """Sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
+    rng = np.random.default_rng(first)
+    counts = rng.integers(1, 2 * per_sound, last - first)
+    every = vectors(base, int(counts.sum()), rng)
+    place = 0
+    for number, count in enumerate(counts.tolist(), start=first):
+        own = every[place : place + count]
+        place += count
+        kind = FORMATS[number % len(FORMATS)]
+        relative = f"{number // 1_000:04}/{number:07}.{kind}".encode()
+        job = Job(b"/synthetic/" + relative, root_id, relative, 1, number, None)
+        info = {"sample_rate": (44_100, 48_000, 96_000)[number % 3], "channels": 1 + number % 2}
+        yield Embedded(
+            job,
+            Hashed(hashlib.blake2b(relative, digest_size=32).digest(), 1, number),
+            Done(2.5 * (count + 1), info | {"format": kind, "subtype": None}, {}, None),
+            own,
+            [2.5 * i for i in range(count)],
+            [2.5 * i + 5.0 for i in range(count)],
+            mean_of(own),
+        )
+
+
+def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -> None:
+    """Add `sounds` sounds to a library, which is made where there is none, and renew its cache."""
+    base = anchors()
+    store.create_library(directory)
+    engine = database.writer(directory)
+    try:
+        with engine.begin() as connection:
+            model_id = store.ensure_model(connection, load_model())
+            store.set_meta(connection, "active_model", model_id)
+            # A root that is nowhere: nothing is read from it.
+            root_id, *_ = roots._root_for(connection, b"/synthetic", whole=True)
+        for begin in range(first, first + sounds, BATCH):
+            end = min(begin + BATCH, first + sounds)
+            batch = list(outcomes(base, begin, end, windows_per_sound, root_id))
+            with engine.begin() as connection:
+                store.store_batch(connection, batch, model_id, set(), store.Belongings())
+        with engine.connect() as connection:
+            active = reading.active_model(connection)
+        assert active
+        refresh_cache(directory, engine, active)
+        database.merge_log(engine)
+    finally:
+        engine.dispose()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-L", "--library", type=Path, required=True)
+    parser.add_argument("--sounds", type=int, default=100_000)
+    parser.add_argument("--windows", type=int, default=1, help="mean windows of a sound")
+    args = parser.parse_args()
+    began = time.perf_counter()
+    make(args.library, args.sounds, args.windows)
+    print(f"{args.sounds} sounds in {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
