@@ -6,24 +6,24 @@ A finding is an ``error`` (the library contradicts itself: answers may be wrong)
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DatabaseError
 
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.errors import AudioSearchError, LibraryDamaged
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
-from audiosearch.vectors.search import batches, usable_footer
-
-# float16 storage moves the length of a unit vector by less than this.
-UNIT_TOLERANCE = 2e-3
+from audiosearch.vectors.codec import STORED, UNIT_TOLERANCE, checksum, from_blobs
+from audiosearch.vectors.search import usable_footer
 
 
 @dataclass(frozen=True)
@@ -149,19 +149,42 @@ def _model(model: StoredModel) -> Iterator[Finding]:
 
 
 def _vectors(connection: Connection, model: StoredModel) -> Iterator[Finding]:
-    size = connection.execute(
-        text("SELECT count(*) FROM windows WHERE model_id = :m AND length(vector) != :n"),
-        {"m": model.id, "n": 2 * model.dimension},
-    ).scalar_one()
-    if size:
-        yield Finding("error", "vectors", f"{size} vectors do not have {model.dimension} values")
-        return
-    bad = 0
-    for _, vectors in batches(reading.vectors_after(connection, model.id, 0), model.dimension):
-        lengths = np.linalg.norm(vectors, axis=1)
-        bad += int((~(np.abs(lengths - 1) < UNIT_TOLERANCE)).sum())
+    bad = len(damaged_contents(connection, model))
     if bad:
-        yield Finding("error", "vectors", f"{bad} vectors are not finite or not of unit length")
+        yield Finding("error", "vectors", f"the vectors of {bad} sounds are damaged")
+
+
+def damaged_contents(connection: Connection, model: StoredModel) -> list[int]:
+    """Contents whose stored vectors are not those that were written, or not finite unit vectors."""
+    embedded = connection.execute(
+        select(embeddings.c.content_id, embeddings.c.mean, embeddings.c.checksum)
+        .where(embeddings.c.model_id == model.id)
+        .order_by(embeddings.c.content_id)
+    )
+    rows = connection.execute(
+        select(windows.c.content_id, windows.c.vector)
+        .where(windows.c.model_id == model.id)
+        .order_by(windows.c.content_id, windows.c.position)
+    )
+    of_content = {
+        content_id: [row.vector for row in own]
+        for content_id, own in itertools.groupby(rows, lambda row: int(row.content_id))
+    }
+    return [
+        row.content_id
+        for row in embedded
+        if not _sound_vectors(of_content.get(row.content_id, []), row, model.dimension)
+    ]
+
+
+def _sound_vectors(vectors: list[bytes], row: Any, dimension: int) -> bool:
+    blobs = [*vectors, row.mean]
+    if any(not isinstance(b, bytes) or len(b) != STORED.itemsize * dimension for b in blobs):
+        return False
+    if checksum(vectors, row.mean) != row.checksum:
+        return False
+    lengths = np.linalg.norm(from_blobs(blobs, dimension), axis=1)
+    return bool((np.abs(lengths - 1) < UNIT_TOLERANCE).all())
 
 
 def cache_findings(

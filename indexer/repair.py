@@ -6,14 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import Connection, text
 
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
-from audiosearch.doctor import UNIT_TOLERANCE, cache_findings
+from audiosearch.doctor import cache_findings, damaged_contents
 from audiosearch.vectors.cachefile import CACHE
-from audiosearch.vectors.codec import STORED
 from indexer.cache import refresh_cache
 from indexer.lock import writer_lock
 from indexer.store import drop_orphans, next_generation
@@ -94,17 +92,8 @@ def repair(directory: Path) -> list[str]:
 
 
 def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
-    """Drop the embeddings, whole, of contents with a vector that is not one."""
-    bad: set[int] = set()
-    rows = connection.execute(
-        text("SELECT content_id, vector FROM windows WHERE model_id = :m"), {"m": model.id}
-    )
-    for content_id, blob in rows:
-        if len(blob) == 2 * model.dimension:
-            length = np.linalg.norm(np.frombuffer(blob, dtype=STORED).astype(np.float32))
-            if abs(length - 1) < UNIT_TOLERANCE:
-                continue
-        bad.add(content_id)
+    """Drop the embeddings, whole, of contents with a vector that is not what was written."""
+    bad = damaged_contents(connection, model)
     chosen, values = reading.ids_parameter(bad)
     for table in ("windows", "embeddings"):
         connection.execute(

@@ -105,13 +105,15 @@ failures = Table(
     Column("reason", Text, nullable=False),
 )
 
-# One row for each content that a model has embedded, whatever its number of windows.
+# One row for each content that a model has embedded, whatever its number of windows. `checksum` is
+# the CRC-32 of its windows' vectors, in order, and of the mean: SQLite does not notice rotten bytes.
 embeddings = Table(
     "embeddings",
     metadata,
     Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True),
     Column("model_id", ForeignKey("models.id"), primary_key=True),
     Column("mean", LargeBinary, nullable=False),
+    Column("checksum", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -41,8 +41,9 @@ def classify(
 ) -> None:
     """Score sounds against labels, without training.
 
-    Such as: audiosearch classify door.wav --labels door,dog. Scores are cosines. Without --multi the share is a softmax over the labels given: it says which
-    of them fits best, not whether any does.
+    Such as: audiosearch classify door.wav --labels door,dog. Scores are cosines. Without --multi
+    the share is a softmax over the labels given: it says which of them fits best, not whether any
+    does.
     """
     from audiosearch.classification import classify as run
     from audiosearch.models.registry import load_model

@@ -63,8 +63,9 @@ def index(
 ) -> None:
     """Index folders of sounds, or bring them up to date.
 
-    Without FOLDER, all folders of the library. What is unchanged is skipped, what was moved keeps its place, and files that are gone are
-    forgotten. Can be interrupted at any time: the next run goes on from there.
+    Without FOLDER, all folders of the library. What is unchanged is skipped, what was moved keeps
+    its place, and files that are gone are forgotten. Can be interrupted at any time: the next run
+    goes on from there.
     """
     from indexer.options import Options
     from indexer.run import index as run

@@ -61,9 +61,9 @@ def query(
 ) -> None:
     """Find sounds by describing what you hear.
 
-    Such as: audiosearch query "campfire crackling". The text is taken as it is; to steer away from something use --not, since models do not
-    understand the word "no". Scores are cosines, not probabilities; pct is the part of the library
-    that scores lower.
+    Such as: audiosearch query "campfire crackling". The text is taken as it is; to steer away from
+    something use --not, since models do not understand the word "no". Scores are cosines, not
+    probabilities; pct is the part of the library that scores lower.
     """
     from audiosearch.library import Library
     from audiosearch.query import Term

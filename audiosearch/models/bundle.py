@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -94,10 +95,15 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file of the bundle: its length in bytes, and the hex of its 16-byte BLAKE2b."""
+    """A file of the bundle: its length in bytes, the hex of its 16-byte BLAKE2b, and its CRC-32.
+
+    The hash says which file it is. The checksum, five times as fast, is compared whenever the file
+    is opened: weights with a flipped bit would give wrong answers and no error.
+    """
 
     bytes: int
     blake2b: str
+    crc32: int
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,7 @@ def _parse(directory: Path, stored: Any) -> Bundle:
         licence=_text(stored, "licence"),
         precision=_text(stored, "precision"),
         files={
-            name: FileEntry(_whole(entry, "bytes"), _text(entry, "blake2b"))
+            name: FileEntry(_whole(entry, "bytes"), _text(entry, "blake2b"), _whole(entry, "crc32"))
             for name, entry in stored["files"].items()
         },
         weights=_text(stored, "weights") if "weights" in stored else None,
@@ -289,12 +295,33 @@ def _front_end_rules(front_end: FrontEnd) -> dict[str, bool]:
 
 
 def file_entry(path: Path) -> FileEntry:
-    """Length and hash of a file, for its bundle's `model.json`."""
+    """Length, hash and checksum of a file, for its bundle's `model.json`."""
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while block := file.read(_HASH_BLOCK):
             digest.update(block)
-    return FileEntry(path.stat().st_size, digest.hexdigest())
+    return FileEntry(path.stat().st_size, digest.hexdigest(), _crc32(path))
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(_HASH_BLOCK):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def whole_file(bundle: Bundle, name: str) -> Path:
+    """The path of one of the bundle's files, after a look at its checksum. Raises `ModelBroken`."""
+    path = bundle.directory / name
+    try:
+        if _crc32(path) == bundle.files[name].crc32:
+            return path
+    except OSError as error:
+        raise ModelBroken(f"the model cannot be read: {path}: {error.strerror}") from error
+    raise ModelBroken(
+        f"the model is broken: {path} is not the file it was made with (install or add it again)"
+    )
 
 
 def verify_files(bundle: Bundle) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiosearch.errors import InvalidQuery, ModelBroken
-from audiosearch.models.bundle import AUDIO, TEXT, TOKENIZER, Bundle, ModelIdentity
+from audiosearch.models.bundle import AUDIO, TEXT, TOKENIZER, Bundle, ModelIdentity, whole_file
 from audiosearch.models.towers import Tower, broken, open_tokenizer
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ class Model:
     def _text_tower(self) -> tuple[tokenizers.Tokenizer, Tower]:
         with self._opening:
             if self._text is None:
-                where = self.bundle.directory
-                tokenizer = open_tokenizer(where / TOKENIZER, self.bundle.max_tokens)
-                inputs = ("input_ids", "attention_mask")
-                tower = Tower(where / TEXT, inputs, self._threads, self._providers)
+                tokens = whole_file(self.bundle, TOKENIZER)
+                tokenizer = open_tokenizer(tokens, self.bundle.max_tokens)
+                path, inputs = whole_file(self.bundle, TEXT), ("input_ids", "attention_mask")
+                tower = Tower(path, inputs, self._threads, self._providers)
                 unlike = [self._text_vector(tokenizer, tower, text) for text in UNLIKE_TEXTS]
                 self._check_unlike(np.stack(unlike), "text", "texts")
                 self._text = tokenizer, tower
@@ -124,7 +124,7 @@ class Model:
     def _audio_tower(self) -> Tower:
         with self._opening:
             if self._audio is None:
-                path, inputs = self.bundle.directory / AUDIO, ("input_features",)
+                path, inputs = whole_file(self.bundle, AUDIO), ("input_features",)
                 self._audio = Tower(path, inputs, self._threads, self._providers)
             return self._audio
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
 import numpy as np
 
 STORED = np.dtype("<f2")
+
+# Rounding to float16 moves the length of a unit vector by less than this.
+UNIT_TOLERANCE = 2e-3
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -23,6 +27,14 @@ def to_blob(vector: np.ndarray) -> bytes:
     if not np.isfinite(vector).all():
         raise ValueError("a vector with NaN or infinite values cannot be stored")
     return np.asarray(vector, dtype=STORED).tobytes()
+
+
+def checksum(vectors: Iterable[bytes], mean: bytes) -> int:
+    """CRC-32 over the stored vectors of an embedding, in order, and its mean."""
+    value = 0
+    for blob in vectors:
+        value = zlib.crc32(blob, value)
+    return zlib.crc32(mean, value)
 
 
 def from_blobs(blobs: Iterable[bytes], dimension: int) -> np.ndarray:

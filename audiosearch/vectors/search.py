@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import StoredModel
+from audiosearch.errors import LibraryDamaged
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import (
     CacheFooter,
@@ -27,7 +28,7 @@ from audiosearch.vectors.cachefile import (
     read_cache,
     read_footer,
 )
-from audiosearch.vectors.codec import exact_scores, from_blobs
+from audiosearch.vectors.codec import UNIT_TOLERANCE, exact_scores, from_blobs
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +141,12 @@ class WindowSearch:
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         found, vectors = vectors_of(connection, ids, self.model.dimension)
+        lengths = np.linalg.norm(vectors, axis=1)
+        if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():
+            raise LibraryDamaged(
+                "the library holds damaged vectors: drop them with: audiosearch doctor --repair, and "
+                "make them anew with: audiosearch index"
+            )
         scores = exact_scores(vectors, query)
         # By score, then by id; ties that matter to people are broken by path, once the sounds are
         # known.

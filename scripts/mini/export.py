@@ -11,11 +11,11 @@ has one vector whatever it is batched with.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 import tempfile
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from audiosearch.models.bundle import file_entry
 from scripts.mini.student import AudioTower, HalvingPool, TextHead
 from scripts.mini.texts import MiniLM
 
@@ -155,12 +156,8 @@ def describe(root: Path, shared: Path, name: str, revision: str, choices: dict[s
     facts = json.loads((shared / "models/mini-0/model.json").read_text(encoding="utf-8"))
     facts |= {"name": name, "revision": revision, "max_tokens": MAX_TOKENS} | choices
     facts["precision"] = "fp32 audio, int8 text weights"
-    files = {}
-    for file in ("audio.onnx", "text.onnx", "tokenizer.json"):
-        data = (root / file).read_bytes()
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        files[file] = {"bytes": len(data), "blake2b": digest}
-    facts["files"] = files
+    names = ("audio.onnx", "text.onnx", "tokenizer.json")
+    facts["files"] = {name: asdict(file_entry(root / name)) for name in names}
     (root / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
