@@ -32,18 +32,19 @@ def writer_lock(directory: Path, wait: float | None = 0.0) -> Iterator[None]:
     lock = filelock.FileLock(directory / LOCK, timeout=-1 if wait is None else wait)
     try:
         lock.acquire()
+        note = {"pid": os.getpid(), "host": socket.gethostname()}
+        (directory / _HOLDER).write_text(json.dumps(note))
     except filelock.Timeout as error:
         raise LibraryBusy(
             f"the library {directory} is being written by {_holder(directory)}: "
             "try again later, or wait for it with --wait"
         ) from error
     except OSError as error:
+        lock.release()
         raise LibraryReadOnly(
             f"cannot write the library {directory}: {error.strerror or error}"
         ) from error
     try:
-        note = {"pid": os.getpid(), "host": socket.gethostname()}
-        (directory / _HOLDER).write_text(json.dumps(note))
         yield
     finally:
         (directory / _HOLDER).unlink(missing_ok=True)

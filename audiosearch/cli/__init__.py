@@ -4,6 +4,16 @@ stdout is data, stderr is talk. Exit codes: 0 done, 1 an error that the user can
 command line, 130 interrupted.
 """
 
-from audiosearch.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        from audiosearch.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:  # while modules were being loaded
+        sys.exit(130)

@@ -1,0 +1,182 @@
+"""Kill the indexer at random moments, and look at what it left.
+
+A round makes a library in some state, starts a command that writes, sends it a signal after a random
+time, and then asks: is the library consistent, does a rerun finish the job, and is the outcome that
+of a run that nobody disturbed? Sounds are tiny, so that a run is short and a kill hits every part of
+it: scan, decode, commit, cache, exit.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sysconfig
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
+SOUNDS = 150
+
+# What the library says, whatever the order in which it came to be so.
+SAYS = """
+SELECT s.path, hex(c.hash), w.position, w.start, w."end", hex(w.vector), hex(e.mean)
+FROM sounds s JOIN contents c ON c.id = s.content_id
+JOIN embeddings e ON e.content_id = c.id JOIN windows w ON w.content_id = c.id
+ORDER BY s.path, w.position
+"""
+
+
+@dataclass
+class Counts:
+    """What a number of rounds came to; `faults` says what went wrong, where something did."""
+
+    rounds: int = 0
+    hit: int = 0  # the command was still running when the signal came
+    faults: list[str] = field(default_factory=list)
+
+
+def run(*args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *args], capture_output=True, text=True, check=check)
+
+
+def says(library: Path) -> list[tuple[object, ...]]:
+    """Every sound with its vectors, in order of path."""
+    with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
+        return database.execute(SAYS).fetchall()
+
+
+def make_sounds(folder: Path, count: int = SOUNDS, first: int = 0) -> None:
+    """Tiny sounds of 8 kHz, all different, some of them broken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        rng = np.random.default_rng(number)
+        samples = rng.normal(0, 0.1, 800 + number).astype(np.float32)
+        soundfile.write(folder / f"{number:04}.wav", samples, 8_000)
+        if number % 40 == 7:
+            (folder / f"{number:04}.wav").write_bytes(b"broken")
+
+
+def change(folder: Path) -> None:
+    """What may happen to a folder between two runs."""
+    for number in range(0, 30):
+        (folder / f"{number:04}.wav").unlink(missing_ok=True)
+    for number in range(30, 60):
+        (folder / f"{number:04}.wav").rename(folder / f"moved-{number:04}.wav")
+    for number in range(60, 80):
+        make_sounds(folder, 1, number)  # same content, new time
+    make_sounds(folder, 40, 1_000)
+
+
+@dataclass
+class Scenario:
+    """A state to start from, and a command that writes."""
+
+    name: str
+    library: Path
+    folder: Path
+    command: list[str | Path]
+    finished: list[tuple[object, ...]]
+
+
+class Rig:
+    """The scenarios, prepared once; `play` disturbs one of them."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.seconds: dict[str, float] = {}
+        fresh, grown = work / "fresh", work / "grown"
+        make_sounds(fresh)
+        shutil.copytree(fresh, grown)
+        run("index", "-L", work / "of-fresh", fresh)
+        # A library of what the folder was, beside the folder as it is now.
+        run("index", "-L", work / "of-grown", grown)
+        change(grown)
+        self.scenarios = [
+            self._scenario("index", None, fresh, ["index", fresh]),
+            self._scenario("re-index", work / "of-grown", grown, ["index", grown]),
+            self._scenario(
+                "remove", work / "of-fresh", fresh, ["remove", fresh / "0010.wav", fresh]
+            ),
+            self._scenario("cache", work / "of-fresh", fresh, ["doctor", "--repair"]),
+        ]
+
+    def _start(self, name: str, library: Path | None) -> Path:
+        target = self.work / f"try-{name}"
+        shutil.rmtree(target, ignore_errors=True)
+        if library:
+            shutil.copytree(library, target)
+        if name == "cache":
+            (target / "vectors.faiss").unlink()
+        return target
+
+    def _scenario(
+        self, name: str, library: Path | None, folder: Path, command: list[str | Path]
+    ) -> Scenario:
+        target = self._start(name, library)
+        verb, *rest = command
+        began = time.monotonic()
+        run(verb, "-L", target, *rest)
+        self.seconds[name] = time.monotonic() - began
+        source = library or Path()
+        return Scenario(name, source, folder, [verb, "-L", target, *rest], says(target))
+
+    def play(self, rng: random.Random, counts: Counts, number: int = signal.SIGKILL) -> None:
+        """One round: start, disturb, look, finish, compare."""
+        scenario = rng.choice(self.scenarios)
+        target = self._start(scenario.name, scenario.library if scenario.library.name else None)
+        process = subprocess.Popen(
+            [COMMAND, *scenario.command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        # A signal that is handled arrives once there is a program to handle it; kill -9 at any time.
+        earliest = 0.0 if number == signal.SIGKILL else 0.15
+        moment = rng.uniform(earliest, max(earliest, self.seconds[scenario.name] * 1.1))
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            counts.hit += 1
+            if number == signal.SIGKILL:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        _, talk = process.communicate()
+        counts.rounds += 1
+        where = f"{scenario.name} after {moment:.3f} s"
+        ends = (0, 130, -number)  # the last: before it began to listen, or after it was done
+        if number != signal.SIGKILL and (b"Traceback" in talk or process.returncode not in ends):
+            counts.faults.append(f"{where}: exit {process.returncode}: {talk[-300:]!r}")
+        if (target / "library.db").exists():
+            checked = run("doctor", "-L", target, check=False)
+            if checked.returncode:
+                counts.faults.append(f"{where}: {checked.stdout.strip()}")
+            searched = run("query", "-L", target, "noise", "--json", "-k", "999", check=False)
+            if searched.returncode or "Traceback" in searched.stderr:
+                counts.faults.append(f"{where}: query: {searched.stderr.strip()}")
+        verb, *rest = scenario.command
+        again = run(verb, *rest, check=False)
+        # What is removed already cannot be removed again.
+        if again.returncode and scenario.name != "remove":
+            counts.faults.append(f"{where}: the rerun: {again.stderr.strip()}")
+        if says(target) != scenario.finished:
+            counts.faults.append(f"{where}: the outcome differs from that of an undisturbed run")
+        if run("doctor", "-L", target, check=False).returncode:
+            counts.faults.append(f"{where}: inconsistent after the rerun")
+
+
+def rounds(work: Path, count: int, seed: int, number: int = signal.SIGKILL) -> Counts:
+    """`count` rounds with one signal."""
+    rig, rng, counts = Rig(work), random.Random(seed), Counts()
+    for _ in range(count):
+        rig.play(rng, counts, number)
+    return counts
