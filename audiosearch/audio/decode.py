@@ -163,7 +163,8 @@ def _open_ffmpeg(path: bytes, refused: str) -> Iterator[AudioStream]:
         try:
             # By file object, and without protocols: FFmpeg can reach this file and no other.
             container = av.open(file, "r", options={"protocol_whitelist": "none"})
-        except (av.FFmpegError, ValueError) as error:
+        except (av.FFmpegError, OSError, ValueError) as error:
+            # OSError: a header that sends the reader to before the start of the file.
             raise AudioRejected("undecodable", _sentence(refused)) from error
         with container:
             names = container.format.name.split(",")
@@ -234,7 +235,7 @@ class _Ffmpeg:
                     yield from packet.decode()
                 except av.FFmpegError:
                     continue
-        except av.FFmpegError:
+        except (av.FFmpegError, OSError):
             return
 
 

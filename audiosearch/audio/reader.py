@@ -16,6 +16,14 @@ from audiosearch.audio.resample import mono, resampled
 from audiosearch.audio.windows import Window, cut_windows
 from audiosearch.errors import AudioRejected, InvalidQuery
 
+# +120 dBFS. Float files may go beyond full scale; what goes so far is not samples but other bytes,
+# and its power overflows.
+_LOUDEST = 1e6
+
+# A recorder that ran for four days. What decodes to more is a file made to keep a decoder busy:
+# an hour of silence is 6 KB of flac.
+LONGEST_HOURS = 100
+
 
 @dataclass
 class Reading:
@@ -70,7 +78,11 @@ def _mono_range(stream: AudioStream, reading: Reading, end: float | None) -> Ite
             raise AudioRejected("nan", f"it holds NaN or infinite samples, at {second:.3f} s")
         position += len(mixed)
         reading.duration = position / rate
+        if reading.duration > LONGEST_HOURS * 3600:
+            raise AudioRejected("refused", f"it decodes to more than {LONGEST_HOURS} hours")
         reading.peak = max(reading.peak, float(np.abs(mixed).max(initial=0.0)))
+        if reading.peak > _LOUDEST:
+            raise AudioRejected("refused", f"it holds samples of {reading.peak:.0e} times full scale")
         yield mixed
         if position == last:
             return

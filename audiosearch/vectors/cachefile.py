@@ -10,12 +10,15 @@ neither a torn nor a rotten file is ever handed to FAISS's own reader, which tru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from audiosearch.errors import LibraryReadOnly
 
 CACHE = "vectors.faiss"
 _MAGIC = b"ASVC"
@@ -65,29 +68,47 @@ def _crc32(path: Path, size: int) -> int:
 
 
 def write_cache(directory: Path, index: Any, footer: CacheFooter) -> CacheFooter:
-    """Write the index under a temporary name, make it durable, and put it in place in one step."""
+    """Write the index under a temporary name, make it durable, and put it in place in one step.
+
+    Raises `LibraryReadOnly` where the disk does not take it; what was in place stays.
+    """
+    temporary = directory / (CACHE + ".tmp")
+    try:
+        footer = _write_durably(temporary, index, footer)
+        temporary.replace(directory / CACHE)
+        _make_renames_durable(directory)
+    except (OSError, RuntimeError) as error:  # the latter: FAISS
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or "no space, or the disk failed"
+        raise LibraryReadOnly(
+            f"cannot write {directory / CACHE}: {reason}; all sounds are kept and can be searched: "
+            "run this again when the disk has room"
+        ) from error
+    return footer
+
+
+def _write_durably(path: Path, index: Any, footer: CacheFooter) -> CacheFooter:
     import faiss
 
-    final = directory / CACHE
-    temporary = directory / (CACHE + ".tmp")
-    faiss.write_index(index, str(temporary))
-    size = temporary.stat().st_size
-    footer = CacheFooter(
-        **{**asdict(footer), "index_bytes": size, "crc32": _crc32(temporary, size)}
-    )
+    faiss.write_index(index, str(path))
+    size = path.stat().st_size
+    footer = replace(footer, index_bytes=size, crc32=_crc32(path, size))
     text = json.dumps(asdict(footer)).encode("ascii")
-    with temporary.open("ab") as file:
+    with path.open("ab") as file:
         file.write(text + len(text).to_bytes(4, "little") + _MAGIC)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(final)
+    return footer
+
+
+def _make_renames_durable(directory: Path) -> None:
     if os.name == "posix":
         folder = os.open(directory, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-    return footer
 
 
 def read_footer(directory: Path) -> CacheFooter:

@@ -1,7 +1,7 @@
 """Write a bundle from a run: `model.json`, `audio.onnx` (fp32), `text.onnx` (weights in int8),
 `tokenizer.json`.
 
-`python -m scripts.mini.export --shared ../shared --work DIR --run NAME --to DIR --revision TEXT`
+`python -m scripts.mini.export --work DIR --run NAME --to DIR --revision TEXT`
 
 Text weights are int8 with a scale for each channel (each row of the word table), multiplied out to
 fp32 when the graph is loaded. Unlike dynamic quantisation, whose scales span a batch, a text then
@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from audiosearch.models.bundle import file_entry
+from scripts.mini.frontend import FFT, HOP, RATE, STUDENT_MELS
 from scripts.mini.student import AudioTower, HalvingPool, TextHead
 from scripts.mini.texts import MiniLM
 
@@ -150,20 +151,48 @@ def quantise_weights(source: Path, target: Path) -> None:
     onnx.save(model, target)
 
 
-def describe(root: Path, shared: Path, name: str, revision: str, choices: dict[str, Any]) -> None:
-    """Write `model.json`: mini-0's facts (the front end is the same), our name, choices and the
-    files' digests."""
-    facts = json.loads((shared / "models/mini-0/model.json").read_text(encoding="utf-8"))
-    facts |= {"name": name, "revision": revision, "max_tokens": MAX_TOKENS} | choices
-    facts["precision"] = "fp32 audio, int8 text weights"
+FACTS: dict[str, Any] = {
+    "format": 1,
+    "dimension": 512,
+    "front_end": {
+        "sampling_rate": RATE,
+        "fft_window_size": FFT,
+        "hop_length": HOP,
+        "feature_size": STUDENT_MELS,
+        "frequency_min": 50,
+        "frequency_max": 14000,
+        "mel_scale": "slaney",
+        "norm": "slaney",
+        "log": "10*log10(max(power, 1e-10))",
+        "floor": 1e-10,
+        "offset": 0,
+        "scale": 1,
+        "window": "hann (periodic)",
+        "center": True,
+        "pad_mode": "reflect",
+        "frames": "whole",
+        "padding": "repeatpad",
+    },
+    "inputs": {
+        "audio": "input_features float32 (batch, 1, frames, 64), decibels; scaled inside the graph",
+        "text": "input_ids int64 (batch, tokens), attention_mask int64 (batch, tokens)",
+    },
+    "max_tokens": MAX_TOKENS,
+    "licence": "Apache-2.0",
+}
+
+
+def describe(root: Path, name: str, revision: str, precision: str, choices: dict[str, Any]) -> None:
+    """Write `model.json`: facts, choices and the files' checksums."""
     names = ("audio.onnx", "text.onnx", "tokenizer.json")
-    facts["files"] = {name: asdict(file_entry(root / name)) for name in names}
+    files = {name: asdict(file_entry(root / name)) for name in names}
+    said = {"name": name, "revision": revision, "precision": precision}
+    facts = {**FACTS, **said, **choices, "files": files}
     (root / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--run", default="mini")
     parser.add_argument("--to", type=Path, required=True)
@@ -193,7 +222,8 @@ def main() -> None:
         "hop_seconds": args.hop,
         "query_template": args.template,
     }
-    describe(args.to, args.shared, args.name, args.revision, choices)
+    precision = "fp32 audio, " + ("fp32 text" if args.fp32_text else "int8 text weights")
+    describe(args.to, args.name, args.revision, precision, choices)
     size = sum(path.stat().st_size for path in args.to.iterdir()) / 1e6
     print(f"{args.to}: {size:.1f} MB")
 

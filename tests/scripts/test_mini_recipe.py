@@ -35,6 +35,7 @@ from scripts.mini.texts import bridge, words_alone  # noqa: E402
 from scripts.mini.train import augment, rate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
+BUNDLED = Path(__file__).parents[2] / "audiosearch/models/mini"
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="../shared is only there in development"
 )
@@ -287,15 +288,14 @@ def test_teacher_hears_what_it_was_trained_on() -> None:
     assert right >= 0.8 * len(rows)
 
 
-@needs_shared
-def test_model_json_is_a_superset_of_mini_0(tmp_path: Path) -> None:
+def test_model_json_is_that_of_the_bundled_model(tmp_path: Path) -> None:
     from scripts.mini.export import describe
 
     for name in ("audio.onnx", "text.onnx", "tokenizer.json"):
         (tmp_path / name).write_bytes(b"x")
-    describe(tmp_path, SHARED, "mini", "1", {"window_seconds": 5.0})
-    ours = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
-    older = json.loads((SHARED / "models/mini-0/model.json").read_text(encoding="utf-8"))
-    assert set(older) <= set(ours)
-    assert ours["front_end"] == older["front_end"]
-    assert ours["files"]["audio.onnx"]["bytes"] == 1
+    bundled = json.loads((BUNDLED / "model.json").read_text(encoding="utf-8"))
+    choices = {k: bundled[k] for k in ("window_seconds", "hop_seconds", "query_template")}
+    describe(tmp_path, "mini", bundled["revision"], bundled["precision"], choices)
+    written = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    assert written.pop("files").keys() == bundled.pop("files").keys()
+    assert written == bundled
