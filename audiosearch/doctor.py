@@ -22,7 +22,7 @@ from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.errors import AudioSearchError, LibraryDamaged
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
-from audiosearch.vectors.codec import STORED, UNIT_TOLERANCE, checksum, from_blobs
+from audiosearch.vectors.codec import UNIT_TOLERANCE, from_blobs, intact
 from audiosearch.vectors.search import usable_footer
 
 
@@ -51,6 +51,8 @@ def check(directory: Path, *, quick: bool = False) -> list[Finding]:
     except DatabaseError as error:
         damaged = database.library_error(error, directory / database.DATABASE)
         return [Finding("error", "database", str(damaged))]
+    except (LibraryDamaged, UnicodeDecodeError, ValueError) as error:
+        return [Finding("error", "database", f"it contradicts itself: {error}")]
     finally:
         engine.dispose()
 
@@ -157,7 +159,7 @@ def _vectors(connection: Connection, model: StoredModel) -> Iterator[Finding]:
 def damaged_contents(connection: Connection, model: StoredModel) -> list[int]:
     """Contents whose stored vectors are not those that were written, or not finite unit vectors."""
     embedded = connection.execute(
-        select(embeddings.c.content_id, embeddings.c.mean, embeddings.c.checksum)
+        select(embeddings.c.content_id, embeddings.c.mean, embeddings.c.windows)
         .where(embeddings.c.model_id == model.id)
         .order_by(embeddings.c.content_id)
     )
@@ -179,9 +181,7 @@ def damaged_contents(connection: Connection, model: StoredModel) -> list[int]:
 
 def _sound_vectors(vectors: list[bytes], row: Any, dimension: int) -> bool:
     blobs = [*vectors, row.mean]
-    if any(not isinstance(b, bytes) or len(b) != STORED.itemsize * dimension for b in blobs):
-        return False
-    if checksum(vectors, row.mean) != row.checksum:
+    if len(vectors) != row.windows or not all(intact(blob, dimension) for blob in blobs):
         return False
     lengths = np.linalg.norm(from_blobs(blobs, dimension), axis=1)
     return bool((np.abs(lengths - 1) < UNIT_TOLERANCE).all())

@@ -11,6 +11,7 @@ lock for as long as it lasts.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -113,7 +114,13 @@ class Library:
     def _reading(self) -> Iterator[Connection]:
         """One snapshot of the database."""
         with database.translating(self.directory), self._engine.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            except (UnicodeDecodeError, json.JSONDecodeError) as error:
+                raise LibraryDamaged(
+                    f"the library {self.directory} holds text that was not written so ({error}): "
+                    "see audiosearch doctor"
+                ) from error
 
     # -- the model ----------------------------------------------------------------------------
 
@@ -192,10 +199,10 @@ class Library:
                 if vector is None or len(vector) != stored.dimension:
                     vector = self._query_vector(connection, terms, stored, template)
                 try:
-                    search = self._search_state.current(connection, stored)
+                    search = self._search_state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
                 except SnapshotTooOld:
-                    if attempt + 1 == _SNAPSHOT_TRIES:
-                        raise
                     continue
                 return self._hits(connection, search, vector, wanted, k, moments, group)
         raise AssertionError("unreachable")

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound
+from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
 from audiosearch.vectors.codec import exact_scores, from_blobs
 from audiosearch.vectors.search import WindowSearch
@@ -160,11 +161,13 @@ def make_hits(
     """
     found: list[tuple[float, bytes, Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:
-        copies = sounds.get(moment.content_id, [])
-        if group and copies:
+        copies = sounds.get(moment.content_id)
+        if not copies:
+            raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
+        if group:
             others = tuple(sound.path for sound in copies[1:])
             found.append((-moment.score, _key(copies[0]), moment, copies[0], others))
-        elif not group:
+        else:
             found.extend((-moment.score, _key(sound), moment, sound, ()) for sound in copies)
     found.sort(key=lambda entry: (entry[0], entry[1], entry[2].start))
     return [

@@ -28,7 +28,7 @@ from audiosearch.catalog.schema import (
 )
 from audiosearch.errors import InvalidQuery, LibraryReadOnly
 from audiosearch.models.model import Model
-from audiosearch.vectors.codec import checksum, to_blob
+from audiosearch.vectors.codec import to_blob
 from indexer.lock import writer_lock
 from indexer.pipeline import Embedded, Failed, Known, Outcome
 from indexer.plan import Job
@@ -189,9 +189,11 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
             )
             .returning(contents.c.id)
         ).scalar_one()
-    blobs, mean = [to_blob(vector) for vector in file.vectors], to_blob(file.mean)
     row = upsert(embeddings).values(
-        content_id=content_id, model_id=model_id, mean=mean, checksum=checksum(blobs, mean)
+        content_id=content_id,
+        model_id=model_id,
+        mean=to_blob(file.mean),
+        windows=len(file.vectors),
     )
     fresh = connection.execute(row.on_conflict_do_nothing(["content_id", "model_id"]))
     if fresh.rowcount:  # else its twin came first
@@ -204,10 +206,10 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                     "position": position,
                     "start": start,
                     "end": end,
-                    "vector": blob,
+                    "vector": to_blob(vector),
                 }
-                for position, (blob, start, end) in enumerate(
-                    zip(blobs, file.starts, file.ends, strict=True)
+                for position, (vector, start, end) in enumerate(
+                    zip(file.vectors, file.starts, file.ends, strict=True)
                 )
             ],
         )

@@ -82,7 +82,9 @@ def _mono_range(stream: AudioStream, reading: Reading, end: float | None) -> Ite
             raise AudioRejected("refused", f"it decodes to more than {LONGEST_HOURS} hours")
         reading.peak = max(reading.peak, float(np.abs(mixed).max(initial=0.0)))
         if reading.peak > _LOUDEST:
-            raise AudioRejected("refused", f"it holds samples of {reading.peak:.0e} times full scale")
+            raise AudioRejected(
+                "refused", f"it holds samples of {reading.peak:.0e} times full scale"
+            )
         yield mixed
         if position == last:
             return

@@ -48,9 +48,13 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
             isolation_level=None,  # transactions are ours, not the driver's
             check_same_thread=False,  # the pool hands a connection to one thread at a time
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")  # a batch that was reported is on the disk
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")  # what was reported is on the disk
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.execute("PRAGMA cell_size_check = ON")  # damaged pages are noticed earlier
+        except UnicodeDecodeError as error:  # in SQLite's own message about a damaged schema
+            raise sqlite3.DatabaseError("its schema is damaged") from error
         return connection
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1)

@@ -34,6 +34,7 @@ from audiosearch.catalog.schema import (
     tombstones,
     windows,
 )
+from audiosearch.errors import LibraryDamaged
 
 _JOINED = sounds.join(roots).outerjoin(contents).outerjoin(failures)
 
@@ -58,17 +59,29 @@ def _model(row: Row[Any] | None) -> StoredModel | None:
 
 
 def active_model(connection: Connection) -> StoredModel | None:
-    """The model that answers queries; `None` in a library that was never indexed."""
-    key = get_meta(connection, "active_model")
-    found = select(models).where(models.c.id == int(key)) if key else None
-    return None if found is None else _model(connection.execute(found).first())
+    """The model that answers queries; `None` in a library that was never indexed.
+
+    Raises `LibraryDamaged` where the database does not know it though it holds vectors.
+    """
+    found = _noted_model(connection, "active_model")
+    if found is None and connection.execute(select(windows.c.id).limit(1)).first():
+        raise LibraryDamaged("the library does not know its own model: see audiosearch doctor")
+    return found
 
 
 def building_model(connection: Connection) -> StoredModel | None:
     """The model whose vectors are being built beside the active one's, if any."""
-    key = get_meta(connection, "building_model")
-    found = select(models).where(models.c.id == int(key)) if key else None
-    return None if found is None else _model(connection.execute(found).first())
+    return _noted_model(connection, "building_model")
+
+
+def _noted_model(connection: Connection, key: str) -> StoredModel | None:
+    number = get_meta(connection, key)
+    if number is None:
+        return None
+    found = _model(connection.execute(select(models).where(models.c.id == number)).first())
+    if found is None:
+        raise LibraryDamaged(f"the library's {key} is not in it: see audiosearch doctor")
+    return found
 
 
 def ids_parameter(values: Iterable[int]) -> tuple[str, dict[str, str]]:

@@ -6,8 +6,8 @@ keeps them.
     roots 1--n sounds n--1 contents 1--n windows n--1 models
 
 Conventions: times in seconds from the start of the file; `mtime_ns` as `os.stat` gives it; hashes
-are BLAKE2b of the whole file (32 bytes); vectors are little-endian float16, unit length; JSON
-columns hold objects.
+are BLAKE2b of the whole file (32 bytes); vectors are little-endian float16, unit length, and their
+CRC-32, for SQLite does not notice rotten bytes; JSON columns hold objects.
 """
 
 from __future__ import annotations
@@ -105,15 +105,14 @@ failures = Table(
     Column("reason", Text, nullable=False),
 )
 
-# One row for each content that a model has embedded, whatever its number of windows. `checksum` is
-# the CRC-32 of its windows' vectors, in order, and of the mean: SQLite does not notice rotten bytes.
+# One row for each content that a model has embedded; `windows` says how many it must have.
 embeddings = Table(
     "embeddings",
     metadata,
     Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True),
     Column("model_id", ForeignKey("models.id"), primary_key=True),
     Column("mean", LargeBinary, nullable=False),
-    Column("checksum", Integer, nullable=False),
+    Column("windows", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
 

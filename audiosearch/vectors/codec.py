@@ -1,4 +1,6 @@
-"""Vectors as bytes: little-endian float16, the form in which the database holds them."""
+"""Vectors as bytes: little-endian float16 and their CRC-32, the form in which the database holds
+them. Whoever reads a vector learns whether it is the one that was written.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from audiosearch.errors import LibraryDamaged
+
 STORED = np.dtype("<f2")
+
+_CRC_BYTES = 4
+# The CRC-32 of anything that is followed by its own CRC-32, little-endian.
+_RESIDUE = 0x2144DF1C
 
 # Rounding to float16 moves the length of a unit vector by less than this.
 UNIT_TOLERANCE = 2e-3
@@ -26,20 +34,27 @@ def to_blob(vector: np.ndarray) -> bytes:
     """
     if not np.isfinite(vector).all():
         raise ValueError("a vector with NaN or infinite values cannot be stored")
-    return np.asarray(vector, dtype=STORED).tobytes()
+    values = np.asarray(vector, dtype=STORED).tobytes()
+    return values + zlib.crc32(values).to_bytes(_CRC_BYTES, "little")
 
 
-def checksum(vectors: Iterable[bytes], mean: bytes) -> int:
-    """CRC-32 over the stored vectors of an embedding, in order, and its mean."""
-    value = 0
-    for blob in vectors:
-        value = zlib.crc32(blob, value)
-    return zlib.crc32(mean, value)
+def intact(blob: object, dimension: int) -> bool:
+    """Whether a stored vector is as it was written."""
+    size = STORED.itemsize * dimension + _CRC_BYTES
+    return isinstance(blob, bytes) and len(blob) == size and zlib.crc32(blob) == _RESIDUE
 
 
 def from_blobs(blobs: Iterable[bytes], dimension: int) -> np.ndarray:
-    """Stored vectors -> (n, dimension) float32."""
-    joined = np.frombuffer(b"".join(blobs), dtype=STORED)
+    """Stored vectors -> (n, dimension) float32. Raises `LibraryDamaged` where one is not intact."""
+    values = []
+    for blob in blobs:
+        if not intact(blob, dimension):
+            raise LibraryDamaged(
+                "the library holds damaged vectors: drop them with: audiosearch doctor --repair, and "
+                "make them anew with: audiosearch index"
+            )
+        values.append(blob[:-_CRC_BYTES])
+    joined = np.frombuffer(b"".join(values), dtype=STORED)
     return joined.reshape(-1, dimension).astype(np.float32)
 
 

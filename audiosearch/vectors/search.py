@@ -28,7 +28,7 @@ from audiosearch.vectors.cachefile import (
     read_cache,
     read_footer,
 )
-from audiosearch.vectors.codec import UNIT_TOLERANCE, exact_scores, from_blobs
+from audiosearch.vectors.codec import exact_scores, from_blobs
 
 log = logging.getLogger(__name__)
 
@@ -141,11 +141,10 @@ class WindowSearch:
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         found, vectors = vectors_of(connection, ids, self.model.dimension)
-        lengths = np.linalg.norm(vectors, axis=1)
-        if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():
+        if len(found) < len(ids):
             raise LibraryDamaged(
-                "the library holds damaged vectors: drop them with: audiosearch doctor --repair, and "
-                "make them anew with: audiosearch index"
+                "windows that the library's vector cache knows are not in its database: "
+                "see audiosearch doctor"
             )
         scores = exact_scores(vectors, query)
         # By score, then by id; ties that matter to people are broken by path, once the sounds are
@@ -197,17 +196,21 @@ def usable_footer(connection: Connection, directory: Path, model: StoredModel) -
     return footer
 
 
-def _base(connection: Connection, directory: Path, model: StoredModel) -> _Base:
+def _base(
+    connection: Connection, directory: Path, model: StoredModel, newer: bool = False
+) -> _Base:
     """The cache file, or where there is no usable one, a flat index made in memory from the
     database.
+
+    Raises `SnapshotTooOld`, unless a file `newer` than the database is as unusable as any other.
     """
     try:
         footer = usable_footer(connection, directory, model)
         index = read_cache(directory, footer)
         return _Base(index, footer.kind, footer.covers, footer.generation)
-    except SnapshotTooOld:
-        raise
     except CacheUnusable as reason:
+        if isinstance(reason, SnapshotTooOld) and not newer:
+            raise
         count = reading.count_windows(connection, model.id)
         if count > FEW:
             log.warning(
@@ -239,8 +242,14 @@ class SearchState:
         self._lock = threading.Lock()
         self._state: WindowSearch | None = None
 
-    def current(self, connection: Connection, model: StoredModel) -> WindowSearch:
-        """The search for the state that the connection's transaction sees."""
+    def current(
+        self, connection: Connection, model: StoredModel, *, newer: bool = False
+    ) -> WindowSearch:
+        """The search for the state that the connection's transaction sees.
+
+        Raises `SnapshotTooOld` where the cache file is newer than that: look again in a new
+        transaction. With `newer` (the database came from a backup), does without the file.
+        """
         generation = reading.generation(connection)
         state = self._state
         if state and state.generation == generation and state.model.digest == model.digest:
@@ -250,12 +259,17 @@ class SearchState:
             if not (
                 state and state.generation == generation and state.model.digest == model.digest
             ):
-                state = self._next(connection, model, generation, state)
+                state = self._next(connection, model, generation, state, newer)
                 self._state = state
             return state
 
     def _next(
-        self, connection: Connection, model: StoredModel, generation: int, last: WindowSearch | None
+        self,
+        connection: Connection,
+        model: StoredModel,
+        generation: int,
+        last: WindowSearch | None,
+        newer: bool,
     ) -> WindowSearch:
         floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
         if (
@@ -270,7 +284,7 @@ class SearchState:
             tail_ids, tail = last.tail_ids[alive], last.tail[alive]
             read_upto = max(base.covers, int(last.tail_ids[-1]) if len(last.tail_ids) else 0)
         else:
-            base = _base(connection, self._directory, model)
+            base = _base(connection, self._directory, model, newer)
             tail_ids = np.empty(0, np.int64)
             tail = np.empty((0, model.dimension), np.float32)
             read_upto = base.covers

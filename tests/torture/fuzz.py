@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,11 +18,21 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from audiosearch import Library, models
+from audiosearch.errors import AudioSearchError
+from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
 from indexer.workers import Done, Features, Message, Rejected, Worker, WorkerDied
+from tests.torture.kills import make_sounds
 
 # Numbers that programs count with: nothing, the sign, all ones.
-_EXTREMES = [b"\x00" * 4, b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\x00\x00\x00\x80"]
+_EXTREMES = [
+    b"\x00" * 4,
+    b"\xff" * 4,
+    b"\xff\xff\xff\x7f",
+    b"\x7f\xff\xff\xff",
+    b"\x00\x00\x00\x80",
+]
 _HEADER = 256
 
 
@@ -151,19 +162,55 @@ def _outcome(worker: Worker, path: Path, fuzzed: Fuzzed) -> str:
     return "decoded"
 
 
-def fuzz_files(
-    original: bytes, write: Callable[[bytes], None], look: Callable[[], str], count: int, seed: int
-) -> Fuzzed:
-    """Write `count` mutations of one file and `look` at each: it returns "same" for the answer of
-    the original, "refused" for a clear error, and anything else is a fault.
-    """
-    fuzzed = Fuzzed()
-    for number in range(count):
-        write(mutated(original, random.Random(f"{seed}:{number}")))
-        outcome = look()
-        fuzzed.files += 1
-        fuzzed.outcomes[outcome if outcome in ("same", "refused") else "fault"] += 1
-        if outcome not in ("same", "refused"):
-            fuzzed.faults.append(f"mutation {seed}:{number}: {outcome}")
-    write(original)
-    return fuzzed
+class Subject:
+    """A library and a model of its own, whose files are mutated one at a time."""
+
+    def __init__(self, work: Path) -> None:
+        self.sounds, self.library, self.bundle = work / "sounds", work / "library", work / "mini"
+        make_sounds(self.sounds, 60)
+        shutil.copytree(Path(models.__file__).parent / "mini", self.bundle)
+        self.model = load_model()
+        self.index()
+        self.right = self.answer()
+
+    def index(self) -> None:
+        with Library.open(self.library, create=True) as library:
+            library.add(self.sounds)
+
+    def answer(self, model: Model | None = None) -> list[tuple[object, ...]]:
+        with Library.open(self.library, model=model or self.model) as library:
+            hits = library.search("a noisy machine", k=1000)
+        return [(hit.path, hit.score, hit.start, hit.end, hit.duration) for hit in hits]
+
+    def fuzz_library(self, name: str, count: int, seed: int) -> Fuzzed:
+        """Mutate a file of the library, and ask it something."""
+        return self._fuzz(self.library / name, self.answer, count, seed)
+
+    def fuzz_model(self, name: str, count: int, seed: int) -> Fuzzed:
+        """Mutate a file of the model, and ask with it."""
+        return self._fuzz(
+            self.bundle / name, lambda: self.answer(load_model(str(self.bundle))), count, seed
+        )
+
+    def _fuzz(
+        self, path: Path, ask: Callable[[], list[tuple[object, ...]]], count: int, seed: int
+    ) -> Fuzzed:
+        """An error of ours and the right answer are well; all else is a fault."""
+        fuzzed, original = Fuzzed(), path.read_bytes()
+        for number in range(count):
+            data = mutated(original, random.Random(f"{seed}:{number}"))
+            path.write_bytes(data)
+            try:
+                outcome = "same" if ask() == self.right else "another answer"
+            except AudioSearchError as error:
+                outcome = "refused" if "\n" not in str(error) else f"several lines: {error}"
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is looked for)
+                outcome = f"{type(error).__name__}: {error}"
+            fuzzed.files += 1
+            if outcome in ("same", "refused"):
+                fuzzed.outcomes[outcome] += 1
+            else:
+                fuzzed.outcomes["fault"] += 1
+                fuzzed.faults.append(f"{path.name} {seed}:{number}: {outcome}")
+        path.write_bytes(original)
+        return fuzzed

@@ -29,7 +29,7 @@ def brute_force(
     scored = []
     for window_id, blob in rows:
         if allowed is None or window_id in allowed:
-            vector = np.frombuffer(blob, STORED).astype(np.float64)
+            vector = np.frombuffer(blob, STORED, count=query.size).astype(np.float64)
             scored.append((-np.float32(vector @ query.astype(np.float64)), window_id))
     return [window_id for _, window_id in sorted(scored)[:k]]
 

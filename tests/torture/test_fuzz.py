@@ -1,0 +1,48 @@
+"""Short form of `fuzz`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture import fuzz
+from tests.torture.kills import make_sounds
+
+
+def test_mutated_sounds(tmp_path: Path) -> None:
+    fuzzed = fuzz.fuzz_audio(tmp_path, 600, seed=0)
+    assert fuzzed.faults == []
+    # A dead decoder costs one file; more than a few would be a defect of ours.
+    assert len(fuzzed.deaths) <= 2, fuzzed.deaths
+    assert fuzzed.outcomes["decoded"] > 100
+    assert fuzzed.outcomes["undecodable"] > 50
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> fuzz.Subject:
+    return fuzz.Subject(tmp_path_factory.mktemp("subject"))
+
+
+@pytest.mark.parametrize("name", ["library.db", "vectors.faiss"])
+def test_mutated_library(subject: fuzz.Subject, name: str) -> None:
+    fuzzed = subject.fuzz_library(name, 150, seed=0)
+    assert fuzzed.faults == []
+    assert fuzzed.files == 150
+
+
+@pytest.mark.parametrize("name", ["model.json", "audio.onnx", "text.onnx", "tokenizer.json"])
+def test_mutated_model(subject: fuzz.Subject, name: str) -> None:
+    fuzzed = subject.fuzz_model(name, 20, seed=0)
+    assert fuzzed.faults == []
+    assert fuzzed.outcomes["refused"] > 10
+
+
+def test_database_from_a_backup_beside_a_newer_cache(subject: fuzz.Subject) -> None:
+    before = (subject.library / "library.db").read_bytes()
+    answer = subject.answer()
+    make_sounds(subject.sounds, 5, first=500)
+    subject.index()
+    assert subject.answer() != answer
+    (subject.library / "library.db").write_bytes(before)
+    assert subject.answer() == answer
