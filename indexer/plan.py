@@ -113,11 +113,14 @@ def _unchanged(found: Found, row: _Stored, options: Options) -> bool:
     return row.embedded
 
 
-def _named_files(scan: Scan) -> Iterator[Found]:
+def _named_files(scan: Scan, unreadable: list[tuple[bytes, str]]) -> Iterator[Found]:
     for relative in scan.files or ():
         try:
             status = os.stat(os.path.join(scan.root, relative))  # noqa: PTH116, PTH118 (bytes)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            unreadable.append((relative, error.strerror or str(error)))
             continue
         yield Found(relative, status.st_size, status.st_mtime_ns)
 
@@ -147,7 +150,7 @@ def compare(
             options.follow_symlinks,
         )
         inside = scan.below + b"/" if scan.below else b""
-        files = iter(walk) if scan.files is None else _named_files(scan)
+        files = iter(walk) if scan.files is None else _named_files(scan, walk.unreadable)
         for found in files:
             relative = found.path if scan.files is not None else inside + found.path
             plan.found += 1
@@ -189,7 +192,8 @@ def _note_missing(
         )
         return
     inside = scan.below + b"/" if scan.below else b""
-    closed = tuple(inside + path + b"/" if path else inside for path, _ in walk.unreadable)
+    closed = {inside + path for path, _ in walk.unreadable}
+    folders = tuple(path.rstrip(b"/") + b"/" if path else b"" for path in closed)
     for relative, row in rows.items():
-        if not (walk.unreadable and relative.startswith(closed)):
+        if relative not in closed and not relative.startswith(folders):
             plan.missing.add(row.id)

@@ -35,7 +35,7 @@ class Found:
 @dataclass
 class Walk:
     """One walk over a folder; `unreadable` holds the relative paths of folders that could not be
-    listed.
+    listed and of files that could not be looked at.
     """
 
     folder: bytes
@@ -72,8 +72,10 @@ class Walk:
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
                         yield Found(path, status.st_size, status.st_mtime_ns)
-            except OSError:
+            except FileNotFoundError:
                 continue  # it went away between the listing and the look
+            except OSError as error:  # it may well be there
+                self.unreadable.append((path, error.strerror or str(error)))
 
     def _skipped(self, entry: os.DirEntry[bytes], path: bytes) -> bool:
         if entry.name.startswith(b"."):

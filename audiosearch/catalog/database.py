@@ -137,7 +137,7 @@ def library_error(error: Exception, path: Path) -> AudioSearchError:
     remedy.
     """
     reason = getattr(error, "orig", None) or error
-    text = str(reason)
+    text = str(reason).partition("\n")[0]  # of a damaged schema it quotes the whole
     if not isinstance(reason, sqlite3.OperationalError):
         return LibraryDamaged(
             f"the library's database {path} is damaged ({text}): "

@@ -31,7 +31,7 @@ SAYS = """
 SELECT s.path, hex(c.hash), w.position, w.start, w."end", hex(w.vector), hex(e.mean)
 FROM sounds s JOIN contents c ON c.id = s.content_id
 JOIN embeddings e ON e.content_id = c.id JOIN windows w ON w.content_id = c.id
-ORDER BY s.path, w.position
+ORDER BY s.path, c.hash, w.position
 """
 
 

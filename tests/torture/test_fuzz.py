@@ -29,6 +29,7 @@ def test_mutated_library(subject: fuzz.Subject, name: str) -> None:
     fuzzed = subject.fuzz_library(name, 150, seed=0)
     assert fuzzed.faults == []
     assert fuzzed.files == 150
+    assert fuzzed.outcomes["unseen"] <= 1  # one in a thousand is known
 
 
 @pytest.mark.parametrize("name", ["model.json", "audio.onnx", "text.onnx", "tokenizer.json"])
@@ -36,6 +37,7 @@ def test_mutated_model(subject: fuzz.Subject, name: str) -> None:
     fuzzed = subject.fuzz_model(name, 20, seed=0)
     assert fuzzed.faults == []
     assert fuzzed.outcomes["refused"] > 10
+    assert fuzzed.outcomes["unseen"] == 0
 
 
 def test_database_from_a_backup_beside_a_newer_cache(subject: fuzz.Subject) -> None:
