@@ -107,6 +107,9 @@ def _sound_columns() -> Select[Any]:
 
 
 def _sound(row: Row[Any]) -> Sound:
+    if row.path.startswith(b"/") or b".." in row.path.split(b"/"):
+        # Nothing that scans writes it: a library that was tampered with points out of its folders.
+        raise LibraryDamaged(f"the library holds a path outside its root: {paths.shown(row.path)}")
     return Sound(
         id=row.id,
         path=paths.usable(row.root, row.path),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import kills
+from tests.torture import disk, kills
 
 
 @pytest.mark.parametrize(
@@ -69,68 +67,9 @@ def test_full_disk(tmp_path: Path, small_disk: Path) -> None:
     assert kept < len(kills.says(library))
 
 
-SHIM = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-/* After FAIL_AFTER writes to a file whose path holds FAIL_IN, writes to it fail with EIO. */
-static int fails(int fd) {
-  static int seen;
-  char link[64], path[4096];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
-  if (length <= 0) return 0;
-  path[length] = 0;
-  if (!strstr(path, getenv("FAIL_IN"))) return 0;
-  return __sync_add_and_fetch(&seen, 1) > atoi(getenv("FAIL_AFTER"));
-}
-#define WRITER(name, params, args) \
-  ssize_t name params { \
-    static ssize_t (*real) params; \
-    if (!real) real = dlsym(RTLD_NEXT, #name); \
-    if (fails(fd)) { errno = EIO; return -1; } \
-    return real args; \
-  }
-WRITER(write, (int fd, const void *data, size_t size), (fd, data, size))
-WRITER(pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
-WRITER(pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
-int fsync(int fd) {
-  static int (*real)(int);
-  if (!real) real = dlsym(RTLD_NEXT, "fsync");
-  if (fails(fd)) { errno = EIO; return -1; }
-  return real(fd);
-}
-"""
-
-
-@pytest.mark.parametrize("after", [0, 3, 9, 25, 60])
-def test_disk_that_fails(tmp_path: Path, after: int) -> None:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if not compiler:
+@pytest.mark.parametrize("writes", [0, 3, 9, 25, 60])
+def test_disk_that_fails(tmp_path: Path, writes: int) -> None:
+    shim = disk.make_shim(tmp_path)
+    if shim is None:
         pytest.skip("there is no C compiler to make a failing disk with")
-    (tmp_path / "shim.c").write_text(SHIM)
-    shim = tmp_path / "shim.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", shim, tmp_path / "shim.c", "-ldl"], check=True
-    )
-    kills.make_sounds(tmp_path / "in")
-    library = tmp_path / "library"
-    failing = {"LD_PRELOAD": str(shim), "FAIL_IN": str(library), "FAIL_AFTER": str(after)}
-    ran = subprocess.run(
-        [kills.COMMAND, "index", "-L", library, tmp_path / "in"],
-        env={**os.environ, **failing},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in ran.stderr
-    assert ran.returncode == 1, ran.stderr
-    assert len(ran.stderr.strip().splitlines()) == 1
-    kills.run("index", "-L", library, tmp_path / "in")
-    kills.run("index", "-L", tmp_path / "undisturbed", tmp_path / "in")
-    assert kills.says(library) == kills.says(tmp_path / "undisturbed")
-    assert kills.run("doctor", "-L", library).returncode == 0
+    assert disk.fail_after(tmp_path, shim, writes) is None

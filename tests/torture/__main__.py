@@ -1,0 +1,118 @@
+"""The long forms: `python -m tests.torture [PART ...]` prints the counts of each part, and exits 1
+where a fault was found. The parts: kills, disk, fuzz, library, model, changes, together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.torture import changes, disk, fuzz, kills, together
+
+
+def _kills(work: Path, seed: int, times: float) -> list[str]:
+    faults = []
+    for number, count in ((signal.SIGKILL, 200), (signal.SIGTERM, 40), (signal.SIGINT, 40)):
+        folder = work / number.name
+        folder.mkdir()
+        counts = kills.rounds(folder, max(1, round(count * times)), seed, number)
+        print(f"{number.name}: {counts.rounds} rounds, {counts.hit} struck while it ran")
+        faults += counts.faults
+    return faults
+
+
+def _disk(work: Path, seed: int, times: float) -> list[str]:
+    shim = disk.make_shim(work)
+    if shim is None:
+        print("disk: no C compiler to make a failing disk with")
+        return []
+    writes = range(0, 300, max(1, round(5 / times)))
+    faults = [
+        fault for after in writes if (fault := disk.fail_after(work / str(after), shim, after))
+    ]
+    print(f"disk: EIO after each of {len(writes)} numbers of writes")
+    return faults
+
+
+def _fuzz(work: Path, seed: int, times: float) -> list[str]:
+    fuzzed = fuzz.fuzz_audio(work, round(20_000 * times), seed)
+    print(f"fuzz: {fuzzed.files} sounds, slowest {fuzzed.slowest:.2f} s, {dict(fuzzed.outcomes)}")
+    return fuzzed.faults + fuzzed.deaths
+
+
+def _subject(work: Path, seed: int, names: dict[str, int], of_model: bool) -> list[str]:
+    subject, faults = fuzz.Subject(work), []
+    for name, count in names.items():
+        fuzzed = (subject.fuzz_model if of_model else subject.fuzz_library)(name, count, seed)
+        print(f"{name}: {fuzzed.files} mutations, {dict(fuzzed.outcomes)}")
+        faults += fuzzed.faults
+    return faults
+
+
+def _library(work: Path, seed: int, times: float) -> list[str]:
+    names = {"library.db": round(10_000 * times), "vectors.faiss": round(2_000 * times)}
+    return _subject(work, seed, names, False)
+
+
+def _model(work: Path, seed: int, times: float) -> list[str]:
+    names = {"model.json": 2_000, "tokenizer.json": 200, "text.onnx": 200, "audio.onnx": 200}
+    return _subject(work, seed, {name: round(n * times) for name, n in names.items()}, True)
+
+
+def _changes(work: Path, seed: int, times: float) -> list[str]:
+    try:
+        changes.live(max(1, round(200 * times)), 40)
+    except AssertionError as error:
+        return [f"changes: {error}"]
+    finally:
+        print(f"changes: {changes.Changes.counts}")
+    return []
+
+
+def _together(work: Path, seed: int, times: float) -> list[str]:
+    watched = together.watch(work, 16, max(1, round(10 * times)))
+    print(f"together: {watched.searches} searches beside a writer, {len(watched.sizes)} sizes seen")
+    return watched.faults
+
+
+PARTS: dict[str, Callable[[Path, int, float], list[str]]] = {
+    "kills": _kills,
+    "disk": _disk,
+    "fuzz": _fuzz,
+    "library": _library,
+    "model": _model,
+    "changes": _changes,
+    "together": _together,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("--times", type=float, default=1.0, help="of the usual counts")
+    args = parser.parse_args()
+    unknown = set(args.parts) - PARTS.keys()
+    if unknown:
+        parser.error(f"no part is called {', '.join(sorted(unknown))}")
+    faults = []
+    print(f"seed {args.seed}")
+    for name in args.parts or PARTS:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as work:
+            found = PARTS[name](Path(work), args.seed, args.times)
+        print(f"{name}: {len(found)} faults, {time.monotonic() - started:.0f} s", flush=True)
+        for fault in found:
+            print(f"  {fault}")
+        faults += found
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
