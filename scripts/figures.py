@@ -19,8 +19,9 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 SAMPLES = Path(__file__).parents[1] / "sample_library"
 COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
@@ -86,6 +87,8 @@ def installed_megabytes() -> float:
     """Size of what the base install brings, by the records of its distributions."""
     from importlib.metadata import distribution
 
+    from packaging.requirements import Requirement
+
     seen, waiting, total = set(), ["audiosearch"], 0
     while waiting:
         name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
@@ -98,50 +101,49 @@ def installed_megabytes() -> float:
             for file in found.files or ()
             if (path := Path(str(found.locate_file(file)))).is_file()
         )
-        for requirement in found.requires or ():
-            # Extras carry a marker; so do other systems, which have no distribution here.
-            if "extra ==" not in requirement and "sys_platform" not in requirement:
-                matched = re.match(r"[\w.-]+", requirement)
-                assert matched
-                waiting.append(matched[0])
+        needs = [Requirement(text) for text in found.requires or ()]
+        waiting += [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
     package = Path(__file__).parents[1] / "audiosearch"
     if not any("models/mini" in str(file) for file in distribution("audiosearch").files or ()):
         total += sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
     return total / 1e6
 
 
-def retrieval(library: Path) -> None:
+def retrieval() -> None:
     """Print how well sample_library is found by its descriptions and by short queries."""
-    from audiosearch import Library
-    from audiosearch.evaluation.retrieval import average_precision, recall_at
+    from audiosearch.evaluation import datasets, run
+    from audiosearch.evaluation import retrieval as measure
+    from audiosearch.models.model import apply_template
+    from audiosearch.models.registry import load_model
 
+    model = load_model()
+    sounds = run.embed_sounds(model, datasets.read_dataset(SAMPLES))
     with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
-        sounds = list(csv.DictReader(file))
+        kinds = {str(SAMPLES / row["file"]): row["kind"] for row in csv.DictReader(file)}
     with (SAMPLES / "queries.csv").open(encoding="utf-8", newline="") as file:
         queries = list(csv.DictReader(file))
-    kind = {str(SAMPLES / sound["file"]): sound["kind"] for sound in sounds}
-    with Library.open(library) as opened:
 
-        def ranked(text: str) -> list[str]:
-            return [hit.path for hit in opened.search(text, k=len(sounds))]
+    def scores(texts: list[str]) -> np.ndarray:
+        template = model.bundle.query_template
+        return sounds.best_windows(model.embed_text([apply_template(template, t) for t in texts]))
 
-        found = [
-            [path == str(SAMPLES / s["file"]) for path in ranked(s["description"])] for s in sounds
-        ]
-        first = [kind[ranked(query["query"])[0]] == query["kind"] for query in queries]
-    print(f"descriptions: {len(sounds)} queries, one sound each")
-    print(f"  recall@1 {mean(found, lambda f: recall_at(f, 1)):.3f}")
-    print(f"  recall@5 {mean(found, lambda f: recall_at(f, 5)):.3f}")
-    print(f"  mAP@10   {mean(found, lambda f: average_precision(f, 10)):.3f}")
+    found = measure.evaluate(
+        scores([item.captions[0] for item in sounds.items]), np.eye(len(sounds.items), dtype=bool)
+    )
+    print(f"descriptions: {len(sounds.items)} queries, one sound each")
+    print(f"  recall@1 {found.recall_at_1:.3f}")
+    print(f"  recall@5 {found.recall_at_5:.3f}")
+    print(f"  mAP@10   {found.map_at_10:.3f}")
+    best = scores([query["query"] for query in queries]).argmax(axis=1)
+    first = [
+        kinds[str(sounds.items[index].path)] == query["kind"]
+        for index, query in zip(best, queries, strict=True)
+    ]
     print(f"short queries: {len(queries)}; the first hit is of the kind meant")
     print(f"  top-1    {statistics.mean(first):.3f}")
     for query, right in zip(queries, first, strict=True):
         if not right:
             print(f"  missed: {query['query']}")
-
-
-def mean(rows: list[list[bool]], measure: Callable[[list[bool]], float]) -> float:
-    return statistics.mean(measure(row) for row in rows)
 
 
 def main() -> None:
@@ -151,7 +153,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library"
         took, peak = measured([COMMAND, "index", "-L", library, SAMPLES])
-        retrieval(library)
+        retrieval()
         query: list[str | Path] = [COMMAND, "query", "-L", library, "campfire crackling"]
         print(f"processor: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
         print(f"index sample_library    {took:6.2f} s   peak {peak:4.0f} MB")

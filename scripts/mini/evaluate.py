@@ -2,12 +2,16 @@
 
 `python -m scripts.mini.evaluate --shared ../shared --work DIR --bundle DIR WHAT...` with WHAT among
 
-    holdout    caption retrieval on the corpus clips that training never heard, and agreement with
-    the teacher on mixtures templates  the same for each wording of a query: what `query_template`
-    is chosen by windows    1 s events in 60 s of ambience, for windows and hops: what
-    `window_seconds` and `hop_seconds` are chosen by robust     level, sampling rate and length hubs
-    k-occurrence of sounds, noise and near-silence over 200 queries, before and after a correction
-    speed      one thread, features apart esc10      ESC-10: reported, never chosen by
+    holdout    retrieval by caption of corpus clips that training never heard, and agreement with
+               the teacher on mixtures
+    templates  the same for each wording of a query: what `query_template` is chosen by
+    windows    1 s events in 60 s of ambience, for windows and hops: what `window_seconds` and
+               `hop_seconds` are chosen by
+    robust     level, sampling rate and length
+    hubs       k-occurrence of sounds, noise and near-silence over 200 queries, before and after a
+               correction
+    speed      one thread, features apart
+    esc10      ESC-10: reported, never chosen by
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 `python -m scripts.mini.label --shared ../shared --work DIR --count 120000` fills memory-mapped
 arrays in chunks of 64:
 
-    mel.u8       (count, 500, 64)  the student's decibels, a byte of 0.6 dB each logits.f16
-    (count, 527)      of the teacher embedding.f16 (count, 384) clips.i32, levels.f16 (count, 3)
-    the sources and their levels in dB state.u8     (count / 64,)     1: chunk of training clips is
-    done, 2: chunk of held-out clips is done
+    mel        (count, 500, 64)  the student's decibels, a byte of 0.6 dB each
+    logits     (count, 527)      of the teacher, float16
+    embedding  (count, 384)      of the teacher, float16
+    clips      (count, 3)        the sources, int32, and levels: their levels in dB, float16
+    state      (count / 64,)     1: a chunk of training clips is done, 2: one of held-out clips
 
 A chunk's seed is its number, every 24th chunk is made of held-out clips alone, and a run takes up
 where the last one ended.

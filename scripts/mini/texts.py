@@ -4,10 +4,12 @@ captions of the corpus.
 `python -m scripts.mini.texts --shared ../shared --work DIR` embeds all of them once into
 `texts.npz`:
 
-    classes (527, 22, 384) float16   the label, 14 texts of captions.jsonl, and 7 short ones in a
-    sentence captions (n, 4, 384) float16     each caption of the corpus: as it is, its words alone,
-    each of them in a sentence bridge (n, 527) float16          how much each class has to do with
-    each caption (rows sum to 1) strings (n,)                     the captions
+    classes   (527, 22, 384) float16  the label, 14 texts of captions.jsonl, and 7 short ones in a
+                                      sentence
+    captions  (n, 4, 384) float16     each caption of the corpus: as it is, its words alone, and each
+                                      of them in a sentence
+    bridge    (n, 527) float16        how much each class has to do with each caption (rows sum to 1)
+    strings   (n,)                    the captions
 """
 
 from __future__ import annotations
