@@ -313,6 +313,7 @@ class Library:
             found = ranking.all_moments(connection, search, vector, count, allowed, base)
         else:
             found = ranking.best_moments(connection, search, vector, count, allowed)
+        found = ranking.leading(found, count)
         scores = sorted({moment.score for moment in found})
         percentiles = sample.percentiles(vector, np.array(scores, dtype=np.float32))
         return ranking.make_hits(

@@ -16,7 +16,7 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
-from audiosearch.vectors.codec import exact_scores, from_blobs
+from audiosearch.vectors.codec import from_blobs
 from audiosearch.vectors.search import WindowSearch
 
 # Windows asked for in one round: several belong to one sound, and a second round costs more than a
@@ -28,6 +28,10 @@ _LEAST_WINDOWS = 50
 # many windows.
 SAMPLE_SOUNDS = 1_000
 SAMPLE_WINDOWS = 8
+
+
+# Sums of 512 products in float32 differ from those in float64 by less.
+_TIE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -136,17 +140,24 @@ class Sample:
         if not len(self._vectors):
             return np.zeros(len(scores))
         best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
-        np.maximum.at(best, self._sound, exact_scores(self._vectors, query))
+        np.maximum.at(best, self._sound, self._vectors @ query)
         best.sort()
-        below = np.searchsorted(best, scores, side="left")
-        upto = np.searchsorted(best, scores, side="right")
+        below = np.searchsorted(best, scores - _TIE, side="left")
+        upto = np.searchsorted(best, scores + _TIE, side="right")
         return 100.0 * (below + upto) / 2 / len(best)
 
     def median(self, query: np.ndarray) -> float:
         """What the window in the middle of the sample scores."""
         if not len(self._vectors):
             return 0.0
-        return float(np.median(exact_scores(self._vectors, query)))
+        return float(np.median(self._vectors @ query))
+
+
+def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
+    """Those that can be among the first k hits: the k best, and any that tie with the last of
+    them."""
+    ordered = sorted(moments, key=lambda moment: -moment.score)
+    return [m for m in ordered if m.score >= ordered[min(k, len(ordered)) - 1].score]
 
 
 def make_hits(
