@@ -1,0 +1,191 @@
+"""Indexing with mini: long recordings, short effects, and the memory that they take.
+
+    python -m scripts.bench.indexing speed    ten-minute wav files, and a thousand short wav, flac, mp3
+    python -m scripts.bench.indexing stages   one core: what each stage of the pipeline costs alone
+    python -m scripts.bench.indexing memory   a ten-hour wav and many short files; `--plot FILE.csv`
+
+Sounds are pieces of sample_library, repeated with changes of level so that no two are one content.
+The installed command is measured, whole process; memory is PSS summed over the process tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from scripts.bench import measure
+from scripts.figures import COMMAND, SAMPLES, pss, tree
+
+RATE = 48_000
+
+
+def pieces() -> np.ndarray:
+    """Everything in sample_library end to end, mono, taken as if it were at 48 kHz."""
+    found = []
+    for path in sorted(SAMPLES.rglob("*.flac")) + sorted(SAMPLES.rglob("*.ogg")):
+        samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
+        found.append(samples.mean(axis=1))
+    return np.concatenate(found)
+
+
+def long_files(folder: Path, count: int, minutes: float) -> None:
+    """Stereo wav files of 16 bits."""
+    folder.mkdir(parents=True)
+    base, rng = pieces(), np.random.default_rng(0)
+    for number in range(count):
+        samples = np.resize(np.roll(base, 7919 * number), round(minutes * 60 * RATE))
+        stereo = np.stack([samples, np.roll(samples, 20)], axis=1) * rng.uniform(0.3, 0.9)
+        soundfile.write(folder / f"{number}.wav", stereo, RATE, subtype="PCM_16")
+
+
+def short_files(folder: Path, count: int) -> None:
+    """Effects of 0.5 to 6 s, by turns wav, flac and mp3, 44.1 and 48 kHz."""
+    base, rng = pieces(), np.random.default_rng(1)
+    for number in range(count):
+        kind = ("wav", "flac", "mp3")[number % 3]
+        rate = (44_100, 48_000)[number // 3 % 2]
+        length = round(float(rng.uniform(0.5, 6)) * rate)
+        start = int(rng.integers(0, len(base) - length))
+        target = folder / f"{number // 500:03}" / f"{number:06}.{kind}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        level = rng.uniform(0.3, 0.9) / max(1e-3, float(np.abs(base[start : start + length]).max()))
+        soundfile.write(target, base[start : start + length] * level, rate)
+
+
+def index(folder: Path, library: Path, *options: str) -> tuple[float, list[tuple[float, float]]]:
+    """Seconds that `audiosearch index` took, and (second, MB) of its process tree on the way."""
+    command = [COMMAND, "index", "-L", library, *options, folder]
+    began, curve, done = time.perf_counter(), [], threading.Event()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def watch() -> None:
+        while not done.wait(0.25):
+            now = time.perf_counter() - began
+            curve.append((now, sum(pss(pid) for pid in tree(process.pid))))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    took = time.perf_counter() - began
+    done.set()
+    watcher.join()
+    if code:
+        raise SystemExit(f"{command} ended with {code}")
+    return took, curve
+
+
+def speed(work: Path, rounds: int) -> None:
+    long_files(work / "long", 6, 10)
+    short_files(work / "short", 1_200)
+    cores = os.cpu_count() or 1
+    rows = []
+    for name, folder, count in (
+        ("6 wav of 10 minutes, 48 kHz stereo", work / "long", 6),
+        ("1,200 wav, flac, mp3 of 0.5-6 s", work / "short", 1_200),
+    ):
+        seconds = sum(soundfile.info(path).duration for path in folder.rglob("*.*"))
+        took = statistics.median(
+            index(folder, work / f"{folder.name}-{r}")[0] for r in range(rounds)
+        )
+        rows.append(
+            [
+                name,
+                f"{took:.1f}",
+                f"{seconds / took:.0f}",
+                f"{seconds / took / cores:.0f}",
+                f"{seconds / 60 / took:.2f}",
+                f"{count / took:.1f}",
+            ]
+        )
+    head = ["", "s", "x realtime", "per core", "hours of audio per minute", "sounds/s"]
+    measure.table(head, rows)
+
+
+def stages(work: Path, rounds: int) -> None:
+    """Each stage alone on one thread, on ten minutes of 48 kHz stereo."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    from audiosearch.audio.decode import open_audio
+    from audiosearch.audio.resample import mono, resampled
+    from audiosearch.audio.windows import cut_windows
+    from audiosearch.models.frontend import log_mel
+    from audiosearch.models.registry import load_model
+
+    long_files(work / "long", 1, 10)
+    path = str(work / "long" / "0.wav")
+    model = load_model()
+    bundle = model.bundle
+    rate = bundle.front_end.sampling_rate
+
+    def decode() -> list[np.ndarray]:
+        with open_audio(path) as stream:
+            return list(stream.blocks())
+
+    blocks = decode()
+    low = list(resampled((mono(block) for block in blocks), RATE, rate))
+    windows = [
+        w.samples for w in cut_windows(iter(low), bundle.window_samples, bundle.hop_samples, rate)
+    ]
+    features = log_mel(np.stack(windows[:16]), bundle.front_end)
+    calls = {
+        "decode": (decode, 1.0),
+        "mono, resample": (lambda: list(resampled((mono(b) for b in blocks), RATE, rate)), 1.0),
+        "log-mel": (lambda: log_mel(np.stack(windows[:16]), bundle.front_end), len(windows) / 16),
+        "audio tower": (lambda: model.embed_features(features), len(windows) / 16),
+    }
+    found = measure.times([call for call, _ in calls.values()], rounds)
+    rows, total = [], 0.0
+    for (name, (_, times)), seconds in zip(calls.items(), found, strict=True):
+        took = statistics.median(seconds) * times
+        total += took
+        rows.append([name, f"{took:.3f}", f"{600 / took:.0f}"])
+    rows.append(["all, one after the other", f"{total:.3f}", f"{600 / total:.0f}"])
+    measure.table(["stage, 10 minutes of sound", "s", "x realtime"], rows)
+
+
+def memory(work: Path, hours: float, files: int, plot: Path | None) -> None:
+    long_files(work / "long", 1, hours * 60)
+    short_files(work / "short", files)
+    rows, curves = [], []
+    for name in ("long", "short"):
+        took, curve = index(work / name, work / f"{name}.library")
+        sizes = [size for _, size in curve]
+        third = len(sizes) // 3
+        early, late = max(sizes[: 2 * third]), max(sizes[2 * third :])
+        rows.append([name, f"{took:.0f}", f"{max(sizes):.0f}", f"{early:.0f}", f"{late:.0f}"])
+        curves += [(name, f"{second:.1f}", f"{size:.0f}") for second, size in curve]
+    print(f"long: one wav of {hours:g} hours, 48 kHz stereo; short: {files} files of 0.5-6 s")
+    measure.table(["", "s", "peak, MB", "first two thirds", "last third"], rows)
+    if plot:
+        with plot.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("run", "second", "megabytes"), *curves])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["speed", "stages", "memory"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--hours", type=float, default=10)
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--folder", type=Path, help="for the sounds: 7 GB for ten hours")
+    args = parser.parse_args()
+    print(measure.machine())
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        if args.what == "memory":
+            memory(Path(folder), args.hours, args.files, args.plot)
+        else:
+            {"speed": speed, "stages": stages}[args.what](Path(folder), args.rounds)
+
+
+if __name__ == "__main__":
+    main()
