@@ -78,7 +78,13 @@ def _record(model: Installed) -> dict[str, Any]:
 @click.argument("source", metavar="CHECKPOINT")
 @click.option("--name", metavar="NAME", help="What to call it. Default: as it is called.")
 @click.option("--revision", metavar="COMMIT", help="A branch, tag or commit on the hub.")
-def add(source: str, name: str | None, revision: str | None) -> None:
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32"]),
+    default="auto",
+    help="auto: int8 where it is faster here and real sounds keep their vectors. [default: auto]",
+)
+def add(source: str, name: str | None, revision: str | None, precision: str) -> None:
     """Compile a CLAP checkpoint, once, so that it can be used by name.
 
     CHECKPOINT: a hub id, such as laion/clap-htsat-unfused, or a directory.
@@ -90,7 +96,9 @@ def add(source: str, name: str | None, revision: str | None) -> None:
     def tell(step: str) -> None:
         click.echo(f"{shown(step)} ...", err=True)
 
-    bundle = compile_checkpoint(source, name=name, revision=revision, on_progress=tell)
+    bundle = compile_checkpoint(
+        source, name=name, revision=revision, precision=precision, on_progress=tell
+    )
     click.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
 
 

@@ -1,15 +1,19 @@
 """Compiled checkpoints against transformers, on tiny ones with random weights."""
 
 import json
+import math
 import pickle
+import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from audiosearch.errors import AudioSearchError, InvalidQuery, ModelBroken, ModelNotFound
+from audiosearch.models import precision
 from audiosearch.models.bundle import MANIFEST, read_bundle, verify_files
 from audiosearch.models.compile import compile_checkpoint
 from audiosearch.models.frontend import log_mel
@@ -27,6 +31,12 @@ torch.set_num_threads(1)  # operators as small as these wait for each other
 LONG = " and ".join(TEXTS * 10)
 
 
+@pytest.fixture(autouse=True)
+def _whole(monkeypatch):
+    """What int8 gains is a matter of the processor: here nothing, but where a test says so."""
+    monkeypatch.setattr(precision, "LEAST_GAIN", math.inf)
+
+
 @pytest.fixture(scope="module", params=["unfused", "fused"])
 def compiled(request, tmp_path_factory):
     """(checkpoint, compiled model) of a tiny architecture."""
@@ -34,7 +44,7 @@ def compiled(request, tmp_path_factory):
     make(where / "tiny", TINY, fusion=request.param == "fused")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUDIOSEARCH_CACHE", str(where / "cache"))
-        bundle = compile_checkpoint(str(where / "tiny"))
+        bundle = compile_checkpoint(str(where / "tiny"), precision="fp32")
         return where / "tiny", load_model(bundle.name)
 
 
@@ -108,7 +118,6 @@ def test_texts_are_embedded_as_transformers_does(compiled, both, caplog):
     ids=["other scale", "lowest frequency", "other norm", "highest frequency"],
 )
 def test_a_wrong_front_end_would_be_seen(compiled, both, mistake):
-    from dataclasses import replace
 
     windows, _, _, audio, _ = both
     _, model = compiled
@@ -144,6 +153,33 @@ def test_the_bundle_says_what_the_checkpoint_is(compiled):
     assert bundle.query_template == "This is a sound of {}."
     clap = transformers.ClapModel.from_pretrained(checkpoint)
     assert bundle.logit_scale == pytest.approx(float(clap.logit_scale_a.detach().exp()))
+
+
+# -- lower precision ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("cosine", "kept"), [(-1.0, "int8 audio, fp32 text"), (1.1, "fp32")])
+def test_int8_is_kept_where_it_is_good(compiled, monkeypatch, tmp_path, cosine, kept):
+    checkpoint, whole = compiled
+    monkeypatch.setenv("AUDIOSEARCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(precision, "LEAST_COSINE", cosine)
+    monkeypatch.setattr(precision, "LEAST_GAIN", 0.0)
+    steps: list[str] = []
+    bundle = compile_checkpoint(str(checkpoint), name="lower", on_progress=steps.append)
+    assert bundle.precision == kept
+    assert re.search(r"int8 is [\d.]+ times as fast, at a cosine of [\d.]+ to fp32", steps[-1])
+    verify_files(bundle)
+    model = Model(bundle)
+    model.check()
+    windows = sounds(bundle.window_samples, bundle.front_end.sampling_rate)
+    ours, theirs = model.embed_audio(windows), whole.embed_audio(windows)
+    assert (ours.tobytes() == theirs.tobytes()) == (kept == "fp32")
+    assert (ours * theirs).sum(1).min() > 0.98
+    # It is another model: a library of the one is not asked with the other.
+    same = bundle.identity == replace(whole.bundle, name="lower").identity
+    assert same == (kept == "fp32")
+    one_by_one = [model.embed_audio(windows[i : i + 1])[0] for i in range(len(windows))]
+    assert ours.tobytes() == np.stack(one_by_one).tobytes()
 
 
 # -- what goes on in the cache -------------------------------------------------------------------
