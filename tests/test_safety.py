@@ -24,6 +24,7 @@ NETWORK = {"socket", "http", "urllib", "requests", "httpx", "ftplib", "huggingfa
 NETWORK_ALLOWED = {
     ("export.py", "huggingface_hub"),  # its errors
     ("hub.py", "huggingface_hub"),
+    ("run.py", "socket"),  # the service listens
     ("lock.py", "socket"),  # for the host's name
     ("database.py", "urllib"),  # for quoting a path
 }

@@ -19,6 +19,7 @@ from audiosearch.cli.index import index
 from audiosearch.cli.models import models
 from audiosearch.cli.query import query
 from audiosearch.cli.remove import remove
+from audiosearch.cli.serve import serve
 from audiosearch.cli.similar import similar
 from audiosearch.cli.status import status
 from audiosearch.errors import AudioSearchError
@@ -34,6 +35,7 @@ _COMMANDS = (
     export,
     evaluate,
     models,
+    serve,
 )
 
 

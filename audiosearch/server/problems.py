@@ -1,0 +1,55 @@
+"""Errors as problem documents (RFC 9457): a status, a stable `code`, and the error's own line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from audiosearch import errors
+
+# The first that fits decides.
+_OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
+    (errors.InvalidQuery, 422, "invalid-query"),
+    (errors.AudioRejected, 422, "audio-rejected"),
+    (errors.SoundNotFound, 404, "sound-not-found"),
+    (errors.LibraryNotFound, 503, "library-not-found"),
+    (errors.LibraryBusy, 503, "library-busy"),
+    (errors.LibraryDamaged, 500, "library-damaged"),
+    (errors.ModelMismatch, 500, "model-mismatch"),
+    (errors.ModelNotFound, 500, "model-not-found"),
+    (errors.ModelBroken, 500, "model-broken"),
+    (errors.AudioSearchError, 500, "error"),
+)
+_OF_STATUS = {404: "not-found", 405: "method-not-allowed", 400: "bad-request"}
+BUSY_SECONDS = 2
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> Response:
+    """A problem document."""
+    document = {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
+    headers = {"Retry-After": str(BUSY_SECONDS)} if status == 503 else {}
+    return Response(json.dumps(document), status, headers, "application/problem+json")
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+
+    @app.exception_handler(errors.AudioSearchError)
+    def _ours(request: Request, error: errors.AudioSearchError) -> Response:
+        status, code = next((s, c) for kind, s, c in _OF_ERROR if isinstance(error, kind))
+        return problem(status, code, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: RequestValidationError) -> Response:
+        wrong = [{"where": list(e["loc"]), "what": e["msg"]} for e in error.errors()]
+        where = ".".join(str(part) for part in wrong[0]["where"])
+        return problem(422, "invalid-request", f"{where}: {wrong[0]['what']}", errors=wrong)
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> Response:
+        code = _OF_STATUS.get(error.status_code, "http-error")
+        return problem(error.status_code, code, str(error.detail))
