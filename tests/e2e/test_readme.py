@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import shlex
+import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -90,3 +93,25 @@ def test_commands_that_install(user: Shell) -> None:
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     for extra in extras:
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_http(user: Shell) -> None:
+    run(user, "audiosearch index -L demo.library sample_library")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [COMMAND, "serve", "-L", "demo.library", "--port", str(port)]
+    with subprocess.Popen(command, cwd=user.home, stderr=subprocess.DEVNULL) as server:
+        try:
+            up = f"curl -s --retry 50 --retry-connrefused --retry-delay 1 127.0.0.1:{port}/readyz"
+            assert "ready" in run(user, up)
+            (lines,) = blocks("http")
+            lines = lines.replace("\\\n", "").replace("8321", str(port)).replace("curl", "curl -sf")
+            by_text, mixed, part = lines.splitlines()
+            assert "campfire.ogg" in run(user, by_text)
+            assert len(json.loads(run(user, mixed))["hits"]) == 3
+            run(user, part)
+            assert 0 < (user.home / "part").stat().st_size <= 100_000
+        finally:
+            server.terminate()
