@@ -16,6 +16,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,14 @@ from sqlalchemy import Connection
 from audiosearch import paths, query, ranking
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.filters import Filter, make_filter
-from audiosearch.catalog.records import Sound, StoredModel
-from audiosearch.errors import InvalidQuery, LibraryDamaged, ModelMismatch, SoundNotFound
-from audiosearch.results import Classification, Failure, Hit, RootStatus, Status
-from audiosearch.vectors.cachefile import CACHE, CacheUnusable, SnapshotTooOld
-from audiosearch.vectors.codec import from_blobs
-from audiosearch.vectors.search import SearchState, WindowSearch, usable_footer
+from audiosearch.catalog.records import Sound
+from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
+from audiosearch.identity import check_same_model
+from audiosearch.results import Classification, Failure, Hit, Status
+from audiosearch.status import library_status
+from audiosearch.terms import query_vector
+from audiosearch.vectors.cachefile import SnapshotTooOld
+from audiosearch.vectors.search import SearchState, WindowSearch
 
 if TYPE_CHECKING:
     import threading as _threading
@@ -197,7 +200,13 @@ class Library:
                 if stored is None:
                     return []
                 if vector is None or len(vector) != stored.dimension:
-                    vector = self._query_vector(connection, terms, stored, template)
+                    vector = query_vector(
+                        connection,
+                        terms,
+                        stored,
+                        partial(self.embed_text, template=template),
+                        self.embed_audio,
+                    )
                 try:
                     search = self._search_state.current(
                         connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
@@ -226,63 +235,6 @@ class Library:
         else:
             term = query.Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
-
-    def _query_vector(
-        self,
-        connection: Connection,
-        terms: Sequence[query.Term],
-        stored: StoredModel,
-        template: str | None,
-    ) -> np.ndarray:
-        texts = [term.text for term in terms if term.text is not None]
-        embedded = iter(self.embed_text(texts, template=template) if texts else ())
-        vectors = [
-            next(embedded) if term.text is not None else self._term_vector(connection, term, stored)
-            for term in terms
-        ]
-        return query.compose(vectors, [term.weight for term in terms])
-
-    def _term_vector(
-        self, connection: Connection, term: query.Term, stored: StoredModel
-    ) -> np.ndarray:
-        if term.vector is not None:
-            if np.shape(term.vector) != (stored.dimension,):
-                raise InvalidQuery(
-                    f"a query vector has shape {np.shape(term.vector)}, "
-                    f"this library's have ({stored.dimension},)"
-                )
-            return term.vector
-        if term.id is not None:
-            vector = self._stored_mean(connection, term.id, stored)
-            if vector is None:
-                raise SoundNotFound(f"there is no sound with id {term.id} in {self.directory}")
-            return vector
-        assert term.path is not None
-        whole = term.start == 0 and term.end is None
-        known = self._unchanged(connection, term.path) if whole else None
-        vector = self._stored_mean(connection, known, stored) if known else None
-        if vector is None:
-            vector = self.embed_audio(term.path, term.start, term.end)
-        return vector
-
-    def _unchanged(self, connection: Connection, path: str) -> int | None:
-        """The id of the stored sound at a path, if the file is still what was indexed."""
-        absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
-        try:
-            now = os.stat(absolute)  # noqa: PTH116
-        except OSError:
-            return None  # reading it will say why
-        sound = reading.sound_by_path(connection, absolute)
-        if sound and (sound.size, sound.mtime_ns) == (now.st_size, now.st_mtime_ns):
-            return sound.id
-        return None
-
-    def _stored_mean(
-        self, connection: Connection, sound_id: int, stored: StoredModel
-    ) -> np.ndarray | None:
-        content = reading.content_of_sound(connection, sound_id)
-        blob = reading.mean_vector(connection, content, stored.id) if content else None
-        return from_blobs([blob], stored.dimension)[0] if blob else None
 
     def _hits(
         self,
@@ -386,38 +338,7 @@ class Library:
     def status(self) -> Status:
         """Counts, roots, model, and the state of the vector cache."""
         with self._reading() as connection:
-            stored = reading.active_model(connection)
-            building = reading.building_model(connection)
-            numbers = reading.counts(connection)
-            windows = reading.count_windows(connection, stored.id) if stored else 0
-            kind, cache = "none", "none"
-            if stored:
-                try:
-                    footer = usable_footer(connection, self.directory, stored)
-                    behind = reading.generation(connection) - footer.generation
-                    kind = footer.kind
-                    cache = "up to date" if not behind else f"{behind} transactions behind"
-                except CacheUnusable as reason:
-                    cache = f"not used: {reason}"
-            return Status(
-                directory=str(self.directory),
-                model=describe_identity(stored.identity) if stored else None,
-                building=describe_identity(building.identity) if building else None,
-                sounds=numbers["sounds"],
-                contents=numbers["contents"],
-                windows=windows,
-                failed=numbers["failed"],
-                hours=numbers["seconds"] / 3600,
-                roots=tuple(
-                    RootStatus(root.path, root.sounds, Path(root.path).is_dir())
-                    for root in reading.all_roots(connection)
-                ),
-                index_kind=kind,
-                cache=cache,
-                database_bytes=_size(self.directory / database.DATABASE),
-                cache_bytes=_size(self.directory / CACHE),
-                generation=reading.generation(connection),
-            )
+            return library_status(connection, self.directory)
 
     def export(self, file: str | os.PathLike[str], *, where: Where = None) -> int:
         """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
@@ -495,27 +416,3 @@ class Library:
         sound = self.sound(which)
         describe(self.directory, [sound.id], external_id, metadata)
         return self.sound(sound.id)
-
-
-def check_same_model(model: Model, stored: StoredModel, directory: Path) -> None:
-    """Raises `ModelMismatch`, naming both and the remedy."""
-    if model.identity.digest != stored.digest:
-        raise ModelMismatch(
-            f"the library {directory} was built with {describe_identity(stored.identity)}, not with "
-            f"{model.identity}: build the new vectors with: audiosearch index --model "
-            f"{model.bundle.name} -L {directory}"
-        )
-
-
-def describe_identity(identity: Mapping[str, Any]) -> str:
-    """A stored identity on one line."""
-    from audiosearch.models.bundle import ModelIdentity
-
-    return str(ModelIdentity.from_json(identity))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

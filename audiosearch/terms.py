@@ -1,0 +1,82 @@
+"""From the terms of a query to its vector, in the space of one library."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.query import Term, compose
+from audiosearch.vectors.codec import from_blobs
+
+EmbedTexts = Callable[[Sequence[str]], np.ndarray]
+EmbedAudio = Callable[[str, float, float | None], np.ndarray]
+
+
+def query_vector(
+    connection: Connection,
+    terms: Sequence[Term],
+    stored: StoredModel,
+    embed_texts: EmbedTexts,
+    embed_audio: EmbedAudio,
+) -> np.ndarray:
+    """(d,) unit vector of terms. Sounds that the library knows are not decoded.
+
+    `embed_texts`: texts -> (n, d); `embed_audio`: path, start, end -> (d,). Raises `InvalidQuery`,
+    `SoundNotFound`, and what these raise.
+    """
+    texts = [term.text for term in terms if term.text is not None]
+    embedded = iter(embed_texts(texts) if texts else ())
+    vectors = [
+        next(embedded)
+        if term.text is not None
+        else _term_vector(connection, term, stored, embed_audio)
+        for term in terms
+    ]
+    return compose(vectors, [term.weight for term in terms])
+
+
+def _term_vector(
+    connection: Connection, term: Term, stored: StoredModel, embed_audio: EmbedAudio
+) -> np.ndarray:
+    if term.vector is not None:
+        if np.shape(term.vector) != (stored.dimension,):
+            raise InvalidQuery(
+                f"a query vector has shape {np.shape(term.vector)}, "
+                f"this library's have ({stored.dimension},)"
+            )
+        return term.vector
+    if term.id is not None:
+        vector = _stored_mean(connection, term.id, stored)
+        if vector is None:
+            raise SoundNotFound(f"there is no sound with id {term.id} in the library")
+        return vector
+    assert term.path is not None
+    whole = term.start == 0 and term.end is None
+    known = _unchanged(connection, term.path) if whole else None
+    vector = _stored_mean(connection, known, stored) if known else None
+    return embed_audio(term.path, term.start, term.end) if vector is None else vector
+
+
+def _unchanged(connection: Connection, path: str) -> int | None:
+    """The id of the stored sound at a path, if the file is still what was indexed."""
+    absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
+    try:
+        now = os.stat(absolute)  # noqa: PTH116
+    except OSError:
+        return None  # reading it will say why
+    sound = reading.sound_by_path(connection, absolute)
+    if sound and (sound.size, sound.mtime_ns) == (now.st_size, now.st_mtime_ns):
+        return sound.id
+    return None
+
+
+def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> np.ndarray | None:
+    content = reading.content_of_sound(connection, sound_id)
+    blob = reading.mean_vector(connection, content, stored.id) if content else None
+    return from_blobs([blob], stored.dimension)[0] if blob else None
