@@ -84,7 +84,8 @@ def median_seconds(command: list[str | Path], runs: int) -> float:
 
 
 def installed_megabytes() -> float:
-    """Size of what the base install brings, by the records of its distributions."""
+    """Size of what the base install brings, by the records of its distributions; bytecode, which
+    Python writes later, left out."""
     from importlib.metadata import distribution
 
     from packaging.requirements import Requirement
@@ -99,13 +100,14 @@ def installed_megabytes() -> float:
         total += sum(
             path.stat().st_size
             for file in found.files or ()
-            if (path := Path(str(found.locate_file(file)))).is_file()
+            if (path := Path(str(found.locate_file(file)))).is_file() and path.suffix != ".pyc"
         )
         needs = [Requirement(text) for text in found.requires or ()]
         waiting += [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
     package = Path(__file__).parents[1] / "audiosearch"
     if not any("models/mini" in str(file) for file in distribution("audiosearch").files or ()):
-        total += sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
+        files = (path for path in package.rglob("*") if path.suffix != ".pyc")
+        total += sum(path.stat().st_size for path in files if path.is_file())
     return total / 1e6
 
 

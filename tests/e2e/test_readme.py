@@ -61,7 +61,7 @@ def test_session(user: Shell) -> None:
     for part in session.split("$ ")[1:]:
         command, _, expected = part.partition("\n")
         assert shlex.split(command)[0] == "audiosearch"
-        found = run(user, command)
+        found = run(user, command).replace(str(user.home), "/home/you")
         assert shape(found) == shape(expected), command
 
 
@@ -81,7 +81,7 @@ def test_python(user: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
         with contextlib.redirect_stdout(said):
             exec(compile(code, "README.md", "exec"), {})
         printed.append(said.getvalue())
-    assert "campfire.ogg 0.0-5.0" in printed[0]
+    assert "campfire.ogg " in printed[0].splitlines()[0]
     assert printed[1].startswith("asset-2 Camp ")
 
 
