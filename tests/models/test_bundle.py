@@ -211,7 +211,7 @@ def test_the_identity_is_what_vectors_depend_on(mini):
         replace(bundle, window_seconds=10.0),
         replace(bundle, hop_seconds=1.0),
         replace(bundle, precision="int8"),
-        replace(bundle, revision="1"),
+        replace(bundle, revision="another"),
         replace(bundle, weights="those of somebody else"),
         replace(bundle, files={**bundle.files, "audio.onnx": bundle.files["text.onnx"]}),
     ):
