@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,11 +26,12 @@ from sqlalchemy import Connection
 
 from audiosearch import paths, query, ranking
 from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.identity import check_same_model
-from audiosearch.results import Classification, Failure, Hit, Status
+from audiosearch.results import Classification, Facets, Failure, Hit, Status
 from audiosearch.status import library_status
 from audiosearch.terms import query_vector
 from audiosearch.vectors.cachefile import SnapshotTooOld
@@ -38,6 +40,7 @@ from audiosearch.vectors.search import SearchState, WindowSearch
 if TYPE_CHECKING:
     import threading as _threading
 
+    from audiosearch.audio.peaks import Peaks
     from audiosearch.models.model import Model
     from indexer.progress import Progress
     from indexer.summary import RemovalSummary, Summary
@@ -50,6 +53,10 @@ _SNAPSHOT_TRIES = 5
 # Filters whose windows are remembered for the present state of the library.
 _FILTERS_KEPT = 32
 
+# Texts whose vectors are remembered, 2 KB each: people ask for the next page, and for the same
+# again.
+_TEXTS_KEPT = 1_000
+
 
 class Library:
     """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
@@ -60,6 +67,7 @@ class Library:
         self._model = model
         self._model_lock = threading.Lock()
         self._search_state = SearchState(directory)
+        self._text_vectors: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
         self._per_state: tuple[tuple[int, int], dict[Any, Any]] | None = None
 
     @classmethod
@@ -155,7 +163,25 @@ class Library:
         chosen = model.bundle.query_template if template is None else template
         for text in texts:
             query.check_text(text)
-        return model.embed_text([apply_template(chosen, text) for text in texts])
+        vectors = np.empty((len(texts), model.dimension), np.float32)
+        for vector, text in zip(vectors, texts, strict=True):
+            vector[:] = self._text_vector(model, apply_template(chosen, text))
+        return vectors
+
+    def _text_vector(self, model: Model, prompt: str) -> np.ndarray:
+        """(d,) of a text as it is, computed once as long as it is remembered."""
+        key = (model.identity.digest, prompt)
+        with self._model_lock:
+            if key in self._text_vectors:
+                self._text_vectors.move_to_end(key)
+                return self._text_vectors[key]
+        vector: np.ndarray = model.embed_text([prompt])[0]
+        vector.setflags(write=False)
+        with self._model_lock:
+            self._text_vectors[key] = vector
+            if len(self._text_vectors) > _TEXTS_KEPT:
+                self._text_vectors.popitem(last=False)
+        return vector
 
     def embed_audio(
         self, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None
@@ -326,6 +352,50 @@ class Library:
         if found is None:
             raise SoundNotFound(f"{which} is not in the library {self.directory}")
         return found
+
+    def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
+        """The k sounds that follow the id `after`, by id, failed ones too: for walking through a
+        library that changes meanwhile."""
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        with self._reading() as connection:
+            return reading.page_of_sounds(connection, make_filter(where), after, k)
+
+    def facets(self, where: Where = None) -> Facets:
+        """How many of the sounds that pass the filter have each format, duration, rate, number of
+        channels and root."""
+        wanted = make_filter(where)
+        with self._reading() as connection:
+            return facets(connection, wanted)
+
+    def peaks(self, which: int | str | os.PathLike[str]) -> Peaks:
+        """The outline of a sound, for drawing it; computed once for each content.
+
+        Raises `SoundNotFound`, `AudioRejected`.
+        """
+        from audiosearch.audio.peaks import compute, kept
+
+        sound = self.sound(which)
+        if sound.content is None:
+            return compute(sound.path)
+        return kept(self.directory / "peaks", sound.content, sound.path)
+
+    def render(
+        self,
+        which: int | str | os.PathLike[str],
+        file: str | os.PathLike[str],
+        *,
+        kind: str = "wav",
+        start: float = 0.0,
+        end: float | None = None,
+    ) -> None:
+        """Write a sound, or its part from `start` to `end` seconds, as ``wav`` or ``opus``.
+
+        Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
+        """
+        from audiosearch.audio.render import render
+
+        render(self.sound(which).path, Path(file), kind, start, end)
 
     def failures(self) -> list[Failure]:
         """The files that could not be embedded, by path."""

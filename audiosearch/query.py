@@ -24,8 +24,8 @@ _CANCELLED = 1e-3
 class Term:
     """One term of a query: exactly one of a text, a sound file, a stored sound, or a vector.
 
-    `path` may be in the library or not; of it, only the part from `start` to `end` (seconds)
-    counts. `id` is a stored sound's. `vector` is (d,), of any length but zero. `weight` is any
+    `path` may be in the library or not; `id` is a stored sound's. Of either, only the part from
+    `start` to `end` (seconds) counts. `vector` is (d,), of any length but zero. `weight` is any
     number but zero; below zero the term pushes away.
     """
 

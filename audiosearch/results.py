@@ -63,6 +63,18 @@ class Classification:
 
 
 @dataclass(frozen=True)
+class Facets:
+    """How many sounds have each value. `duration` is in bands of seconds: ``0-1``, ``1-5``, ...
+    ``600-``, the upper end not included."""
+
+    format: dict[str, int]
+    duration: dict[str, int]
+    rate: dict[int, int]
+    channels: dict[int, int]
+    root: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Failure:
     """A file of the library that has no embedding, and why."""
 

@@ -51,16 +51,25 @@ def _term_vector(
                 f"this library's have ({stored.dimension},)"
             )
         return term.vector
+    whole = term.start == 0 and term.end is None
     if term.id is not None:
+        if not whole:
+            return embed_audio(_path_of(connection, term.id), term.start, term.end)
         vector = _stored_mean(connection, term.id, stored)
         if vector is None:
             raise SoundNotFound(f"there is no sound with id {term.id} in the library")
         return vector
     assert term.path is not None
-    whole = term.start == 0 and term.end is None
     known = _unchanged(connection, term.path) if whole else None
     vector = _stored_mean(connection, known, stored) if known else None
     return embed_audio(term.path, term.start, term.end) if vector is None else vector
+
+
+def _path_of(connection: Connection, sound_id: int) -> str:
+    sound = reading.sound_by_id(connection, sound_id)
+    if sound is None:
+        raise SoundNotFound(f"there is no sound with id {sound_id} in the library")
+    return sound.path
 
 
 def _unchanged(connection: Connection, path: str) -> int | None:

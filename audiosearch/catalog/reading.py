@@ -148,6 +148,12 @@ def iterate_sounds(
         yield _sound(row)
 
 
+def page_of_sounds(connection: Connection, wanted: Filter, after: int, limit: int) -> list[Sound]:
+    """The next `limit` sounds with ids above `after`, by id, failed ones too."""
+    query = _sound_columns().where(sounds.c.id > after, *conditions(wanted))
+    return [_sound(row) for row in connection.execute(query.order_by(sounds.c.id).limit(limit))]
+
+
 def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
     """The sound of that id."""
     row = connection.execute(_sound_columns().where(sounds.c.id == sound_id)).first()
