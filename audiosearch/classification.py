@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosearch.embedding import embed_file
+from audiosearch.embedding import EmbeddedFile, embed_file
 from audiosearch.errors import InvalidQuery
 from audiosearch.query import check_text
 from audiosearch.results import Classification, Label
@@ -29,35 +29,62 @@ def classify(
     Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
     embedding.
     """
-    from audiosearch.models.model import apply_template
+    chosen = _Labels(model, labels, template)
+    for file in files:
+        yield chosen.classify(file, embed_file(model, file), multi)
 
+
+def classify_embedded(
+    model: Model,
+    name: str,
+    sound: EmbeddedFile,
+    labels: Sequence[str],
+    template: str | None = None,
+    multi: bool = False,
+) -> Classification:
+    """The same of one sound that was embedded already, by whatever `name` it is to go."""
+    return _Labels(model, labels, template).classify(name, sound, multi)
+
+
+class _Labels:
+    """Labels as vectors."""
+
+    def __init__(self, model: Model, labels: Sequence[str], template: str | None) -> None:
+        from audiosearch.models.model import apply_template
+
+        _check(labels)
+        chosen = model.bundle.query_template if template is None else template
+        self._labels, self._scale = labels, model.bundle.logit_scale
+        self._prompts = tuple(apply_template(chosen, label) for label in labels)
+        self._vectors = model.embed_text(self._prompts)
+
+    def classify(self, name: str, sound: EmbeddedFile, multi: bool) -> Classification:
+        """The labels of a sound, best first."""
+        by_window = np.stack([exact_scores(sound.vectors, text) for text in self._vectors], axis=1)
+        best = by_window.argmax(axis=0)
+        scores = by_window.max(axis=0) if multi else exact_scores(self._vectors, sound.mean)
+        shares = None if multi else softmax(scores * self._scale)
+        found = [
+            Label(
+                label,
+                float(scores[i]),
+                None if shares is None else float(shares[i]),
+                float(sound.starts[best[i]]),
+                float(sound.ends[best[i]]),
+            )
+            for i, label in enumerate(self._labels)
+        ]
+        found.sort(key=lambda label: (-label.score, label.label))
+        return Classification(name, tuple(found), self._prompts)
+
+
+def _check(labels: Sequence[str]) -> None:
     if not labels:
         raise InvalidQuery("there are no labels: give at least one, such as --labels dog,rain")
     if len(set(labels)) != len(labels):
         raise InvalidQuery("a label is given twice")
     for label in labels:
         check_text(label)
-    chosen = model.bundle.query_template if template is None else template
-    prompts = tuple(apply_template(chosen, label) for label in labels)
-    texts = model.embed_text(prompts)
-    for file in files:
-        embedded = embed_file(model, file)
-        by_window = np.stack([exact_scores(embedded.vectors, text) for text in texts], axis=1)
-        best = by_window.argmax(axis=0)
-        scores = by_window.max(axis=0) if multi else exact_scores(texts, embedded.mean)
-        shares = None if multi else softmax(scores * model.bundle.logit_scale)
-        found = [
-            Label(
-                label,
-                float(scores[i]),
-                None if shares is None else float(shares[i]),
-                float(embedded.starts[best[i]]),
-                float(embedded.ends[best[i]]),
-            )
-            for i, label in enumerate(labels)
-        ]
-        found.sort(key=lambda label: (-label.score, label.label))
-        yield Classification(file, tuple(found), prompts)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

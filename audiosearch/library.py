@@ -481,8 +481,20 @@ class Library:
         """Set a sound's `external_id` and/or replace its `metadata`; `None` leaves as is. Returns
         the sound.
         """
-        from indexer.store import describe
-
         sound = self.sound(which)
-        describe(self.directory, [sound.id], external_id, metadata)
+        self.describe_many([(sound.id, external_id, metadata)])
         return self.sound(sound.id)
+
+    def describe_many(
+        self, sounds: Iterable[tuple[int, str | None, Mapping[str, Any] | None]]
+    ) -> None:
+        """Set (id, `external_id`, `metadata`) of many sounds in one transaction; `None` leaves as
+        is, and ids that are not there are passed over.
+
+        Raises `InvalidQuery` for metadata that JSON cannot hold, `LibraryBusy` where another writer
+        does not finish within 30 s.
+        """
+        from indexer.store import Belongings, describe
+
+        described = [(sound, Belongings(named, about)) for sound, named, about in sounds]
+        describe(self.directory, described)

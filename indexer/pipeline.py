@@ -103,7 +103,7 @@ def embed(
                         job = next(waiting, None)
                     if job is None:
                         break
-                    outcome = _one(job, worker, model, known, stopped)
+                    outcome = read_one(job, worker, model, known, stopped)
                     if outcome is not None:
                         put(outcome)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
@@ -130,7 +130,7 @@ def embed(
             thread.join()
 
 
-def _one(
+def read_one(
     job: Job,
     worker: Worker,
     model: Model,

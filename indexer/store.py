@@ -54,9 +54,11 @@ class Belongings:
 def metadata_json(metadata: Mapping[str, Any]) -> str:
     """The stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold it."""
     try:
-        return json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        found = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        found.encode()  # a lone surrogate is no text
     except (TypeError, ValueError) as error:
         raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
+    return found
 
 
 def create_library(directory: Path) -> None:
@@ -359,22 +361,19 @@ def without_embedding(connection: Connection, model_id: int) -> int:
     return count
 
 
-def describe(
-    directory: Path,
-    sound_ids: Sequence[int],
-    external_id: str | None,
-    metadata: Mapping[str, Any] | None,
-) -> None:
-    """Set `external_id` and/or `metadata` on stored sounds."""
-    values = Belongings(external_id, metadata).values()
-    if not values:
+def describe(directory: Path, described: Sequence[tuple[int, Belongings]]) -> None:
+    """Set what stored sounds, given by id, belong to; all of them or none."""
+    changes = [(sound_id, belongings.values()) for sound_id, belongings in described]
+    changes = [(sound_id, values) for sound_id, values in changes if values]
+    if not changes:
         return
     with writer_lock(directory, wait=30.0), database.translating(directory):
         engine = database.writer(directory)
         try:
             with engine.begin() as connection:
                 next_generation(connection)
-                connection.execute(update(sounds).where(sounds.c.id.in_(sound_ids)).values(values))
+                for sound_id, values in changes:
+                    connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
         finally:
             engine.dispose()
 

@@ -16,6 +16,7 @@ from audiosearch.cli.doctor import doctor
 from audiosearch.cli.eval import evaluate
 from audiosearch.cli.export import export
 from audiosearch.cli.index import index
+from audiosearch.cli.keys import keys
 from audiosearch.cli.models import models
 from audiosearch.cli.query import query
 from audiosearch.cli.remove import remove
@@ -36,6 +37,7 @@ _COMMANDS = (
     evaluate,
     models,
     serve,
+    keys,
 )
 
 

@@ -2,62 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import threading
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.concurrency import run_in_threadpool
 
 from audiosearch import __version__
+from audiosearch.keys import KeyRing
 from audiosearch.library import Library
-from audiosearch.server import health, search, sounds
+from audiosearch.server import health, job_routes, search, sounds, uploads
+from audiosearch.server.guard import COOKIE, Guard
+from audiosearch.server.jobs import Jobs
+from audiosearch.server.metrics import Metrics
 from audiosearch.server.problems import handle_problems
+from audiosearch.server.renderings import Renderings
+from audiosearch.server.settings import Settings
 
-# A page that is tricked into asking us by another name (DNS rebinding) gets nothing.
-_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+if TYPE_CHECKING:
+    from indexer.isolated import IsolatedReader
 
-# The page loads nothing from elsewhere, runs no script but its own, and is framed by nobody.
-_POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+_MONTH = 30 * 24 * 3600
 
 
-def make_app(directory: Path) -> FastAPI:
+def make_app(directory: Path, settings: Settings | None = None) -> Guard:
     """The application for the library in `directory`, which is opened when the server starts.
 
     Raises (at start) what `Library.open` raises.
     """
+    settings = settings or Settings()
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Library.open(directory) as library:
-            app.state.library = library
-            yield
+            state = app.state
+            state.library, state.settings, state.metrics = library, settings, metrics
+            state.stopping = asyncio.Event()
+            state.renderings, state.jobs = Renderings(library), Jobs(library)
+            reader = _Lazy(library)
+            state.reader = reader.get
+            try:
+                yield
+            finally:
+                state.stopping.set()
+                await run_in_threadpool(state.jobs.stop)
+                reader.close()
+                state.renderings.close()
 
     app = FastAPI(
         title="audiosearch",
         version=__version__,
-        description="Find sounds by describing what you hear.",
+        description="Find sounds by describing what you hear. Errors are problem documents "
+        "(RFC 9457) with a stable `code`.",
         lifespan=lifespan,
         docs_url=None,  # the usual page loads its scripts from elsewhere
         redoc_url=None,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)
 
-    @app.middleware("http")
-    async def _headers(
-        request: Request, following: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await following(request)
-        response.headers["Content-Security-Policy"] = _POLICY
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+    @app.post("/v1/session", status_code=204, tags=["health"], summary="A key as a cookie.")
+    def session(request: Request) -> Response:
+        """For the page, since players and links send no header."""
+        answer = Response(status_code=204)
+        secret = request.headers.get("authorization", "").partition(" ")[2].strip()
+        if secret:
+            answer.set_cookie(COOKIE, secret, max_age=_MONTH, httponly=True, samesite="strict")
+        return answer
 
     handle_problems(app)
-    for part in (health, search, sounds):
+    for part in (health, search, uploads, sounds, job_routes):
         app.include_router(part.router)
     page = Path(str(files("audiosearch.server") / "page"))
     app.mount("/", StaticFiles(directory=page, html=True), name="page")
-    return app
+    return Guard(app, settings, KeyRing(directory), metrics)
+
+
+class _Lazy:
+    """The decoding process for uploads, which most servers never need."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._lock = threading.Lock()
+        self._reader: IsolatedReader | None = None
+
+    def get(self) -> IsolatedReader:
+        """The one there is."""
+        from indexer.isolated import IsolatedReader
+
+        with self._lock:
+            if self._reader is None:
+                self._reader = IsolatedReader(self._library.model)
+            return self._reader
+
+    def close(self) -> None:
+        """End it."""
+        if self._reader:
+            self._reader.close()

@@ -1,11 +1,12 @@
-"""Is the process alive, can it answer, and what does it hold?"""
+"""Is the process alive, can it answer, what does it hold, and how busy is it?"""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from audiosearch.results import Status
-from audiosearch.server.answers import TheLibrary, as_json
+from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.metrics import CONTENT_TYPE, Metrics
 
 router = APIRouter()
 
@@ -20,6 +21,12 @@ def readyz(library: TheLibrary) -> dict[str, str]:
     library.embed_text(["ready"])  # loads the model, once
     library.status()
     return {"status": "ready"}
+
+
+@router.get("/metrics", tags=["health"], summary="For Prometheus.", response_class=Response)
+def metrics(request: Request, library: TheLibrary, jobs: TheJobs) -> Response:
+    kept: Metrics = request.app.state.metrics
+    return Response(kept.text(library.status(), jobs.counts()), media_type=CONTENT_TYPE)
 
 
 @router.get(

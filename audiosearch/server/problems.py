@@ -18,20 +18,39 @@ _OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
     (errors.SoundNotFound, 404, "sound-not-found"),
     (errors.LibraryNotFound, 503, "library-not-found"),
     (errors.LibraryBusy, 503, "library-busy"),
+    (errors.LibraryReadOnly, 503, "library-read-only"),
     (errors.LibraryDamaged, 500, "library-damaged"),
     (errors.ModelMismatch, 500, "model-mismatch"),
     (errors.ModelNotFound, 500, "model-not-found"),
     (errors.ModelBroken, 500, "model-broken"),
     (errors.AudioSearchError, 500, "error"),
 )
-_OF_STATUS = {404: "not-found", 405: "method-not-allowed", 400: "bad-request"}
+_OF_STATUS = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    416: "range-not-satisfiable",
+}
 BUSY_SECONDS = 2
 
 
-def problem(status: int, code: str, detail: str, **more: Any) -> Response:
-    """A problem document."""
+class Problem(Exception):
+    """An error of the service's own, which `Library` does not know."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.code = status, code
+
+
+def problem(
+    status: int, code: str, detail: str, *, retry: int | None = None, **more: Any
+) -> Response:
+    """A problem document; `retry`: seconds after which to come again."""
     document = {"type": "about:blank", "status": status, "code": code, "detail": detail, **more}
-    headers = {"Retry-After": str(BUSY_SECONDS)} if status == 503 else {}
+    if status == 503 and retry is None:
+        retry = BUSY_SECONDS
+    headers = {} if retry is None else {"Retry-After": str(retry)}
     return Response(json.dumps(document), status, headers, "application/problem+json")
 
 
@@ -42,6 +61,10 @@ def handle_problems(app: FastAPI) -> None:
     def _ours(request: Request, error: errors.AudioSearchError) -> Response:
         status, code = next((s, c) for kind, s, c in _OF_ERROR if isinstance(error, kind))
         return problem(status, code, str(error))
+
+    @app.exception_handler(Problem)
+    def _own(request: Request, error: Problem) -> Response:
+        return problem(error.status, error.code, str(error))
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:

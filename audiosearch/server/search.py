@@ -1,91 +1,141 @@
-"""Searching: `GET /v1/search` for a text and its filters, `POST /v1/search` for mixtures."""
+"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`; facets."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from audiosearch.errors import InvalidQuery
+from audiosearch.embedding import EmbeddedFile
+from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
 from audiosearch.query import Term
-from audiosearch.results import Hit
+from audiosearch.results import Facets, Hit
 from audiosearch.server.answers import TheLibrary, as_json
+from audiosearch.server.problems import Problem
+from audiosearch.server.uploads import uploaded_sound
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
 MOST_RESULTS = 1_000
 MOST_TERMS = 100
+MOST_QUERIES = 100
 MOST_CHARACTERS = 10_000
 
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+# SQLite's largest row id.
+LARGEST_ID = 2**63 - 1
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+Number = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 
-class Where(BaseModel):
+class Filters(BaseModel):
     """Filters, as those of `audiosearch query`: all must hold; of several values, any may."""
 
     model_config = ConfigDict(extra="forbid")
 
-    min_duration: float | None = None
-    max_duration: float | None = None
-    path: list[str] = []
-    format: list[str] = []
-    channels: list[int] = []
-    rate: list[int] = []
-    root: list[str] = []
-    since: str | None = None
-    tag: list[str] = []
-    external_id: list[str] = []
+    min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    path: Annotated[list[Text], Field(examples=[["*/doors/*"]], max_length=100)] = []
+    format: Annotated[list[Text], Field(examples=[["wav", "flac"]], max_length=100)] = []
+    channels: Annotated[list[Number], Field(max_length=100)] = []
+    rate: Annotated[list[Number], Field(description="Hz.", max_length=100)] = []
+    root: Annotated[list[Text], Field(max_length=100)] = []
+    since: Annotated[Text | None, Field(examples=["2026-01-31", "7d"])] = None
+    tag: Annotated[list[Text], Field(examples=[["rights=cleared"]], max_length=100)] = []
+    external_id: Annotated[list[Text], Field(max_length=1000)] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""
-        return {name: value for name, value in self if value not in (None, [])}
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        known = {*Where.model_fields}
+        return {n: v for n, v in values.items() if n in known and v not in (None, [], {})}
 
 
-class Asked(Where):
+class Where(Filters):
+    """Filters in a body, where fields of the metadata can be compared exactly too."""
+
+    metadata: Annotated[
+        dict[str, str | int | Finite | bool], Field(examples=[{"project": "Harbour"}])
+    ] = {}
+
+
+class _Shown(BaseModel):
+    """How much of a ranking is wanted, and in what form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
+    offset: Annotated[int, Field(ge=0, le=MOST_RESULTS)] = 0
+    template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
+    moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
+    group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+
+
+class Asked(Filters, _Shown):
     """The parameters of a `GET`."""
 
     q: Annotated[Text, Field(description="What is heard.", examples=["campfire crackling"])]
-    k: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
-    offset: Annotated[int, Field(ge=0, le=MOST_RESULTS)] = 0
-    template: str | None = None
-    moments: bool = False
-    group: bool = False
+
+
+class AskedBySound(Filters, _Shown):
+    """The parameters beside an uploaded sound."""
 
 
 class OneTerm(BaseModel):
-    """A text or a stored sound, and how much it counts; below zero it pushes away."""
+    """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
+    `/v1/embed`, and how much it counts; below zero it pushes away."""
 
     model_config = ConfigDict(extra="forbid")
 
     text: Text | None = None
-    id: int | None = None
-    weight: float = 1.0
+    id: Id | None = None
+    vector: Annotated[list[Finite] | None, Field(max_length=4096)] = None
+    weight: Finite = 1.0
+    start: Annotated[Finite, Field(ge=0, le=1e9)] = 0.0
+    end: Annotated[Finite | None, Field(le=1e9)] = None
+
+    def term(self) -> Term:
+        """As the library knows it."""
+        vector = None if self.vector is None else np.array(self.vector, dtype=np.float32)
+        return Term(
+            text=self.text,
+            id=self.id,
+            vector=vector,
+            weight=self.weight,
+            start=self.start,
+            end=self.end,
+        )
 
 
-class Mixture(BaseModel):
+_EXAMPLE: Any = {
+    "terms": [{"text": "rain"}, {"text": "thunder", "weight": -1}],
+    "k": 5,
+    "where": {"format": ["wav"], "max_duration": 30},
+}
+
+
+class Mixture(_Shown):
     """The body of a `POST`."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {
-                "terms": [{"text": "rain"}, {"text": "thunder", "weight": -1}],
-                "k": 5,
-                "where": {"format": ["wav"], "max_duration": 30},
-            }
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
 
     terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
-    k: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
-    offset: Annotated[int, Field(ge=0, le=MOST_RESULTS)] = 0
-    template: str | None = None
-    moments: bool = False
-    group: bool = False
     where: Where = Where()
+
+
+class Batch(BaseModel):
+    """Several mixtures at once."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"queries": [_EXAMPLE]}}
+    )
+
+    queries: Annotated[list[Mixture], Field(min_length=1, max_length=MOST_QUERIES)]
 
 
 @dataclass(frozen=True)
@@ -98,32 +148,70 @@ class Page:
     next: int | None
 
 
+@dataclass(frozen=True)
+class Pages:
+    """A page for each query, in their order."""
+
+    pages: tuple[Page, ...]
+
+
 @router.get("/search", response_model=Page, summary="Sounds by a description.")
 def search(library: TheLibrary, asked: Annotated[Asked, Query()]) -> Response:
-    where = {name: value for name, value in asked.given().items() if name in Where.model_fields}
-    return _page(library, [Term(text=asked.q)], where, asked)
+    return as_json(page_of(library, [Term(text=asked.q)], asked.given(), asked))
 
 
 @router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
 def search_mixture(library: TheLibrary, mixture: Mixture) -> Response:
-    terms = [Term(text=t.text, id=t.id, weight=t.weight) for t in mixture.terms]
-    return _page(library, terms, mixture.where.given(), mixture)
+    return as_json(_answer(library, mixture))
 
 
-def _page(
-    library: Library, terms: list[Term], where: dict[str, Any], asked: Asked | Mixture
+@router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
+def search_batch(library: TheLibrary, batch: Batch) -> Response:
+    pages = []
+    for number, mixture in enumerate(batch.queries):
+        try:
+            pages.append(_answer(library, mixture))
+        except InvalidQuery as error:
+            raise InvalidQuery(f"query {number}: {error}") from error
+    return as_json(Pages(tuple(pages)))
+
+
+@router.post("/search/audio", response_model=Page, summary="Sounds like the one in the body.")
+def search_by_sound(
+    library: TheLibrary,
+    asked: Annotated[AskedBySound, Query()],
+    sound: Annotated[EmbeddedFile, Depends(uploaded_sound)],
 ) -> Response:
-    end = asked.offset + asked.k
+    return as_json(page_of(library, [Term(vector=sound.mean)], asked.given(), asked))
+
+
+@router.get("/facets", response_model=Facets, summary="How many sounds have what.")
+def facets(library: TheLibrary, where: Annotated[Filters, Query()]) -> Response:
+    return as_json(library.facets(where.given() or None))
+
+
+def _answer(library: Library, mixture: Mixture) -> Page:
+    terms = [term.term() for term in mixture.terms]
+    return page_of(library, terms, mixture.where.given(), mixture)
+
+
+def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Page:
+    """A part of the ranking, whose order is the same from page to page."""
+    end = shown.offset + shown.k
     if end > MOST_RESULTS:
         raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}: ask for less")
-    # One more than is shown says whether there is a next page. The order is stable.
-    hits = library.search(
-        terms,
-        k=end + 1,
-        where=where or None,
-        template=asked.template,
-        moments=asked.moments,
-        group=asked.group,
-    )
-    page = Page(tuple(hits[asked.offset : end]), asked.offset, end if len(hits) > end else None)
-    return as_json(asdict(page))
+    try:
+        # One more than is shown says whether there is a next page.
+        hits = library.search(
+            terms,
+            k=end + 1,
+            where=where or None,
+            template=shown.template,
+            moments=shown.moments,
+            group=shown.group,
+        )
+    except AudioSearchError:
+        raise
+    except UnicodeEncodeError as error:
+        raise Problem(422, "invalid-request", "the request holds text that is none") from error
+    return Page(tuple(hits[shown.offset : end]), shown.offset, end if len(hits) > end else None)

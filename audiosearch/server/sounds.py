@@ -1,49 +1,257 @@
-"""Sounds of the library by id: what is known of them, what is like them, and the audio itself."""
+"""Sounds of the library by id: what is known of them, what is like them, and how they sound."""
 
 from __future__ import annotations
 
 import mimetypes
 import os
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.catalog.records import Sound
-from audiosearch.errors import SoundNotFound
-from audiosearch.results import Hit
+from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.query import Term
+from audiosearch.results import Classification
 from audiosearch.server.answers import TheLibrary, as_json
-from audiosearch.server.search import MOST_RESULTS, Page
+from audiosearch.server.problems import Problem
+from audiosearch.server.renderings import Renderings
+from audiosearch.server.search import (
+    LARGEST_ID,
+    AskedBySound,
+    Filters,
+    Id,
+    Page,
+    Text,
+    page_of,
+)
 
-router = APIRouter(prefix="/v1/sounds", tags=["sounds"])
+router = APIRouter(prefix="/v1", tags=["sounds"])
 
-# SQLite's largest row id.
-SoundId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+SoundId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+MOST_DESCRIBED = 10_000
+MOST_COLUMNS = 65_536
+
+Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
 
 
-@router.get("/{sound_id}", response_model=Sound, summary="What is known of a sound.")
+class Walk(Filters):
+    """Filters, and where the last page ended."""
+
+    after: Annotated[int, Field(ge=0, le=LARGEST_ID, description="The last id seen.")] = 0
+    k: Annotated[int, Field(ge=1, le=1_000)] = 100
+
+
+@dataclass(frozen=True)
+class SoundList:
+    """Sounds by id; `next` is the `after` of the next page, if there is one."""
+
+    sounds: tuple[Sound, ...]
+    next: int | None
+
+
+class About(BaseModel):
+    """What the embedding program knows of a sound; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"external_id": "A-7", "metadata": {"rights": "cleared"}}},
+    )
+
+    external_id: Annotated[str | None, Field(max_length=1000)] = None
+    metadata: dict[str, Any] | None = None
+
+
+class AboutOne(About):
+    """The same of the sound with that id or absolute path."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"path": "/sounds/door.wav", "external_id": "A-7"}},
+    )
+
+    id: Id | None = None
+    path: Text | None = None
+
+
+class Many(BaseModel):
+    """A catalogue's worth."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sounds: Annotated[list[AboutOne], Field(min_length=1, max_length=MOST_DESCRIBED)]
+
+
+@dataclass(frozen=True)
+class Described:
+    """How many sounds were found and described, and the ids or paths that are not in the
+    library."""
+
+    described: int
+    unknown: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Lowest and highest sample of each bucket of `seconds` seconds from `start` on; full scale is
+    127."""
+
+    start: float
+    seconds: float
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+
+class ToClassify(BaseModel):
+    """Stored sounds and the labels to try on them."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"ids": [1], "labels": ["dog", "rain"]}}
+    )
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    labels: Annotated[list[Text], Field(min_length=1, max_length=1_000)]
+    template: Text | None = None
+    multi: bool = False
+
+
+@dataclass(frozen=True)
+class Classifications:
+    """One for each sound, in their order."""
+
+    sounds: tuple[Classification, ...]
+
+
+@router.get("/sounds", response_model=SoundList, summary="All sounds, page by page.")
+def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
+    found = library.page(walk.after, walk.k, where=walk.given() or None)
+    return as_json(SoundList(tuple(found), found[-1].id if len(found) == walk.k else None))
+
+
+@router.post("/sounds/describe", response_model=Described, summary="Set ids and metadata of many.")
+def describe_many(library: TheLibrary, many: Many) -> Response:
+    known, unknown = [], []
+    for about in many.sounds:
+        if (about.id is None) == (about.path is None):
+            raise InvalidQuery("each sound is named by its id or by its path")
+        which = about.id if about.id is not None else str(about.path)
+        try:
+            sound = library.sound(which)
+        except (SoundNotFound, UnicodeEncodeError, ValueError):
+            unknown.append(which)
+        else:
+            known.append((sound.id, about.external_id, about.metadata))
+    library.describe_many(known)
+    return as_json(Described(len(known), tuple(unknown)))
+
+
+@router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
 def sound(library: TheLibrary, sound_id: SoundId) -> Response:
     return as_json(library.sound(sound_id))
 
 
-@router.get("/{sound_id}/similar", response_model=Page, summary="Sounds like a sound.")
+@router.patch("/sounds/{sound_id}", response_model=Sound, summary="Set its id and metadata.")
+def describe(library: TheLibrary, sound_id: SoundId, about: About) -> Response:
+    return as_json(
+        library.describe(sound_id, external_id=about.external_id, metadata=about.metadata)
+    )
+
+
+@router.delete("/sounds/{sound_id}", status_code=204, summary="Forget it; the file stays.")
+def forget(library: TheLibrary, sound_id: SoundId) -> Response:
+    library.sound(sound_id)
+    library.remove(sound_id)
+    return Response(status_code=204)
+
+
+@router.get("/sounds/{sound_id}/similar", response_model=Page, summary="Sounds like a sound.")
 def similar(
-    library: TheLibrary,
-    sound_id: SoundId,
-    k: Annotated[int, Query(ge=1, le=MOST_RESULTS)] = 10,
+    library: TheLibrary, sound_id: SoundId, asked: Annotated[AskedBySound, Query()]
 ) -> Response:
-    hits: list[Hit] = library.similar(sound_id, k)
-    return as_json(Page(tuple(hits), 0, None))
+    return as_json(page_of(library, [Term(id=sound_id)], asked.given(), asked))
 
 
 @router.get(
-    "/{sound_id}/audio",
+    "/sounds/{sound_id}/audio",
     response_class=FileResponse,
-    summary="The file as it is; ranges of bytes are served.",
+    summary="The sound itself, or a part of it; ranges of bytes are served.",
 )
-def audio(library: TheLibrary, sound_id: SoundId) -> Response:
+def audio(
+    request: Request,
+    library: TheLibrary,
+    sound_id: SoundId,
+    form: Annotated[
+        Literal["original", "wav", "opus"], Query(alias="as", description="wav and opus are made.")
+    ] = "original",
+    start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
+    end: Annotated[Seconds | None, Query(description="Of wav and opus.")] = None,
+) -> Response:
     path = library.sound(sound_id).path
     if not os.path.isfile(path):  # noqa: PTH113
         raise SoundNotFound(f"the file of sound {sound_id} is gone, or its disk is not there")
-    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    return FileResponse(path, media_type=kind)
+    if form == "original":
+        if start or end is not None:
+            raise Problem(422, "invalid-request", "a part is given as wav or opus only")
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        # Not inline but for audio: a file is what its owner says, and the page's origin is ours.
+        shown = "inline" if kind.startswith(("audio/", "video/")) else "attachment"
+        name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
+        return FileResponse(path, media_type=kind, filename=name, content_disposition_type=shown)
+    renderings: Renderings = request.app.state.renderings
+    made = renderings.get(sound_id, form, start, end)
+    return FileResponse(made, media_type={"wav": "audio/wav", "opus": "audio/ogg"}[form])
+
+
+@router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
+def peaks(
+    library: TheLibrary,
+    sound_id: SoundId,
+    columns: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="At most so many.")] = 512,
+    start: Seconds = 0.0,
+    end: Seconds | None = None,
+) -> Response:
+    from audiosearch.audio.peaks import at_most, between
+
+    part, begins = library.peaks(sound_id), 0.0
+    if start or end is not None:
+        if end is not None and not end > start:
+            raise InvalidQuery(f"a sound from {start:g} s to {end:g} s is no sound")
+        last = len(part.levels) * part.seconds
+        part, begins = between(part, start, last if end is None else min(end, last))
+    part = at_most(part, columns)
+    low, high = part.levels[:, 0].tolist(), part.levels[:, 1].tolist()
+    return as_json(Outline(begins, part.seconds, tuple(low), tuple(high)))
+
+
+@router.post("/classify", response_model=Classifications, summary="How labels fit stored sounds.")
+def classify(library: TheLibrary, asked: ToClassify) -> Response:
+    files = [library.sound(number).path for number in asked.ids]
+    found = library.classify(files, asked.labels, template=asked.template, multi=asked.multi)
+    return as_json(Classifications(tuple(found)))
+
+
+class ToEmbed(BaseModel):
+    """Texts to make vectors of."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"texts": ["a door slams"]}}
+    )
+
+    texts: Annotated[list[Text], Field(min_length=1, max_length=100)]
+    template: Text | None = None
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Unit vectors, and the model in whose space they lie."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    model: str
+
+
+@router.post("/embed", response_model=Vectors, summary="Texts as vectors.", tags=["search"])
+def embed(library: TheLibrary, asked: ToEmbed) -> Response:
+    vectors = library.embed_text(asked.texts, template=asked.template)
+    return as_json(Vectors(tuple(map(tuple, vectors.tolist())), library.model.bundle.name))

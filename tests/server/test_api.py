@@ -125,7 +125,7 @@ def test_terms_have_a_limit(client: TestClient) -> None:
 
 
 def test_other_names_of_this_machine_get_nothing(client: TestClient) -> None:
-    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 400
+    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 421
 
 
 def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
@@ -185,4 +185,4 @@ def test_the_command(directory: Path) -> None:
         [*command, "--host", "0.0.0.0"], capture_output=True, text=True, check=False
     )
     assert elsewhere.returncode == 1
-    assert "proxy" in elsewhere.stderr
+    assert "--name" in elsewhere.stderr

@@ -1,0 +1,274 @@
+"""What every request passes on its way in and out: name, key, limits, headers, counts and log.
+
+Plain ASGI around the application, since the usual middleware costs more than a search. In order: a
+name of this machine; no writing by pages of other origins; a key with the scope that the request
+needs; no more than a client's rate, the server's hands, or a request's size. Each refusal is a
+problem document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from audiosearch.keys import Key, KeyRing
+from audiosearch.server.metrics import Metrics
+from audiosearch.server.problems import problem
+from audiosearch.server.settings import LOOPBACK, Settings
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+access = logging.getLogger("audiosearch.access")
+
+COOKIE = "audiosearch_key"
+
+# The page loads nothing from elsewhere, runs no script but its own, and is framed by nobody.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "authorization, content-type, range",
+}
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+# They ask in a body and change nothing.
+_READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
+_UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
+_CLIENTS_KEPT = 10_000
+
+
+class Guard:
+    """The application, guarded."""
+
+    def __init__(self, app: App, settings: Settings, keys: KeyRing, metrics: Metrics) -> None:
+        self._app = app
+        self._settings = settings
+        self._keys = keys
+        self._metrics = metrics
+        self._names = {*LOOPBACK, *(name.lower() for name in settings.names)}
+        self._busy = 0
+        self._listening = 0
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send, self._settings)
+        began = time.perf_counter()
+        try:
+            await self._serve(scope, exchange)
+        finally:
+            seconds = time.perf_counter() - began
+            self._metrics.served(exchange.route, scope["method"], exchange.status, seconds)
+            if self._settings.access_log:
+                access.info(json.dumps(exchange.line(seconds)))
+
+    async def _serve(self, scope: Message, exchange: _Exchange) -> None:
+        refusal = self._refusal(scope, exchange)
+        if refusal is not None:
+            await refusal(scope, exchange.receive, exchange.send)
+            return
+        # A listener of events does nothing most of the time, and must not keep others out.
+        events = scope["path"].endswith("/events")
+        if (self._listening if events else self._busy) >= self._settings.concurrent:
+            answer = problem(503, "busy", "the server has its hands full: try again", retry=1)
+            await answer(scope, exchange.receive, exchange.send)
+            return
+        self._count(events, 1)
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except HTTPException as error:
+            if exchange.status:
+                raise
+            answer = problem(error.status_code, "request-aborted", str(error.detail))
+            await answer(scope, exchange.receive, exchange.send)
+        except TimeoutError:
+            if not exchange.status:
+                answer = problem(408, "too-slow", "the request did not arrive in time")
+                await answer(scope, exchange.receive, exchange.send)
+        finally:
+            self._count(events, -1)
+
+    def _count(self, events: bool, step: int) -> None:
+        if events:
+            self._listening += step
+        else:
+            self._busy += step
+
+    def _refusal(self, scope: Message, exchange: _Exchange) -> App | None:
+        """The answer to a request that is not let in."""
+        path, method = scope["path"], scope["method"]
+        return (
+            self._by_origin(exchange, method)
+            or self._without_key(exchange, path, method)
+            or self._too_often(exchange.client)
+            or self._too_large(exchange, path)
+        )
+
+    def _by_origin(self, exchange: _Exchange, method: str) -> App | None:
+        headers = exchange.headers
+        name = _hostname(headers.get("host", ""))
+        if name not in self._names:
+            return problem(
+                421, "wrong-name", f"this server does not go by the name {name!r}: see --name"
+            )
+        origin = headers.get("origin")
+        if origin and origin in self._settings.origins:
+            exchange.answer_headers |= {
+                "Access-Control-Allow-Origin": origin,
+                "Cross-Origin-Resource-Policy": "cross-origin",
+                "Vary": "Origin",
+            }
+            if method == "OPTIONS":
+                exchange.answer_headers |= _PREFLIGHT
+                return Response(status_code=204)
+        elif origin and method not in _SAFE and urlsplit(origin).netloc != headers.get("host"):
+            return problem(403, "cross-origin", f"pages of {origin} may not change anything here")
+        return None
+
+    def _without_key(self, exchange: _Exchange, path: str, method: str) -> App | None:
+        if not self._settings.need_key or not _guarded(path):
+            return None
+        secret = _secret(exchange.headers)
+        key: Key | None = self._keys.find(secret) if secret else None
+        if key is None:
+            why = (
+                "this key is not known" if secret else "a key is needed: Authorization: Bearer KEY"
+            )
+            exchange.answer_headers["WWW-Authenticate"] = "Bearer"
+            return problem(401, "key-needed", why)
+        exchange.client = f"key {key.name}"
+        if key.scope != "write" and method not in _SAFE and not _reading(path):
+            return problem(403, "scope", f"the key {key.name} may read only")
+        return None
+
+    def _too_often(self, client: str) -> App | None:
+        wait = self._wait(client)
+        if not wait:
+            return None
+        return problem(429, "too-many-requests", "more requests than allowed", retry=wait)
+
+    def _too_large(self, exchange: _Exchange, path: str) -> App | None:
+        settings = self._settings
+        exchange.left = settings.most_upload if path in _UPLOADS else settings.most_body
+        declared = exchange.headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared) <= exchange.left:
+            return None
+        return problem(413, "too-large", f"at most {exchange.left} bytes are taken here")
+
+    def _wait(self, client: str) -> int:
+        """Seconds after which a client may come again; 0 for now. A bucket of a second's worth."""
+        rate = self._settings.per_second
+        if rate is None:
+            return 0
+        now = time.monotonic()
+        full = max(1.0, rate)
+        level, then = self._buckets.pop(client, (full, now))
+        level = min(full, level + (now - then) * rate)
+        self._buckets[client] = (level - 1 if level >= 1 else level, now)
+        if len(self._buckets) > _CLIENTS_KEPT:
+            self._buckets.popitem(last=False)
+        return 0 if level >= 1 else math.ceil((1 - level) / rate)
+
+
+class _Exchange:
+    """One request and its answer, watched."""
+
+    def __init__(self, scope: Message, receive: Receive, send: Send, settings: Settings) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._stalled = settings.stalled
+        self.headers = Headers(scope=scope)
+        self.client = f"address {(scope.get('client') or ('?',))[0]}"
+        self.answer_headers = dict(_HEADERS)
+        self.left = settings.most_body
+        self.status = 0
+
+    @property
+    def route(self) -> str:
+        """The pattern of the path, of which there are few; not the path."""
+        route = self._scope.get("route")
+        return str(getattr(route, "path", "")) or "other"
+
+    def line(self, seconds: float) -> dict[str, Any]:
+        """What the log says of it: no query, which is nobody's business, and no key."""
+        return {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "client": self.client,
+            "method": self._scope["method"],
+            "path": self._scope["path"],
+            "status": self.status,
+            "ms": round(1000 * seconds, 1),
+        }
+
+    async def receive(self) -> Message:
+        """A part of the body, if it comes in time and there is not more than allowed."""
+        if self.status:  # it waits for the client to hang up
+            return await self._receive()
+        async with asyncio.timeout(self._stalled):
+            message = await self._receive()
+        self.left -= len(message.get("body", b""))
+        if self.left < 0:
+            raise HTTPException(413, "the body is larger than allowed")
+        return message
+
+    async def send(self, message: Message) -> None:
+        """A part of the answer, if the client takes it in time."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in self.answer_headers.items():
+                headers[name] = value
+        async with asyncio.timeout(self._stalled):
+            await self._send(message)
+
+
+def _hostname(host: str) -> str:
+    """The name in a Host header, in lower case, without port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _guarded(path: str) -> bool:
+    return path.startswith("/v1/") or path == "/metrics"
+
+
+def _reading(path: str) -> bool:
+    return path == "/v1/session" or any(
+        path == start or path.startswith(f"{start}/") for start in _READING_POSTS
+    )
+
+
+def _secret(headers: Headers) -> str | None:
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return secret.strip()
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None

@@ -1,0 +1,121 @@
+"""Index runs over HTTP: started, watched by polling or by events, cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from audiosearch.errors import InvalidQuery
+from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.jobs import Job, Jobs, inside_roots
+from audiosearch.server.problems import Problem
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+JobId = Annotated[str, Path(pattern="^[0-9a-f-]{1,64}$")]
+
+# Between two events; faster than anyone reads.
+_TICK = 0.3
+# Proxies hang up on a connection that says nothing for a minute.
+_HEARTBEAT = 15.0
+
+
+class Wanted(BaseModel):
+    """What to index: files and folders under the library's own; none for all of them."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"paths": ["/sounds/new"], "metadata": {"project": "X"}}},
+    )
+
+    paths: Annotated[list[str], Field(max_length=10_000)] = []
+    external_id: Annotated[str | None, Field(max_length=1000)] = None
+    metadata: dict[str, Any] | None = None
+    retry: Annotated[bool, Field(description="Try failed files again.")] = False
+    rehash: Annotated[bool, Field(description="Compare contents, whatever size and time.")] = False
+    prune: Annotated[bool, Field(description="Even if most of the library would go.")] = False
+
+
+@dataclass(frozen=True)
+class JobList:
+    """Jobs, the newest first."""
+
+    jobs: tuple[Job, ...]
+
+
+def _get(jobs: Jobs, job_id: str) -> Job:
+    job = jobs.get(job_id)
+    if job is None:
+        raise Problem(404, "job-not-found", f"there is no job {job_id}")
+    return job
+
+
+@router.post("", response_model=Job, status_code=202, summary="Index, or index again.")
+def start(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Wanted) -> Response:
+    paths = inside_roots(library, wanted.paths, request.app.state.settings.uploads)
+    options = {name: getattr(wanted, name) for name in ("retry", "rehash", "prune")}
+    job = jobs.add(paths, wanted.external_id, wanted.metadata, options)
+    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.get("", response_model=JobList, summary="The jobs, the newest first.")
+def every(jobs: TheJobs, k: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Response:
+    return as_json(JobList(tuple(jobs.all()[:k])))
+
+
+@router.get("/{job_id}", response_model=Job, summary="How far a job is.")
+def one(jobs: TheJobs, job_id: JobId) -> Response:
+    return as_json(_get(jobs, job_id))
+
+
+@router.delete("/{job_id}", response_model=Job, summary="End a job after the batch in hand.")
+def cancel(jobs: TheJobs, job_id: JobId) -> Response:
+    _get(jobs, job_id)
+    try:
+        return as_json(jobs.cancel(job_id))
+    except InvalidQuery as error:
+        raise Problem(409, "job-over", str(error)) from error
+
+
+@router.get(
+    "/{job_id}/events",
+    summary="The same as server-sent events, until the job is over.",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+def events(request: Request, jobs: TheJobs, job_id: JobId) -> Response:
+    _get(jobs, job_id)
+    stopping: asyncio.Event = request.app.state.stopping
+    return StreamingResponse(
+        _events(jobs, job_id, stopping),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _events(jobs: Jobs, job_id: str, stopping: asyncio.Event) -> AsyncIterator[str]:
+    told, silent = None, 0.0
+    while not stopping.is_set():
+        job = jobs.get(job_id)
+        if job is None:
+            return
+        if job != told:
+            yield f"event: {job.state}\ndata: {json.dumps(asdict(job))}\n\n"
+            told, silent = job, 0.0
+        elif silent >= _HEARTBEAT:
+            yield ":\n\n"
+            silent = 0.0
+        if job.over:
+            return
+        silent += _TICK
+        try:
+            await asyncio.wait_for(stopping.wait(), _TICK)
+        except TimeoutError:
+            continue

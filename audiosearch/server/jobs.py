@@ -1,0 +1,249 @@
+"""Index runs that clients ask for: one at a time, in order, kept across restarts.
+
+A job is a file `jobs/ID.json` in the library's directory, replaced as a whole when its state
+changes. What was queued or running when the server stopped is queued again when it starts: an index
+run takes up where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import secrets
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy
+from audiosearch.library import Library
+
+log = logging.getLogger(__name__)
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+FINISHED = ("done", "failed", "cancelled")
+
+# Older finished jobs are forgotten.
+_KEPT = 1_000
+MOST_WAITING = 1_000
+
+# Between two tries for the lock, and two notes of progress.
+_PATIENCE = 1.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """An index run. `paths`: what to index, all folders of the library for none. `progress` as in
+    `indexer.progress.Progress`, `summary` as in `indexer.summary.Summary` once it is done, `error`
+    where it failed. Times are in UTC."""
+
+    id: str
+    paths: tuple[str, ...] = ()
+    external_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    options: dict[str, bool] = field(default_factory=dict)
+    state: State = "queued"
+    progress: dict[str, Any] | None = None
+    summary: dict[str, Any] | None = None
+    error: str | None = None
+    made: str = ""
+    finished: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINISHED
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Jobs:
+    """The jobs of a library, and the thread that does them."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._folder = library.directory / "jobs"
+        self._lock = threading.Lock()
+        self._jobs = {job.id: job for job in self._stored()}
+        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._cancel: dict[str, threading.Event] = {}
+        self._stopping = threading.Event()
+        for job in self._jobs.values():
+            if not job.over:
+                self._queue(replace(job, state="queued", progress=None))
+        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._thread.start()
+
+    def add(
+        self,
+        paths: tuple[str, ...],
+        external_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        options: dict[str, bool] | None = None,
+    ) -> Job:
+        """Queue a run. Raises `LibraryBusy` where too many wait."""
+        with self._lock:
+            waiting = sum(not job.over for job in self._jobs.values())
+        if waiting >= MOST_WAITING:
+            raise LibraryBusy(f"{waiting} jobs are waiting already: try again later")
+        # Ids sort by time.
+        number = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
+        job = Job(number, paths, external_id, metadata, options or {}, made=_now())
+        self._queue(job)
+        return job
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    def all(self) -> list[Job]:
+        """Every job that is remembered, the newest first."""
+        with self._lock:
+            return sorted(self._jobs.values(), key=lambda job: job.id, reverse=True)
+
+    def counts(self) -> dict[str, int]:
+        """How many there are in each state."""
+        found = Counter(job.state for job in self.all())
+        return {state: found[state] for state in get_args(State)}
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job after the batch in hand. Raises `InvalidQuery` where it is over already."""
+        with self._lock:
+            job = self._jobs[job_id]
+            if job.over:
+                raise InvalidQuery(f"the job {job_id} is {job.state} already")
+            self._cancel[job_id].set()
+        if job.state == "queued":
+            self._change(job_id, state="cancelled", finished=_now())
+        return self._jobs[job_id]
+
+    def stop(self) -> None:
+        """Finish the batch in hand; what is left is done after the next start."""
+        self._stopping.set()
+        with self._lock:
+            for event in self._cancel.values():
+                event.set()
+        self._waiting.put(None)
+        self._thread.join()
+
+    # -- the thread ---------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (job_id := self._waiting.get()) is not None and not self._stopping.is_set():
+            job = self._jobs[job_id]
+            if not job.over:
+                self._run(job)
+
+    def _run(self, job: Job) -> None:
+        cancel = self._cancel[job.id]
+        self._change(job.id, state="running")
+        try:
+            summary = self._when_free(job, cancel)
+        except AudioSearchError as error:
+            self._change(job.id, state="failed", error=str(error), finished=_now())
+            return
+        except Exception as error:  # a defect: it must not end the thread, nor go unseen
+            log.exception("the job %s failed", job.id)
+            said = f"{type(error).__name__}: {error}"
+            self._change(job.id, state="failed", error=said, finished=_now())
+            return
+        if cancel.is_set() and self._stopping.is_set() and (summary or {}).get("interrupted", True):
+            self._change(job.id, state="queued", progress=None)
+        elif summary is None or summary["interrupted"]:
+            self._change(job.id, state="cancelled", summary=summary, finished=_now())
+        else:
+            self._change(job.id, state="done", summary=summary, finished=_now())
+
+    def _when_free(self, job: Job, cancel: threading.Event) -> dict[str, Any] | None:
+        """The run's summary, once nobody else writes; `None` where it was cancelled before."""
+        while not cancel.is_set():
+            try:
+                summary = self._library.add(
+                    job.paths,
+                    metadata=job.metadata,
+                    external_id=job.external_id,
+                    on_progress=lambda progress: self._progress(job.id, asdict(progress)),
+                    cancel=cancel,
+                    wait=0.0,
+                    **job.options,
+                )
+            except LibraryBusy:
+                cancel.wait(_PATIENCE)
+            else:
+                return asdict(summary)
+        return None
+
+    def _progress(self, job_id: str, progress: dict[str, Any]) -> None:
+        """Remember, without writing: progress is nothing that a restart needs."""
+        with self._lock:
+            self._jobs[job_id] = replace(self._jobs[job_id], progress=progress)
+
+    # -- what is kept -------------------------------------------------------------------------
+
+    def _queue(self, job: Job) -> None:
+        with self._lock:
+            self._cancel[job.id] = threading.Event()
+            self._jobs[job.id] = job
+        self._save(job)
+        self._waiting.put(job.id)
+        self._forget()
+
+    def _change(self, job_id: str, **changes: Any) -> None:
+        with self._lock:
+            job = self._jobs[job_id] = replace(self._jobs[job_id], **changes)
+        self._save(job)
+
+    def _save(self, job: Job) -> None:
+        self._folder.mkdir(exist_ok=True)
+        fresh = self._folder / f"{job.id}.new"
+        fresh.write_text(json.dumps(asdict(job)), encoding="utf-8")
+        fresh.replace(self._folder / f"{job.id}.json")
+
+    def _stored(self) -> list[Job]:
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            found.extend(_read(path))
+        return found
+
+    def _forget(self) -> None:
+        with self._lock:
+            over = sorted(job.id for job in self._jobs.values() if job.over)
+            for job_id in over[: max(0, len(over) - _KEPT)]:
+                del self._jobs[job_id]
+                (self._folder / f"{job_id}.json").unlink(missing_ok=True)
+
+
+def _read(path: Path) -> list[Job]:
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        job = Job(**{**known, "paths": tuple(known["paths"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("the job %s cannot be read and is left out: %s", path, error)
+        return []
+    return [job] if job.id == path.stem else []
+
+
+def inside_roots(library: Library, paths: list[str], more: Path | None) -> tuple[str, ...]:
+    """Absolute forms of paths that lie under a folder of the library or under `more`.
+
+    Links are followed before it is decided. Raises `InvalidQuery` for any other path, whether it
+    exists or not, so that nothing is learnt of the rest of the disk.
+    """
+    roots = [root.path for root in library.status().roots] + ([str(more)] if more else [])
+    real = [os.path.realpath(root) for root in roots]
+    for path in paths:
+        followed = os.path.realpath(path) if "\0" not in path else ""
+        if not Path(path).is_absolute() or not any(_inside(followed, root) for root in real):
+            raise InvalidQuery("only paths under the library's folders can be indexed here")
+    return tuple(os.path.normpath(path) for path in paths)
+
+
+def _inside(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
