@@ -129,6 +129,8 @@ class _Run:
         self._count(plan)
         if named and not plan.found:
             self.summary.notices.append("no sounds found in " + ", ".join(map(paths.shown, named)))
+        with engine.begin() as connection:
+            store.set_belongings(connection, [(kept, self.belongings) for kept in plan.kept])
         self._embed(engine, plan, model, model_id)
         if not self.cancel.is_set():
             self._sweep(engine, plan, before)

@@ -363,19 +363,25 @@ def without_embedding(connection: Connection, model_id: int) -> int:
 
 def describe(directory: Path, described: Sequence[tuple[int, Belongings]]) -> None:
     """Set what stored sounds, given by id, belong to; all of them or none."""
-    changes = [(sound_id, belongings.values()) for sound_id, belongings in described]
-    changes = [(sound_id, values) for sound_id, values in changes if values]
-    if not changes:
-        return
+    for _, belongings in described:
+        belongings.values()  # what JSON cannot hold is an error before the lock is waited for
     with writer_lock(directory, wait=30.0), database.translating(directory):
         engine = database.writer(directory)
         try:
             with engine.begin() as connection:
-                next_generation(connection)
-                for sound_id, values in changes:
-                    connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
+                set_belongings(connection, described)
         finally:
             engine.dispose()
+
+
+def set_belongings(connection: Connection, described: Sequence[tuple[int, Belongings]]) -> None:
+    """Set what sounds, given by id, belong to."""
+    changes = [(sound_id, belongings.values()) for sound_id, belongings in described]
+    changes = [(sound_id, values) for sound_id, values in changes if values]
+    if changes:
+        next_generation(connection)
+    for sound_id, values in changes:
+        connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
 
 
 def forget_empty_roots(connection: Connection) -> None:

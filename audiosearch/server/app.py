@@ -21,7 +21,7 @@ from audiosearch.server import health, job_routes, search, sounds, uploads
 from audiosearch.server.guard import COOKIE, Guard
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.metrics import Metrics
-from audiosearch.server.problems import handle_problems
+from audiosearch.server.problems import DOCUMENTED, handle_problems
 from audiosearch.server.renderings import Renderings
 from audiosearch.server.settings import Settings
 
@@ -62,6 +62,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
         description="Find sounds by describing what you hear. Errors are problem documents "
         "(RFC 9457) with a stable `code`.",
         lifespan=lifespan,
+        responses=DOCUMENTED,
         docs_url=None,  # the usual page loads its scripts from elsewhere
         redoc_url=None,
     )
@@ -75,9 +76,10 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             answer.set_cookie(COOKIE, secret, max_age=_MONTH, httponly=True, samesite="strict")
         return answer
 
-    handle_problems(app)
-    for part in (health, search, uploads, sounds, job_routes):
-        app.include_router(part.router)
+    routers = [part.router for part in (health, search, uploads, sounds, job_routes)]
+    handle_problems(app, [*app.routes, *(route for router in routers for route in router.routes)])
+    for router in routers:
+        app.include_router(router)
     page = Path(str(files("audiosearch.server") / "page"))
     app.mount("/", StaticFiles(directory=page, html=True), name="page")
     return Guard(app, settings, KeyRing(directory), metrics)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from audiosearch.errors import InvalidQuery
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
@@ -38,9 +38,11 @@ class Wanted(BaseModel):
     paths: Annotated[list[str], Field(max_length=10_000)] = []
     external_id: Annotated[str | None, Field(max_length=1000)] = None
     metadata: dict[str, Any] | None = None
-    retry: Annotated[bool, Field(description="Try failed files again.")] = False
-    rehash: Annotated[bool, Field(description="Compare contents, whatever size and time.")] = False
-    prune: Annotated[bool, Field(description="Even if most of the library would go.")] = False
+    retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
+    rehash: Annotated[
+        StrictBool, Field(description="Compare contents, whatever size and time.")
+    ] = False
+    prune: Annotated[StrictBool, Field(description="Even if most of the library would go.")] = False
 
 
 @dataclass(frozen=True)

@@ -239,10 +239,18 @@ def inside_roots(library: Library, paths: list[str], more: Path | None) -> tuple
     roots = [root.path for root in library.status().roots] + ([str(more)] if more else [])
     real = [os.path.realpath(root) for root in roots]
     for path in paths:
-        followed = os.path.realpath(path) if "\0" not in path else ""
+        followed = _followed(path)
         if not Path(path).is_absolute() or not any(_inside(followed, root) for root in real):
             raise InvalidQuery("only paths under the library's folders can be indexed here")
     return tuple(os.path.normpath(path) for path in paths)
+
+
+def _followed(path: str) -> str:
+    """Where a path leads; nowhere for what is no path."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # NUL, or text that no file system holds
+        return ""
 
 
 def _inside(path: str, root: str) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from audiosearch import errors
 
@@ -35,6 +37,35 @@ _OF_STATUS = {
 BUSY_SECONDS = 2
 
 
+# What OpenAPI says of every answer that is not a success.
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem document (RFC 9457); `code` is stable.",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "status", "code", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "code": {"type": "string"},
+                        "detail": {"type": "string"},
+                        "errors": {"type": "array", "items": {"type": "object"}},
+                    },
+                },
+                "example": {
+                    "type": "about:blank",
+                    "status": 404,
+                    "code": "sound-not-found",
+                    "detail": "there is no sound with id 7",
+                },
+            }
+        },
+    }
+}
+
+
 class Problem(Exception):
     """An error of the service's own, which `Library` does not know."""
 
@@ -54,8 +85,17 @@ def problem(
     return Response(json.dumps(document), status, headers, "application/problem+json")
 
 
-def handle_problems(app: FastAPI) -> None:
-    """Answer every error of the application with a problem document."""
+def _methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
+    """Those that some route takes at the request's path."""
+    found: set[str] = set()
+    for route in routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return found
+
+
+def handle_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every error of the application, which has these routes, with a problem document."""
 
     @app.exception_handler(errors.AudioSearchError)
     def _ours(request: Request, error: errors.AudioSearchError) -> Response:
@@ -74,5 +114,11 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
-        code = _OF_STATUS.get(error.status_code, "http-error")
-        return problem(error.status_code, code, str(error.detail))
+        status, detail, methods = error.status_code, str(error.detail), _methods(request, routes)
+        if status == 404 and methods:  # the page's files are looked for wherever no route answers
+            status, detail = 405, "Method Not Allowed"
+        answer = problem(status, _OF_STATUS.get(status, "http-error"), detail)
+        answer.headers.update(error.headers or {})
+        if status == 405:  # several routes may share a path
+            answer.headers["Allow"] = ", ".join(sorted(methods))
+        return answer

@@ -16,21 +16,20 @@ from audiosearch.query import Term
 from audiosearch.results import Facets, Hit
 from audiosearch.server.answers import TheLibrary, as_json
 from audiosearch.server.problems import Problem
+from audiosearch.server.types import (
+    MOST_QUERIES,
+    MOST_RESULTS,
+    MOST_TERMS,
+    Coordinate,
+    Finite,
+    Id,
+    Number,
+    Text,
+    Word,
+)
 from audiosearch.server.uploads import uploaded_sound
 
 router = APIRouter(prefix="/v1", tags=["search"])
-
-MOST_RESULTS = 1_000
-MOST_TERMS = 100
-MOST_QUERIES = 100
-MOST_CHARACTERS = 10_000
-
-Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-# SQLite's largest row id.
-LARGEST_ID = 2**63 - 1
-Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
-Number = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 
 class Filters(BaseModel):
@@ -40,14 +39,14 @@ class Filters(BaseModel):
 
     min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
     max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
-    path: Annotated[list[Text], Field(examples=[["*/doors/*"]], max_length=100)] = []
-    format: Annotated[list[Text], Field(examples=[["wav", "flac"]], max_length=100)] = []
-    channels: Annotated[list[Number], Field(max_length=100)] = []
-    rate: Annotated[list[Number], Field(description="Hz.", max_length=100)] = []
-    root: Annotated[list[Text], Field(max_length=100)] = []
-    since: Annotated[Text | None, Field(examples=["2026-01-31", "7d"])] = None
-    tag: Annotated[list[Text], Field(examples=[["rights=cleared"]], max_length=100)] = []
-    external_id: Annotated[list[Text], Field(max_length=1000)] = []
+    path: Annotated[list[Word], Field(examples=[["*/doors/*"]], max_length=50)] = []
+    format: Annotated[list[Word], Field(examples=[["wav", "flac"]], max_length=50)] = []
+    channels: Annotated[list[Number], Field(max_length=50)] = []
+    rate: Annotated[list[Number], Field(description="Hz.", max_length=50)] = []
+    root: Annotated[list[Word], Field(max_length=50)] = []
+    since: Annotated[Word | None, Field(examples=["2026-01-31", "7d"])] = None
+    tag: Annotated[list[Word], Field(examples=[["rights=cleared"]], max_length=50)] = []
+    external_id: Annotated[list[Word], Field(max_length=50)] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""
@@ -58,6 +57,8 @@ class Filters(BaseModel):
 
 class Where(Filters):
     """Filters in a body, where fields of the metadata can be compared exactly too."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     metadata: Annotated[
         dict[str, str | int | Finite | bool], Field(examples=[{"project": "Harbour"}])
@@ -90,14 +91,14 @@ class OneTerm(BaseModel):
     """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
     `/v1/embed`, and how much it counts; below zero it pushes away."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: Text | None = None
     id: Id | None = None
-    vector: Annotated[list[Finite] | None, Field(max_length=4096)] = None
+    vector: Annotated[list[Coordinate] | None, Field(max_length=4096)] = None
     weight: Finite = 1.0
     start: Annotated[Finite, Field(ge=0, le=1e9)] = 0.0
-    end: Annotated[Finite | None, Field(le=1e9)] = None
+    end: Annotated[Finite | None, Field(gt=0, le=1e9)] = None
 
     def term(self) -> Term:
         """As the library knows it."""
@@ -122,7 +123,7 @@ _EXAMPLE: Any = {
 class Mixture(_Shown):
     """The body of a `POST`."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": _EXAMPLE})
 
     terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
     where: Where = Where()

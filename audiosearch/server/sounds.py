@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
@@ -18,22 +18,16 @@ from audiosearch.results import Classification
 from audiosearch.server.answers import TheLibrary, as_json
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search import (
-    LARGEST_ID,
-    AskedBySound,
-    Filters,
-    Id,
-    Page,
-    Text,
-    page_of,
-)
+from audiosearch.server.search import AskedBySound, Filters, Page, page_of
+from audiosearch.server.types import LARGEST_ID, Id, Text, Word
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
 SoundId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-MOST_DESCRIBED = 10_000
+MOST_DESCRIBED = 1_000
 MOST_COLUMNS = 65_536
 
+Until = Annotated[float | None, Query(gt=0, le=1e9, allow_inf_nan=False)]
 Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
 
 
@@ -112,9 +106,9 @@ class ToClassify(BaseModel):
     )
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
-    labels: Annotated[list[Text], Field(min_length=1, max_length=1_000)]
+    labels: Annotated[list[Word], Field(min_length=1, max_length=100)]
     template: Text | None = None
-    multi: bool = False
+    multi: StrictBool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
     return as_json(SoundList(tuple(found), found[-1].id if len(found) == walk.k else None))
 
 
-@router.post("/sounds/describe", response_model=Described, summary="Set ids and metadata of many.")
+@router.post("/descriptions", response_model=Described, summary="Set ids and metadata of many.")
 def describe_many(library: TheLibrary, many: Many) -> Response:
     known, unknown = [], []
     for about in many.sounds:
@@ -186,7 +180,7 @@ def audio(
         Literal["original", "wav", "opus"], Query(alias="as", description="wav and opus are made.")
     ] = "original",
     start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
-    end: Annotated[Seconds | None, Query(description="Of wav and opus.")] = None,
+    end: Until = None,
 ) -> Response:
     path = library.sound(sound_id).path
     if not os.path.isfile(path):  # noqa: PTH113
@@ -210,7 +204,7 @@ def peaks(
     sound_id: SoundId,
     columns: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="At most so many.")] = 512,
     start: Seconds = 0.0,
-    end: Seconds | None = None,
+    end: Until = None,
 ) -> Response:
     from audiosearch.audio.peaks import at_most, between
 

@@ -18,6 +18,7 @@ from audiosearch.server.answers import TheJobs, TheLibrary, as_json
 from audiosearch.server.jobs import Job
 from audiosearch.server.problems import Problem
 from audiosearch.server.settings import Settings
+from audiosearch.server.types import Word
 
 router = APIRouter(prefix="/v1", tags=["uploads"])
 
@@ -135,7 +136,7 @@ async def embed_audio(request: Request) -> dict[str, Any]:
 async def classify_audio(
     request: Request,
     library: TheLibrary,
-    label: Annotated[list[str], Query(min_length=1, max_length=1000, examples=[["dog", "rain"]])],
+    label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
     template: str | None = None,
     multi: bool = False,
 ) -> Response:

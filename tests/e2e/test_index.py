@@ -34,6 +34,17 @@ def test_nothing_to_do(shell: Shell, folder: Path) -> None:
     assert (shell.library / "library.db").read_bytes() == before
 
 
+def test_what_an_unchanged_file_belongs_to(shell: Shell, folder: Path) -> None:
+    with Library.open(shell.library) as library:
+        summary = library.add(folder / "a.wav", external_id="asset-7", metadata={"take": 1})
+        assert summary.unchanged == 1
+        assert library.sound(folder / "a.wav").external_id == "asset-7"
+        assert library.sound(folder / "a.wav").metadata == {"take": 1}
+        assert library.sound(folder / "b.wav").external_id is None
+        library.add(folder / "a.wav")
+        assert library.sound(folder / "a.wav").metadata == {"take": 1}
+
+
 def test_same_file_same_bits(shell: Shell, folder: Path) -> None:
     once = shell("query", "noise", "--json").out
     shutil.rmtree(shell.library)

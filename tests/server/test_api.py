@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,22 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from audiosearch import Library
-from audiosearch.server import make_app
 from tests.e2e.conftest import COMMAND, SAMPLES
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("served") / "library"
-    with Library.open(where, create=True) as library:
-        library.add(SAMPLES)
-    return where
-
-
-@pytest.fixture(scope="module")
-def client(directory: Path) -> Iterator[TestClient]:
-    with TestClient(make_app(directory), base_url="http://localhost") as opened:
-        yield opened
 
 
 def test_search_is_that_of_the_library(client: TestClient, directory: Path) -> None:

@@ -1,0 +1,220 @@
+"""Index runs over HTTP: started, watched, cancelled, resumed; ids and metadata."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from audiosearch import Library
+from audiosearch.server import Settings, make_app
+from tests.e2e.conftest import SAMPLES
+
+DOGS = SAMPLES / "animals" / "dogs.mp3"
+EWE = SAMPLES / "animals" / "ewe.mp3"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "söunds 'n' more"
+    made.mkdir()
+    shutil.copy(DOGS, made)
+    return made
+
+
+@pytest.fixture
+def where(tmp_path: Path, folder: Path) -> Path:
+    with Library.open(tmp_path / "library", create=True) as library:
+        library.add(folder)
+    return tmp_path / "library"
+
+
+def opened(where: Path, **settings: Any) -> TestClient:
+    return TestClient(make_app(where, Settings(**settings)), base_url="http://localhost")
+
+
+def until(client: TestClient, job: dict[str, Any], *states: str) -> dict[str, Any]:
+    """Poll, as a client would."""
+    for _ in range(600):
+        job = client.get(f"/v1/jobs/{job['id']}").json()
+        if job["state"] in states:
+            return job
+        time.sleep(0.05)
+    raise AssertionError(job)
+
+
+def test_a_path_is_indexed(where: Path, folder: Path) -> None:
+    shutil.copy(EWE, folder)
+    with opened(where) as client:
+        wanted = {"paths": [str(folder / "ewe.mp3")], "external_id": "A-7", "metadata": {"b": 1}}
+        answer = client.post("/v1/jobs", json=wanted)
+        assert answer.status_code == 202
+        assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
+        job = until(client, answer.json(), "done")
+        assert job["summary"]["added"] == 1
+        assert job["progress"]["done"] == 1
+        found = client.get("/v1/sounds", params={"external_id": "A-7"}).json()["sounds"]
+        assert [(s["path"], s["metadata"]) for s in found] == [(wanted["paths"][0], {"b": 1})]
+        hits = client.get("/v1/search", params={"q": "sheep", "external_id": "A-7"}).json()["hits"]
+        assert hits[0]["external_id"] == "A-7"
+        assert client.get("/v1/jobs").json()["jobs"] == [job]
+
+
+def test_everything_again(where: Path, folder: Path) -> None:
+    (folder / "dogs.mp3").unlink()
+    shutil.copy(EWE, folder)
+    with opened(where) as client:
+        job = until(client, client.post("/v1/jobs", json={}).json(), "done")
+        assert (job["summary"]["added"], job["summary"]["gone"]) in {(1, 0), (1, 1)}
+        assert until(client, client.post("/v1/jobs", json={"prune": True}).json(), "done")
+        assert client.get("/v1/status").json()["sounds"] == 1
+
+
+def test_events(where: Path, folder: Path) -> None:
+    shutil.copy(EWE, folder)
+    with opened(where) as client:
+        job = client.post("/v1/jobs", json={}).json()
+        with client.stream("GET", f"/v1/jobs/{job['id']}/events") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            lines = [line for line in stream.iter_lines() if line.startswith("data: ")]
+        last = json.loads(lines[-1].removeprefix("data: "))
+        assert last["state"] == "done"
+        assert last["summary"]["added"] == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "relative.wav",
+        "{folder}/../x.wav",
+        "{folder}x",
+        "{link}",
+        "/\0",
+        "\udce9",
+        "/\ud800",
+    ],
+)
+def test_nothing_outside_the_folders(where: Path, folder: Path, path: str) -> None:
+    link = folder / "link.mp3"
+    link.symlink_to(EWE)
+    named = path.format(folder=folder, link=link)
+    with opened(where) as client:
+        body = json.dumps({"paths": [named]})
+        answer = client.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+        assert client.get("/v1/jobs").json()["jobs"] == []
+
+
+def test_a_cancelled_job_stays_so(where: Path, folder: Path) -> None:
+    from indexer.lock import writer_lock
+
+    with opened(where) as client:
+        with writer_lock(where):  # nothing can be written: the first waits, the second too
+            first = client.post("/v1/jobs", json={}).json()
+            second = client.post("/v1/jobs", json={}).json()
+            until(client, first, "running")
+            busy = client.delete("/v1/sounds/1")
+            assert busy.status_code == 503
+            assert busy.json()["code"] == "library-busy"
+            assert client.delete(f"/v1/jobs/{second['id']}").json()["state"] == "cancelled"
+            client.delete(f"/v1/jobs/{first['id']}")
+            assert until(client, first, "cancelled")["finished"]
+        assert client.delete(f"/v1/jobs/{first['id']}").json()["code"] == "job-over"
+        assert client.get("/v1/jobs/0").json()["code"] == "job-not-found"
+        assert client.get("/v1/jobs/0/events").json()["code"] == "job-not-found"
+        assert client.delete("/v1/sounds/1").status_code == 204
+
+
+def test_jobs_outlive_the_server(where: Path, folder: Path) -> None:
+    from indexer.lock import writer_lock
+
+    shutil.copy(EWE, folder)
+    with writer_lock(where), opened(where) as client:
+        running = client.post("/v1/jobs", json={}).json()
+        queued = client.post("/v1/jobs", json={"metadata": {"late": True}}).json()
+        until(client, running, "running")
+    (where / "jobs" / "broken.json").write_text("{")
+    with opened(where) as client:
+        assert until(client, running, "done")["summary"]["added"] == 1
+        assert until(client, queued, "done")
+        assert {s["metadata"]["late"] for s in client.get("/v1/sounds").json()["sounds"]} == {True}
+
+
+def test_uploads_are_kept_and_indexed(where: Path, tmp_path: Path) -> None:
+    managed = tmp_path / "managed"
+    with opened(where, uploads=managed) as client:
+        params = {"name": "Schäfchen 1.mp3", "external_id": "S", "metadata": '{"take": 3}'}
+        answer = client.post("/v1/uploads", content=EWE.read_bytes(), params=params)
+        assert answer.status_code == 202
+        assert until(client, answer.json(), "done")["summary"]["added"] == 1
+        assert (managed / params["name"]).read_bytes() == EWE.read_bytes()
+        (hit,) = client.get("/v1/search", params={"q": "sheep", "tag": "take=3"}).json()["hits"]
+        assert hit["external_id"] == "S"
+        again = client.post("/v1/uploads", content=b"x", params=params)
+        assert again.status_code == 409
+        assert (managed / params["name"]).read_bytes() == EWE.read_bytes()
+        params["replace"] = "true"
+        other = client.post("/v1/uploads", content=DOGS.read_bytes(), params=params)
+        assert until(client, other.json(), "done")["summary"]["updated"] == 1
+        broken = client.post("/v1/uploads", content=b"no sound", params={"name": "x.wav"})
+        (failure,) = until(client, broken.json(), "done")["summary"]["failures"]
+        assert failure["kind"] == "undecodable"
+        assert sorted(p.name for p in managed.iterdir()) == ["Schäfchen 1.mp3", "x.wav"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../x.wav", "a/b.wav", ".hidden", "a\0b", "C:x", "x" * 201, "a\n"]
+)
+def test_names_of_uploads(where: Path, tmp_path: Path, name: str) -> None:
+    with opened(where, uploads=tmp_path / "managed") as client:
+        answer = client.post("/v1/uploads", content=b"x", params={"name": name})
+        assert answer.status_code == 422
+        wrong = client.post("/v1/uploads", content=b"x", params={"name": "a", "metadata": "[1]"})
+        assert wrong.status_code == 422
+    assert not list(tmp_path.rglob("x.wav"))
+
+
+def test_no_uploads_unless_asked_for(where: Path) -> None:
+    with opened(where) as client:
+        answer = client.post("/v1/uploads", content=b"x", params={"name": "a.wav"})
+        assert answer.status_code == 403
+        assert answer.json()["code"] == "uploads-off"
+
+
+def test_a_catalogue_is_filled_in(where: Path, folder: Path) -> None:
+    with opened(where) as client:
+        sounds = [
+            {"path": str(folder / "dogs.mp3"), "external_id": "A-1", "metadata": {"rights": "all"}},
+            {"path": "/nowhere.wav", "external_id": "A-2"},
+            {"id": 999, "external_id": "A-3"},
+        ]
+        answer = client.post("/v1/descriptions", json={"sounds": sounds}).json()
+        assert answer == {"described": 1, "unknown": ["/nowhere.wav", 999]}
+        (found,) = client.get("/v1/sounds", params={"tag": "rights=all"}).json()["sounds"]
+        assert found["external_id"] == "A-1"
+        both = client.post("/v1/descriptions", json={"sounds": [{"id": 1, "path": "x"}]})
+        assert both.status_code == 422
+        odd = '{"metadata": {"x": "\\ud800"}}'
+        answer = client.patch(
+            f"/v1/sounds/{found['id']}", content=odd, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code == 422
+
+
+def test_a_root_that_vanished(where: Path, folder: Path) -> None:
+    shutil.rmtree(folder)
+    with opened(where) as client:
+        (hit,) = client.get("/v1/search", params={"q": "dog"}).json()["hits"]
+        for part in ("audio", "audio?as=wav"):
+            answer = client.get(f"/v1/sounds/{hit['id']}/{part}")
+            assert answer.status_code == 404
+        assert client.get(f"/v1/sounds/{hit['id']}/peaks").status_code == 422
+        job = until(client, client.post("/v1/jobs", json={}).json(), "done")
+        assert job["summary"]["removed"] == 0
+        assert client.get("/v1/status").json()["sounds"] == 1

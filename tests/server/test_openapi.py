@@ -1,0 +1,58 @@
+"""The service keeps to its own description: cases that schemathesis makes from `/openapi.json`."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import COMMAND
+
+SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
+
+
+@pytest.fixture
+def address(directory: Path, tmp_path: Path) -> Iterator[str]:
+    """A server that takes uploads, over a copy of the library, for it will be changed."""
+    copy = tmp_path / "library"
+    shutil.copytree(directory, copy)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [COMMAND, "serve", "-L", copy, "--port", str(port), "--uploads", tmp_path / "new"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as server:
+        try:
+            for _ in range(200):
+                try:
+                    httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=30)
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.mark.skipif(SCHEMATHESIS is None, reason="schemathesis is not installed")
+def test_what_is_described_is_done(address: str, tmp_path: Path) -> None:
+    """No 500, no answer of an undocumented kind, nothing accepted that the description forbids.
+
+    Not checked: that all which the description allows is accepted, since a text must also hold
+    words, a filter a date, and a body a sound; and the stream of events, which ends with its job.
+    """
+    assert SCHEMATHESIS
+    command = [SCHEMATHESIS, "run", f"{address}/openapi.json", "--phases", "examples,coverage"]
+    command += ["--exclude-checks", "positive_data_acceptance", "--exclude-path-regex", "events$"]
+    command += ["--seed", "7", "--request-timeout", "60", "--no-color"]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=400
+    )
+    assert ran.returncode == 0, ran.stdout[-8_000:]
+    assert int(ran.stdout.partition("Test cases:")[2].split()[0]) > 300
