@@ -157,5 +157,5 @@ def translating(directory: Path) -> Iterator[None]:
     """Turns SQLite's errors inside the block into ours."""
     try:
         yield
-    except DatabaseError as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         raise library_error(error, directory / DATABASE) from error

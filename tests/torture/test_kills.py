@@ -67,7 +67,7 @@ def test_full_disk(tmp_path: Path, small_disk: Path) -> None:
     assert kept < len(kills.says(library))
 
 
-@pytest.mark.parametrize("writes", [0, 3, 9, 25, 60])
+@pytest.mark.parametrize("writes", [0, 3, 9, 25, 60, 185])
 def test_disk_that_fails(tmp_path: Path, writes: int) -> None:
     shim = disk.make_shim(tmp_path)
     if shim is None:
