@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 @options.as_json
 @options.paths
 @options.null
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Ask a running `audiosearch serve`; its key, if it wants one, is $AUDIOSEARCH_KEY.",
+)
 @click.option("--play", "play_best", is_flag=True, help="Play the best hit, from where it matches.")
 def query(
     text: str | None,
@@ -56,6 +61,7 @@ def query(
     as_json: bool,
     paths: bool,
     null: bool,
+    server: str | None,
     play_best: bool,
     **filters: Any,
 ) -> None:
@@ -65,7 +71,6 @@ def query(
     something use --not, since models do not understand the word "no". Scores are cosines, not
     probabilities; pct is the part of the library that scores lower.
     """
-    from audiosearch.library import Library
     from audiosearch.query import Term
 
     terms = [] if text is None else [Term(text=text)]
@@ -76,17 +81,26 @@ def query(
     if not terms:
         raise click.UsageError("say what to look for: a text, --like FILE, or both")
     where = options.given(filters)
-    with Library.open(library) as opened:
-        found = opened.search(
-            terms,
-            k,
-            where=where,
-            template=template,
-            moments=moments,
-            group=not (as_json or paths or null),
-        )
+    grouped = not (as_json or paths or null)
+    how: dict[str, Any] = {
+        "where": where,
+        "template": template,
+        "moments": moments,
+        "group": not (as_json or paths or null),
+    }
+    if server is not None:
+        from audiosearch import client
+
+        found = client.search(server, terms, k, **how)
         if not found:
-            nothing_found(opened.status().sounds, bool(where))
+            click.echo("no sound passes, or the library holds none", err=True)
+    else:
+        from audiosearch.library import Library
+
+        with Library.open(library) as opened:
+            found = opened.search(terms, k, **how)
+            if not found:
+                nothing_found(opened.status().sounds, bool(where))
     render.hits(found, as_json=as_json, paths=paths, null=null)
     if play_best and found:
         play.play(found[0].path, found[0].start, found[0].end)

@@ -160,11 +160,23 @@ def test_the_command(directory: Path) -> None:
             except httpx.TransportError:
                 time.sleep(0.05)
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ready"}
+        asked = [COMMAND, "query", "dog barking", "--not", "rain", "--format", "mp3", "--json"]
+        asked += ["--like", SAMPLES / "animals" / "dogs.mp3"]
+        here, there = (
+            subprocess.run([*asked, *where], capture_output=True, text=True, check=True).stdout
+            for where in (("-L", directory), ("--server", f"http://127.0.0.1:{port}/"))
+        )
+        assert here == there != ""
         taken = subprocess.run(command, capture_output=True, text=True, check=False)
         assert taken.returncode == 1
         assert "choose another with --port" in taken.stderr.splitlines()[-1]
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (0, -signal.SIGTERM)
+    gone = subprocess.run(
+        [*asked, "--server", f"http://127.0.0.1:{port}"], capture_output=True, check=False
+    )
+    assert gone.returncode == 1
+    assert b"does not answer" in gone.stderr
     elsewhere = subprocess.run(
         [*command, "--host", "0.0.0.0"], capture_output=True, text=True, check=False
     )
