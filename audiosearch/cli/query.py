@@ -81,7 +81,6 @@ def query(
     if not terms:
         raise click.UsageError("say what to look for: a text, --like FILE, or both")
     where = options.given(filters)
-    grouped = not (as_json or paths or null)
     how: dict[str, Any] = {
         "where": where,
         "template": template,
