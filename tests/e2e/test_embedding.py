@@ -1,0 +1,99 @@
+"""docs/embedding.md, followed literally."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+
+PAGE = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
+
+
+def block(name: str) -> str:
+    """The code block that follows a comment of that name."""
+    (found,) = re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", PAGE, re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def port(shell: Shell) -> Iterator[int]:
+    """The server of the page's first block, on a port that is free."""
+    (shell.home / "sample_library").symlink_to(SAMPLES)
+    shell.environment["PATH"] = f"{COMMAND.parent}:{shell.environment['PATH']}"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+    install, index, serve = block("start").replace("8321", str(free)).splitlines()
+    assert install == "pip install 'audiosearch[serve]'"
+    subprocess.run(index, shell=True, cwd=shell.home, env=shell.environment, check=True)
+    with subprocess.Popen(
+        ["sh", "-c", f"exec {serve}"],
+        cwd=shell.home,
+        env=shell.environment,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        for _ in range(200):
+            try:
+                httpx.get(f"http://127.0.0.1:{free}/readyz", timeout=30)
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield free
+        server.terminate()
+
+
+def run(shell: Shell, command: list[str], code: str, port: int) -> list[str]:
+    done = subprocess.run(
+        command,
+        input=code.replace("8321", str(port)),
+        cwd=shell.home,
+        env=shell.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_python_and_backfill(shell: Shell, port: int) -> None:
+    state, first, *_ = lines = run(shell, [sys.executable, "-"], block("python"), port)
+    assert state == "done []"
+    assert first.startswith("asset-1 ")
+    assert lines[2] == "audio/ogg True"
+    with (shell.home / "catalogue.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "external_id", "metadata"])
+        rows.writerow([shell.home / "sample_library/fire/campfire.ogg", "A-1", '{"rights": "all"}'])
+        rows.writerow(["/nowhere.wav", "A-2", ""])
+    (said,) = run(shell, [sys.executable, "-"], block("backfill"), port)
+    assert said == "1 described; not in the library: ['/nowhere.wav']"
+    address = f"http://127.0.0.1:{port}/v1/sounds"
+    (found,) = httpx.get(address, params={"external_id": "A-1"}).json()["sounds"]
+    assert found["metadata"] == {"rights": "all"}
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+def test_javascript(shell: Shell, port: int) -> None:
+    found = run(shell, ["node", "--input-type=module", "-"], block("javascript"), port)
+    assert found == ["campfire.ogg 3", "true 11", "true"]
+
+
+def test_keys(shell: Shell, port: int) -> None:
+    for line in block("keys").splitlines():
+        done = subprocess.run(
+            line, shell=True, cwd=shell.home, env=shell.environment, capture_output=True, check=True
+        )
+    scopes = [line.split()[0] for line in done.stdout.decode().splitlines()]
+    assert scopes == ["write", "read"]  # by name
