@@ -30,6 +30,10 @@ SAMPLE_SOUNDS = 1_000
 SAMPLE_WINDOWS = 8
 
 
+# A product of so few rows stays on one thread. Those of BLAS go on spinning when they are done, on
+# cores that other searches need: without it, two threads search 1.1 times as fast as one, not 1.9.
+_BLOCK = 64
+
 # Sums of 512 products in float32 differ from those in float64 by less.
 _TIE = 1e-6
 
@@ -131,16 +135,26 @@ class Sample:
         _, self._sound = np.unique(
             np.array([row[0] for row in rows], dtype=np.int64), return_inverse=True
         )
-        self._vectors = from_blobs((row[1] for row in rows), dimension)
+        vectors = from_blobs((row[1] for row in rows), dimension)
+        self._count = len(vectors)
+        blocks = -(-self._count // _BLOCK)
+        # (blocks, _BLOCK, d), filled up with zeros.
+        self._blocks = np.zeros((blocks, _BLOCK, dimension), dtype=np.float32)
+        self._blocks.reshape(-1, dimension)[: self._count] = vectors
+
+    def _scores(self, query: np.ndarray) -> np.ndarray:
+        """(n,) cosines of the sample's windows."""
+        found: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
+        return found
 
     def percentiles(self, query: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """For each score, the part (0..100) of the sample's sounds whose best window scores lower;
         ties count half.
         """
-        if not len(self._vectors):
+        if not self._count:
             return np.zeros(len(scores))
         best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
-        np.maximum.at(best, self._sound, self._vectors @ query)
+        np.maximum.at(best, self._sound, self._scores(query))
         best.sort()
         below = np.searchsorted(best, scores - _TIE, side="left")
         upto = np.searchsorted(best, scores + _TIE, side="right")
@@ -148,9 +162,9 @@ class Sample:
 
     def median(self, query: np.ndarray) -> float:
         """What the window in the middle of the sample scores."""
-        if not len(self._vectors):
+        if not self._count:
             return 0.0
-        return float(np.median(self._vectors @ query))
+        return float(np.median(self._scores(query)))
 
 
 def leading(moments: Iterable[Moment], k: int) -> list[Moment]:

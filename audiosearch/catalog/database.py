@@ -57,7 +57,9 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
             raise sqlite3.DatabaseError("its schema is damaged") from error
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, max_overflow=-1)
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=8, max_overflow=-1
+    )
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ def ids_parameter(values: Iterable[int]) -> tuple[str, dict[str, str]]:
     return "(SELECT value FROM json_each(:ids))", {"ids": json.dumps([int(v) for v in values])}
 
 
+@cache
 def _sound_columns() -> Select[Any]:
     return select(
         sounds,

@@ -67,6 +67,32 @@ class Model:
         return vectors
 
     def _text_vector(self, tokenizer: tokenizers.Tokenizer, tower: Tower, text: str) -> np.ndarray:
+        encoding = self._tokens(tokenizer, text)
+        inputs = {
+            "input_ids": np.array([encoding.ids], dtype=np.int64),
+            "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),
+        }
+        return self._finite(tower.run(inputs, self.dimension)[0])
+
+    def embed_text_together(self, texts: Sequence[str]) -> np.ndarray:
+        """The same as `embed_text` in one run of the tower, padded to the longest: faster for
+        several, equal within 1e-6, not to the bit.
+        """
+        if len(texts) == 1:
+            return self.embed_text(texts)
+        tokenizer, tower = self._text_tower()
+        encodings = [self._tokens(tokenizer, text) for text in texts]
+        longest = max(len(encoding.ids) for encoding in encodings)
+        # Which token fills up is all the same: it is masked, and comes after those that are not.
+        ids = np.zeros((len(texts), longest), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for i, encoding in enumerate(encodings):
+            ids[i, : len(encoding.ids)] = encoding.ids
+            mask[i, : len(encoding.ids)] = encoding.attention_mask
+        found = tower.run({"input_ids": ids, "attention_mask": mask}, self.dimension)
+        return np.stack([self._finite(vector) for vector in found])
+
+    def _tokens(self, tokenizer: tokenizers.Tokenizer, text: str) -> tokenizers.Encoding:
         # Lone surrogates (bytes of a command line that are no UTF-8) are no text.
         encoding = tokenizer.encode(text.encode("utf-8", "replace").decode())
         if encoding.overflowing:
@@ -76,11 +102,10 @@ class Model:
                 self.bundle.name,
                 " ".join(text[:40].split()),
             )
-        inputs = {
-            "input_ids": np.array([encoding.ids], dtype=np.int64),
-            "attention_mask": np.array([encoding.attention_mask], dtype=np.int64),
-        }
-        vector = _unit(tower.run(inputs, self.dimension))
+        return encoding
+
+    def _finite(self, raw: np.ndarray) -> np.ndarray:
+        vector = _unit(raw)
         if not np.isfinite(vector).all():
             raise broken(self.bundle.directory / TEXT, "it gives no finite vector of a text")
         return vector
@@ -94,7 +119,7 @@ class Model:
         vectors = np.empty((len(features), self.dimension), dtype=np.float32)
         for vector, picture in zip(vectors, features, strict=True):
             inputs = {"input_features": picture[None, None]}
-            vector[:] = _unit(tower.run(inputs, self.dimension))
+            vector[:] = _unit(tower.run(inputs, self.dimension)[0])
         return vectors
 
     def embed_audio(self, windows: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
 
 
 class Tower:
-    """A graph that makes one vector (1, d) of one item; may be run by several threads at once."""
+    """A graph that makes vectors (n, d) of n items; may be run by several threads at once."""
 
     def __init__(
         self, path: Path, inputs: Sequence[str], threads: int, providers: Sequence[str]
@@ -52,18 +52,19 @@ class Tower:
             raise broken(path, f"its inputs are {found}, not {list(inputs)}")
 
     def run(self, inputs: Mapping[str, np.ndarray], dimension: int) -> np.ndarray:
-        """(d,) float32: the vector of one item."""
+        """(n, d) float32: the vectors of n items."""
         try:
             outputs = self._session.run(None, dict(inputs))
         except _runtime_errors() as error:
             raise broken(self._path, error) from error
-        vector = np.asarray(outputs[0])
-        if vector.shape != (1, dimension) or vector.dtype != np.float32:
+        count = len(next(iter(inputs.values())))
+        vectors = np.asarray(outputs[0])
+        if vectors.shape != (count, dimension) or vectors.dtype != np.float32:
             raise broken(
-                self._path, f"it gives {vector.dtype} {vector.shape}, not float32 (1, {dimension})"
+                self._path,
+                f"it gives {vectors.dtype} {vectors.shape}, not float32 {(count, dimension)}",
             )
-        found: np.ndarray = vector[0]
-        return found
+        return vectors
 
 
 def open_tokenizer(path: Path, max_tokens: int) -> tokenizers.Tokenizer:

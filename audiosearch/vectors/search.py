@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 # selector; an inverted index would also miss some of them.
 _EXACT_UPTO = {"flat": 1_000, "ivf": 20_000}
 
-# Candidates per result wanted: float16 storage reorders only near ties, int8 a little more.
-_OVERFETCH = {"flat": 2, "ivf": 8}
+# Candidates beyond the results wanted, and for each of them: a flat index holds what the database
+# does, and rounding reorders only ties; int8 a little more.
+_OVERFETCH = {"flat": (16, 1), "ivf": (0, 8)}
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ class WindowSearch:
                 allowed = np.setdiff1d(allowed, excluded, assume_unique=True)
             if len(allowed) <= _EXACT_UPTO[self.base.kind]:
                 return self._exactly(connection, query, k, allowed)
+        more, each = _OVERFETCH[self.base.kind]
         candidates = [
-            self._in_base(query, k * _OVERFETCH[self.base.kind], allowed, excluded),
+            self._in_base(query, more + each * k, allowed, excluded),
             self._in_tail(query, k, allowed, excluded),
         ]
         return self._exactly(connection, query, k, np.concatenate(candidates))
