@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.serving import free_port, running
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
 
@@ -31,26 +30,13 @@ def port(shell: Shell) -> Iterator[int]:
     """The server of the page's first block, on a port that is free."""
     (shell.home / "sample_library").symlink_to(SAMPLES)
     shell.environment["PATH"] = f"{COMMAND.parent}:{shell.environment['PATH']}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
-    install, index, serve = block("start").replace("8321", str(free)).splitlines()
+    port = free_port()
+    install, index, serve = block("start").replace("8321", str(port)).splitlines()
     assert install == "pip install 'audiosearch[serve]'"
     subprocess.run(index, shell=True, cwd=shell.home, env=shell.environment, check=True)
-    with subprocess.Popen(
-        ["sh", "-c", f"exec {serve}"],
-        cwd=shell.home,
-        env=shell.environment,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        for _ in range(200):
-            try:
-                httpx.get(f"http://127.0.0.1:{free}/readyz", timeout=30)
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        yield free
-        server.terminate()
+    command = ["sh", "-c", f"exec {serve}"]
+    with running(command, port, cwd=shell.home, env=shell.environment):
+        yield port
 
 
 def run(shell: Shell, command: list[str], code: str, port: int) -> list[str]:

@@ -8,13 +8,13 @@ import json
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.serving import free_port, running
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -98,20 +98,13 @@ def test_commands_that_install(user: Shell) -> None:
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_http(user: Shell) -> None:
     run(user, "audiosearch index -L demo.library sample_library")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [COMMAND, "serve", "-L", "demo.library", "--port", str(port)]
-    with subprocess.Popen(command, cwd=user.home, stderr=subprocess.DEVNULL) as server:
-        try:
-            up = f"curl -s --retry 50 --retry-connrefused --retry-delay 1 127.0.0.1:{port}/readyz"
-            assert "ready" in run(user, up)
-            (lines,) = blocks("http")
-            lines = lines.replace("\\\n", "").replace("8321", str(port)).replace("curl", "curl -sf")
-            by_text, mixed, part = lines.splitlines()
-            assert "campfire.ogg" in run(user, by_text)
-            assert len(json.loads(run(user, mixed))["hits"]) == 3
-            run(user, part)
-            assert 0 < (user.home / "part").stat().st_size <= 100_000
-        finally:
-            server.terminate()
+    with running(command, port, cwd=user.home, env=user.environment):
+        (lines,) = blocks("http")
+        lines = lines.replace("\\\n", "").replace("8321", str(port)).replace("curl", "curl -sf")
+        by_text, mixed, part = lines.splitlines()
+        assert "campfire.ogg" in run(user, by_text)
+        assert len(json.loads(run(user, mixed))["hits"]) == 3
+        run(user, part)
+        assert 0 < (user.home / "part").stat().st_size <= 100_000

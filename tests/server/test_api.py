@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from audiosearch import Library
 from tests.e2e.conftest import COMMAND, SAMPLES
+from tests.serving import free_port
 
 PAGE_FILES = Path(__file__).parents[2] / "audiosearch" / "server" / "page"
 
@@ -145,15 +145,8 @@ def test_new_sounds_appear(client: TestClient, directory: Path, tmp_path: Path) 
         library.remove(tmp_path / "new")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_the_command(directory: Path) -> None:
-    port = _free_port()
+    port = free_port()
     command = [COMMAND, "serve", "-L", directory, "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         for _ in range(200):

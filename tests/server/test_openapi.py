@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sysconfig
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import COMMAND
+from tests.serving import free_port, running
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
 
@@ -23,21 +21,10 @@ def address(directory: Path, tmp_path: Path) -> Iterator[str]:
     """A server that takes uploads, over a copy of the library, for it will be changed."""
     copy = tmp_path / "library"
     shutil.copytree(directory, copy)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [COMMAND, "serve", "-L", copy, "--port", str(port), "--uploads", tmp_path / "new"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as server:
-        try:
-            for _ in range(200):
-                try:
-                    httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=30)
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
+    with running(command, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.skipif(SCHEMATHESIS is None, reason="schemathesis is not installed")

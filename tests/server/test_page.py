@@ -9,17 +9,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES
+from tests.serving import free_port, running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,19 +28,9 @@ PAGE_FILES = Path(__file__).parents[2] / "audiosearch" / "server" / "page"
 
 @pytest.fixture(scope="module")
 def address(directory: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [COMMAND, "serve", "-L", directory, "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
-        for _ in range(200):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=30)
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
+    port = free_port()
+    with running([COMMAND, "serve", "-L", directory, "--port", str(port)], port):
         yield f"http://127.0.0.1:{port}/"
-        server.terminate()
 
 
 @pytest.fixture(scope="module")
