@@ -43,9 +43,13 @@ def long_files(folder: Path, count: int, minutes: float) -> None:
     folder.mkdir(parents=True)
     base, rng = pieces(), np.random.default_rng(0)
     for number in range(count):
-        samples = np.resize(np.roll(base, 7919 * number), round(minutes * 60 * RATE))
-        stereo = np.stack([samples, np.roll(samples, 20)], axis=1) * rng.uniform(0.3, 0.9)
-        soundfile.write(folder / f"{number}.wav", stereo, RATE, subtype="PCM_16")
+        own = np.roll(base, 7919 * number)
+        stereo = np.stack([own, np.roll(own, 20)], axis=1) * rng.uniform(0.3, 0.9)
+        left = round(minutes * 60 * RATE)
+        with soundfile.SoundFile(folder / f"{number}.wav", "w", RATE, 2, "PCM_16") as file:
+            while left:
+                file.write(stereo[:left])
+                left -= len(stereo[:left])
 
 
 def short_files(folder: Path, count: int) -> None:
