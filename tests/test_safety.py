@@ -26,6 +26,10 @@ NETWORK_ALLOWED = {
     ("hub.py", "huggingface_hub"),
     ("run.py", "socket"),  # the service listens
     ("lock.py", "socket"),  # for the host's name
+    ("client.py", "http"),  # asks the server that the user named
+    ("client.py", "urllib"),
+    ("guard.py", "http"),  # reads cookies
+    ("guard.py", "urllib"),  # takes addresses apart
     ("database.py", "urllib"),  # for quoting a path
 }
 

@@ -103,7 +103,7 @@ def compare(bundle: Bundle, whole: Path, small: Path, threads: int) -> Compariso
 
     def embed(tower: Tower) -> np.ndarray:
         rows = [tower.run({"input_features": f[None, None]}, bundle.dimension) for f in features]
-        vectors: np.ndarray = np.stack(rows).astype(np.float64)
+        vectors: np.ndarray = np.concatenate(rows).astype(np.float64)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors
 
