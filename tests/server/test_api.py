@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from audiosearch import Library
+from audiosearch.server.run import listen
 from tests.e2e.conftest import COMMAND, SAMPLES
 from tests.serving import free_port
 
@@ -143,6 +146,27 @@ def test_new_sounds_appear(client: TestClient, directory: Path, tmp_path: Path) 
         found = client.get("/v1/search", params={"q": "sheep", "root": str(tmp_path / "new")})
         assert found.json()["hits"][0]["path"] == str(tmp_path / "new" / "n\udce9w.mp3")
         library.remove(tmp_path / "new")
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY each waits 40 ms for an acknowledgement."""
+
+    async def option() -> int:
+        accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            found = writer.get_extra_info("socket")
+            accepted.set_result(found.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with listen("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(answer, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                found = await accepted
+                writer.close()
+        return found
+
+    assert asyncio.run(option()) != 0
 
 
 def test_the_command(directory: Path) -> None:
