@@ -118,7 +118,7 @@ def test_inverted_lists(
 ) -> None:
     """Past the threshold the cache is IVF: recall, exact scores, filters, deletion, growth."""
     monkeypatch.setattr(kinds, "FLAT_UPTO", 1_000)
-    monkeypatch.setattr("audiosearch.vectors.search._EXACT_UPTO", {"flat": 10, "ivf": 10})
+    monkeypatch.setattr("audiosearch.vectors.search._EXACT_UPTO", 10)
     with synthetic(tmp_path / "library") as library:
         for i in range(0, 4_000, 40):
             library.add(f"{i}.wav", clustered[i : i + 40])
