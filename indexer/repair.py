@@ -94,10 +94,10 @@ def repair(directory: Path) -> list[str]:
 def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
     """Drop the embeddings, whole, of contents with a vector that is not what was written."""
     bad = damaged_contents(connection, model)
-    chosen, values = reading.ids_parameter(bad)
+    values = reading.ids_parameter(bad)
     for table in ("windows", "embeddings"):
         connection.execute(
-            text(f"DELETE FROM {table} WHERE content_id IN {chosen} AND model_id = :m"),
+            text(f"DELETE FROM {table} WHERE content_id IN {reading.IDS} AND model_id = :m"),
             {**values, "m": model.id},
         )
     return len(bad)

@@ -301,15 +301,15 @@ def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
     """Delete rows, and contents that no sound has any more; returns the number of windows that
     went.
     """
-    chosen, values = reading.ids_parameter(sound_ids)
+    values = reading.ids_parameter(sound_ids)
     touched = connection.execute(
         text(
-            f"SELECT DISTINCT content_id FROM sounds WHERE id IN {chosen} AND content_id IS NOT NULL"
+            f"SELECT DISTINCT content_id FROM sounds WHERE id IN {reading.IDS} AND content_id IS NOT NULL"
         ),
         values,
     )
     content_ids = [row[0] for row in touched]
-    connection.execute(text(f"DELETE FROM sounds WHERE id IN {chosen}"), values)
+    connection.execute(text(f"DELETE FROM sounds WHERE id IN {reading.IDS}"), values)
     return drop_orphans(connection, content_ids)
 
 
@@ -319,25 +319,27 @@ def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
 
     Within a transaction that has raised the generation: the tombstones carry it.
     """
-    chosen, values = reading.ids_parameter(content_ids)
+    values = reading.ids_parameter(content_ids)
     rows = connection.execute(
         text(
-            f"SELECT id FROM contents WHERE id IN {chosen} "
+            f"SELECT id FROM contents WHERE id IN {reading.IDS} "
             "AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.content_id = contents.id)"
         ),
         values,
     )
-    orphans, values = reading.ids_parameter(row[0] for row in rows)
+    values = reading.ids_parameter(row[0] for row in rows)
     connection.execute(
         text(
             "INSERT INTO tombstones (window_id, generation) SELECT id, :generation FROM windows "
-            f"WHERE content_id IN {orphans}"
+            f"WHERE content_id IN {reading.IDS}"
         ),
         {**values, "generation": reading.generation(connection)},
     )
-    gone = connection.execute(text(f"DELETE FROM windows WHERE content_id IN {orphans}"), values)
-    connection.execute(text(f"DELETE FROM embeddings WHERE content_id IN {orphans}"), values)
-    connection.execute(text(f"DELETE FROM contents WHERE id IN {orphans}"), values)
+    gone = connection.execute(
+        text(f"DELETE FROM windows WHERE content_id IN {reading.IDS}"), values
+    )
+    connection.execute(text(f"DELETE FROM embeddings WHERE content_id IN {reading.IDS}"), values)
+    connection.execute(text(f"DELETE FROM contents WHERE id IN {reading.IDS}"), values)
     return gone.rowcount
 
 

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
+    Integer,
     Row,
     Select,
     and_,
+    bindparam,
+    cast,
     func,
     select,
     text,
@@ -53,9 +56,7 @@ def generation(connection: Connection) -> int:
     return int(get_meta(connection, "generation") or 0)
 
 
-def _model(row: Row[Any] | None) -> StoredModel | None:
-    if row is None:
-        return None
+def _model(row: Row[Any]) -> StoredModel:
     return StoredModel(row.id, row.name, row.digest, json.loads(row.identity), row.dimension)
 
 
@@ -76,18 +77,28 @@ def building_model(connection: Connection) -> StoredModel | None:
 
 
 def _noted_model(connection: Connection, key: str) -> StoredModel | None:
-    number = get_meta(connection, key)
-    if number is None:
+    row = connection.execute(_NOTED_MODEL, {"key": key}).first()
+    if row is None:
         return None
-    found = _model(connection.execute(select(models).where(models.c.id == number)).first())
-    if found is None:
+    if row.id is None:
         raise LibraryDamaged(f"the library's {key} is not in it: see audiosearch doctor")
-    return found
+    return _model(row)
 
 
-def ids_parameter(values: Iterable[int]) -> tuple[str, dict[str, str]]:
-    """A subquery that holds any number of ids in a single parameter."""
-    return "(SELECT value FROM json_each(:ids))", {"ids": json.dumps([int(v) for v in values])}
+_NOTED_MODEL = (
+    select(models)
+    .select_from(meta.outerjoin(models, models.c.id == cast(meta.c.value, Integer)))
+    .where(meta.c.key == bindparam("key"))
+)
+
+
+# A subquery that holds any number of ids in a single parameter.
+IDS = "(SELECT value FROM json_each(:ids))"
+
+
+def ids_parameter(values: Iterable[int]) -> dict[str, str]:
+    """The parameter of a statement that holds `IDS`."""
+    return {"ids": json.dumps([int(v) for v in values])}
 
 
 @cache
@@ -177,16 +188,18 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
     return None
 
 
+_OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
+
+
 def sounds_of_contents(
     connection: Connection, content_ids: Sequence[int], wanted: Filter | None = None
 ) -> dict[int, list[Sound]]:
     """For each content, its sounds that pass the filter, ordered by path."""
-    chosen, values = ids_parameter(content_ids)
-    query = _sound_columns().where(text(f"sounds.content_id IN {chosen}"))
+    query = _sound_columns().where(_OF_CONTENTS)
     if wanted:
         query = query.where(and_(*conditions(wanted)))
     found: dict[int, list[Sound]] = {}
-    for row in connection.execute(query, values):
+    for row in connection.execute(query, ids_parameter(content_ids)).all():
         found.setdefault(row.content_id, []).append(_sound(row))
     for copies in found.values():
         copies.sort(key=lambda sound: os.fsencode(sound.path))
@@ -200,11 +213,8 @@ def content_of_sound(connection: Connection, sound_id: int) -> int | None:
 
 def contents_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> dict[int, int]:
     """The content of each of these sounds that has one."""
-    chosen, values = ids_parameter(sound_ids)
-    query = text(
-        f"SELECT id, content_id FROM sounds WHERE id IN {chosen} AND content_id IS NOT NULL"
-    )
-    return {row[0]: row[1] for row in connection.execute(query, values)}
+    query = text(f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL")
+    return {row[0]: row[1] for row in connection.execute(query, ids_parameter(sound_ids))}
 
 
 def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes | None:
@@ -231,31 +241,34 @@ def allowed_windows(connection: Connection, wanted: Filter, model_id: int) -> np
     return found
 
 
+# Statements of every search are made once: SQLAlchemy takes as long to make one as SQLite to run it.
+_WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
+_VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
+
+
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
     """Where each of these windows lies; ids that no longer exist are left out."""
-    chosen, values = ids_parameter(ids)
-    query = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {chosen}')
-    return {row[0]: WindowRow(*row) for row in connection.execute(query, values)}
+    rows = connection.execute(_WINDOWS_BY_ID, ids_parameter(ids)).all()
+    return {row[0]: WindowRow(*row) for row in rows}
 
 
 def windows_of_contents(
     connection: Connection, content_ids: Iterable[int], model_id: int
 ) -> list[WindowRow]:
     """All windows of these contents, by content and position."""
-    chosen, values = ids_parameter(content_ids)
     query = text(
-        f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {chosen} '
+        f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {IDS} '
         "AND model_id = :model ORDER BY content_id, position"
     )
-    return [WindowRow(*row) for row in connection.execute(query, {**values, "model": model_id})]
+    values = {**ids_parameter(content_ids), "model": model_id}
+    return [WindowRow(*row) for row in connection.execute(query, values)]
 
 
-def vectors_by_id(connection: Connection, ids: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    """The stored vectors of these windows."""
-    chosen, values = ids_parameter(ids)
-    query = text(f"SELECT id, vector FROM windows WHERE id IN {chosen}")
-    for row in connection.execute(query, values):
-        yield row[0], row[1]
+def vectors_by_id(connection: Connection, ids: Iterable[int]) -> list[tuple[int, bytes]]:
+    """The stored vectors of those of these windows that exist."""
+    return [
+        (row[0], row[1]) for row in connection.execute(_VECTORS_BY_ID, ids_parameter(ids)).all()
+    ]
 
 
 def vectors_after(

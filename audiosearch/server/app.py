@@ -44,12 +44,13 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Library.open(directory, shared=True) as library:
-            # More threads than the cores can serve only wait for each other: 8 give 1.3 times the
-            # searches of 32 on two cores.
-            current_default_thread_limiter().total_tokens = max(8, 2 * (os.cpu_count() or 1))
+            cores = os.cpu_count() or 1
+            # More threads than the cores can serve only wait for each other.
+            current_default_thread_limiter().total_tokens = max(8, 2 * cores)
             state = app.state
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
+            state.turns = asyncio.Semaphore(cores)
             state.renderings, state.jobs = Renderings(library), Jobs(library)
             reader = _Lazy(library)
             state.reader = reader.get

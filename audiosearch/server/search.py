@@ -14,7 +14,7 @@ from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
 from audiosearch.query import Term
 from audiosearch.results import Facets, Hit
-from audiosearch.server.answers import TheLibrary, as_json
+from audiosearch.server.answers import TheLibrary, as_json, turn
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import (
     MOST_QUERIES,
@@ -156,17 +156,24 @@ class Pages:
     pages: tuple[Page, ...]
 
 
-@router.get("/search", response_model=Page, summary="Sounds by a description.")
+_TURN = [Depends(turn, scope="function")]
+
+
+@router.get("/search", dependencies=_TURN, response_model=Page, summary="Sounds by a description.")
 def search(library: TheLibrary, asked: Annotated[Asked, Query()]) -> Response:
     return as_json(page_of(library, [Term(text=asked.q)], asked.given(), asked))
 
 
-@router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
+@router.post(
+    "/search", dependencies=_TURN, response_model=Page, summary="Sounds by a mixture of terms."
+)
 def search_mixture(library: TheLibrary, mixture: Mixture) -> Response:
     return as_json(_answer(library, mixture))
 
 
-@router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
+@router.post(
+    "/search/batch", dependencies=_TURN, response_model=Pages, summary="Several mixtures at once."
+)
 def search_batch(library: TheLibrary, batch: Batch) -> Response:
     pages = []
     for number, mixture in enumerate(batch.queries):
