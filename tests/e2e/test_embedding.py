@@ -32,7 +32,7 @@ def port(shell: Shell) -> Iterator[int]:
     shell.environment["PATH"] = f"{COMMAND.parent}:{shell.environment['PATH']}"
     port = free_port()
     install, index, serve = block("start").replace("8321", str(port)).splitlines()
-    assert install == "pip install 'audiosearch[serve]'"
+    assert install.startswith("pip install '.[serve]' ")
     subprocess.run(index, shell=True, cwd=shell.home, env=shell.environment, check=True)
     command = ["sh", "-c", f"exec {serve}"]
     with running(command, port, cwd=shell.home, env=shell.environment):

@@ -99,7 +99,10 @@ def test_commands_that_install(user: Shell) -> None:
 def test_http(user: Shell) -> None:
     run(user, "audiosearch index -L demo.library sample_library")
     port = free_port()
-    command = [COMMAND, "serve", "-L", "demo.library", "--port", str(port)]
+    (said,) = blocks("serve command")
+    install, serve = said.split(" && ")
+    assert install.endswith(" '.[serve]'")
+    command = [COMMAND, *shlex.split(serve)[1:], "--port", str(port)]
     with running(command, port, cwd=user.home, env=user.environment):
         (lines,) = blocks("http")
         lines = lines.replace("\\\n", "").replace("8321", str(port)).replace("curl", "curl -sf")
