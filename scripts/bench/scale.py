@@ -30,7 +30,7 @@ from scripts.figures import pss
 PER_SOUND = 4
 # Formats and rates are dealt out by number: half of the sounds are wav, a sixth mp3, and these hold
 # about 50 %, 10 % and 1 % of the windows.
-FILTERS = {"50 %": {"format": "wav"}, "10 %": {"path": "/0*3/*"}, "1 %": {"path": "*77.*"}}
+FILTERS = {"50 %": {"format": "wav"}, "10 %": {"path": "*7.*"}, "1 %": {"path": "*77.*"}}
 
 
 def queries() -> list[str]:
@@ -92,6 +92,8 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
         )
         row["recall@10"] = f"{recall(library, texts[:50]):.4f}"
         for name, where in FILTERS.items():
+            part = sum(library.facets(where).format.values()) / status.sounds
+            assert 0.5 < part / (float(name.split()[0]) / 100) < 2, f"{name}: {part:.3f}"
             library.search("warm", where=where)
             filtered = [_time(partial(library.search, v, where=where)) for v in vectors]
             row[f"the same, filter of {name}, ms"] = measure.p50_p95(filtered)

@@ -140,7 +140,7 @@ def main() -> None:
         with served(work / "library") as (port, pid):
             row = load(port, pid, work / "ask.lua", args.seconds, args.connections)
             rows.append(["alone", *row])
-            effects(work / "effects", 20 * args.indexing_seconds)
+            effects(work / "effects", 100 * args.indexing_seconds)
             index = subprocess.Popen(
                 [COMMAND, "index", "-L", work / "library", work / "effects"],
                 stderr=subprocess.DEVNULL,
