@@ -2,7 +2,7 @@
 
     python -m scripts.bench.indexing speed    ten-minute wav files, and a thousand short wav, flac, mp3
     python -m scripts.bench.indexing stages   one core: what each stage of the pipeline costs alone
-    python -m scripts.bench.indexing memory   a ten-hour wav and many short files; `--plot FILE.csv`
+    python -m scripts.bench.indexing memory   a ten-hour wav and many short files; `--plot FILE.svg`
 
 Sounds are pieces of sample_library, repeated with changes of level so that no two are one content.
 The installed command is measured, whole process; memory is PSS summed over the process tree.
@@ -11,7 +11,6 @@ The installed command is measured, whole process; memory is PSS summed over the 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import statistics
 import subprocess
@@ -161,19 +160,48 @@ def stages(work: Path, rounds: int) -> None:
 def memory(work: Path, hours: float, files: int, plot: Path | None) -> None:
     long_files(work / "long", 1, hours * 60)
     short_files(work / "short", files)
-    rows, curves = [], []
+    rows, curves = [], list[tuple[str, list[tuple[float, float]]]]()
     for name in ("long", "short"):
         took, curve = watched(work / name, work / f"{name}.library")
         sizes = [size for _, size in curve]
         third = len(sizes) // 3
         early, late = max(sizes[: 2 * third]), max(sizes[2 * third :])
         rows.append([name, f"{took:.0f}", f"{max(sizes):.0f}", f"{early:.0f}", f"{late:.0f}"])
-        curves += [(name, f"{second:.1f}", f"{size:.0f}") for second, size in curve]
+        curves.append((name, curve))
     print(f"long: one wav of {hours:g} hours, 48 kHz stereo; short: {files} files of 0.5-6 s")
     measure.table(["", "s", "peak, MB", "first two thirds", "last third"], rows)
     if plot:
-        with plot.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("run", "second", "megabytes"), *curves])
+        plot.write_text(picture(curves), encoding="utf-8")
+
+
+def picture(curves: list[tuple[str, list[tuple[float, float]]]]) -> str:
+    """SVG of (second, MB), each curve over the whole width; the dashed line is the limit."""
+    width, height, limit = 640, 260, 600.0
+    top = max(limit, *(size for _, curve in curves for _, size in curve)) * 1.1
+    shown = []
+    for (name, curve), colour in zip(curves, ("#1f6feb", "#bc4c00"), strict=False):
+        last = curve[-1][0]
+        path = " ".join(
+            f"{40 + (width - 50) * second / last:.1f},{height - 20 - (height - 30) * size / top:.1f}"
+            for second, size in curve
+        )
+        place = height - 26 - (height - 30) * max(size for _, size in curve) / top
+        where = 60 if not shown else width // 2
+        shown.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}"/>'
+            f'<text x="{where}" y="{place:.0f}" fill="{colour}">{name}: {last:.0f} s, '
+            f"at most {max(size for _, size in curve):.0f} MB</text>"
+        )
+    line = height - 20 - (height - 30) * limit / top
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">'
+        f'<rect width="{width}" height="{height}" fill="#fff"/>'
+        f'<path d="M40 10V{height - 20}H{width - 10}" fill="none" stroke="#888"/>'
+        f'<path d="M40 {line:.1f}H{width - 10}" stroke="#888" stroke-dasharray="4"/>'
+        f'<text x="6" y="{line + 4:.0f}">{limit:.0f}</text><text x="26" y="{height - 16}">0</text>'
+        f"{''.join(shown)}</svg>\n"
+    )
 
 
 def main() -> None:
@@ -182,7 +210,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hours", type=float, default=10)
     parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     parser.add_argument("--folder", type=Path, help="for the sounds: 7 GB for ten hours")
     args = parser.parse_args()
     print(measure.machine())
