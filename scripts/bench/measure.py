@@ -36,7 +36,7 @@ def times(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[float
 def p50_p95(seconds: Sequence[float]) -> str:
     """In milliseconds."""
     return (
-        f"{1000 * statistics.median(seconds):8.2f} {1000 * float(np.quantile(seconds, 0.95)):8.2f}"
+        f"{1000 * statistics.median(seconds):.2f} / {1000 * float(np.quantile(seconds, 0.95)):.2f}"
     )
 
 

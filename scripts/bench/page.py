@@ -49,6 +49,7 @@ def first_sight(browser: Any, address: str) -> tuple[float, float, float]:
     until(page, f"{SAID}.includes('sounds')")
     ready = 1000 * (time.perf_counter() - began)
     painted = until(page, PAINTED)
+    page.wait_for_load_state("networkidle")  # the page goes on to ask what there is
     found = page.evaluate(WIRE), painted, ready
     context.close()
     return found
