@@ -27,6 +27,7 @@ def address(directory: Path, tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.mark.timeout(420)  # 10 s on two cores that have nothing else to do
 @pytest.mark.skipif(SCHEMATHESIS is None, reason="schemathesis is not installed")
 def test_what_is_described_is_done(address: str, tmp_path: Path) -> None:
     """No 500, no answer of an undocumented kind, nothing accepted that the description forbids.

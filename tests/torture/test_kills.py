@@ -12,6 +12,7 @@ import pytest
 from tests.torture import disk, kills
 
 
+@pytest.mark.timeout(300)  # 30 s on two cores that have nothing else to do
 @pytest.mark.parametrize(
     ("number", "count"), [(signal.SIGKILL, 10), (signal.SIGTERM, 3), (signal.SIGINT, 3)]
 )
