@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from audiosearch.audio.peaks import Peaks
     from audiosearch.models.model import Model
-    from audiosearch.models.together import TextsTogether
+    from audiosearch.models.together import Together
     from indexer.progress import Progress
     from indexer.summary import RemovalSummary, Summary
 
@@ -53,6 +53,10 @@ _SNAPSHOT_TRIES = 5
 
 # Filters whose windows are remembered for the present state of the library.
 _FILTERS_KEPT = 32
+
+# Texts that go through the text tower together: more gain nothing, and make the first wait for the
+# last.
+_TEXTS_TOGETHER = 16
 
 # Texts whose vectors are remembered, 2 KB each: people ask for the next page, and for the same
 # again.
@@ -65,7 +69,7 @@ class Library:
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
         self.directory = directory
         self._shared = shared
-        self._together: TextsTogether | None = None
+        self._together: Together[str] | None = None
         self._engine = database.reader(directory)
         self._model = model
         self._model_lock = threading.Lock()
@@ -193,11 +197,13 @@ class Library:
         if not self._shared:
             found: np.ndarray = model.embed_text([prompt])[0]
             return found
-        from audiosearch.models.together import TextsTogether
+        from audiosearch.models.together import Together
 
         with self._model_lock:
-            self._together = self._together or TextsTogether(model)
-        return self._together.embed(prompt)
+            if self._together is None:
+                self._together = Together(model.embed_text_together, _TEXTS_TOGETHER)
+        vector: np.ndarray = self._together.embed([prompt])[0]
+        return vector
 
     def embed_audio(
         self, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None
