@@ -11,6 +11,7 @@ import numpy as np
 from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import AudioRejected
 from audiosearch.models.model import Model
+from indexer.encoder import PictureEncoder
 from indexer.pipeline import Embedded, Failed, read_one
 from indexer.plan import Job
 from indexer.workers import Worker
@@ -20,7 +21,7 @@ class IsolatedReader:
     """A decoding process for one file after another; thread-safe, close it when done."""
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._encoder = PictureEncoder(model)
         self._worker = Worker(model.bundle)
         self._lock = threading.Lock()
 
@@ -31,7 +32,7 @@ class IsolatedReader:
             outcome = read_one(
                 Job(raw, 0, raw, 0, 0, None),
                 self._worker,
-                self._model,
+                self._encoder,
                 lambda content: False,
                 lambda: False,
             )

@@ -1,10 +1,10 @@
 """From jobs to outcomes: decoding processes feed the audio tower, and finished files come out one
 by one.
 
-Each decoding process has a thread here that reads its log-mel windows and runs the audio tower on
-them while the process decodes on; there is a pair for every processor, so none idles while another
-works. Memory is bounded by what a pipe and a short queue hold. An item goes through the tower
-alone: a sound's vectors do not depend on its neighbours.
+Each decoding process has a thread here that reads its windows and runs the audio tower on them
+while the process decodes on; there is a pair for every processor, so none idles while another
+works. Memory is bounded by what a pipe and a short queue hold. A sound's vectors do not depend on
+what is embedded beside it: see `indexer.encoder`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from audiosearch.embedding import mean_of
-from audiosearch.models.model import Model
+from audiosearch.models.bundle import Bundle
+from indexer.encoder import Encoder
 from indexer.plan import Job
-from indexer.workers import Done, Features, Hashed, Rejected, Worker, WorkerDied
+from indexer.workers import Done, Hashed, Rejected, Windows, Worker, WorkerDied
 
 # Finished files that wait for the database; small files come in bursts between two commits.
 _QUEUE = 32
@@ -68,7 +69,8 @@ Outcome = Embedded | Known | Failed | Vanished
 
 def embed(
     jobs: Iterable[Job],
-    model: Model,
+    bundle: Bundle,
+    encoder: Encoder,
     known: Callable[[bytes], bool],
     cancel: threading.Event,
     workers: int,
@@ -97,13 +99,13 @@ def embed(
 
     def run() -> None:
         try:
-            with Worker(model.bundle) as worker:
+            with Worker(bundle, samples=encoder.takes_samples) as worker:
                 while not stopped():
                     with taking:
                         job = next(waiting, None)
                     if job is None:
                         break
-                    outcome = read_one(job, worker, model, known, stopped)
+                    outcome = read_one(job, worker, encoder, known, stopped)
                     if outcome is not None:
                         put(outcome)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
@@ -133,7 +135,7 @@ def embed(
 def read_one(
     job: Job,
     worker: Worker,
-    model: Model,
+    encoder: Encoder,
     known: Callable[[bytes], bool],
     stopped: Callable[[], bool],
 ) -> Outcome | None:
@@ -145,11 +147,11 @@ def read_one(
         for message in worker.read(job.path, lambda hashed: not known(hashed.hash)):
             if isinstance(message, Hashed):
                 read = message
-            elif isinstance(message, Features):
+            elif isinstance(message, Windows):
                 if stopped():
                     worker.stop()
                     return None
-                vectors.append(model.embed_features(message.features))
+                vectors.append(encoder.embed(message.values))
                 times.extend(message.times)
             elif isinstance(message, Rejected):
                 if message.kind == "vanished":

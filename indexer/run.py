@@ -25,6 +25,7 @@ from audiosearch.models.registry import load_model
 from indexer import roots, store
 from indexer.batches import Batches
 from indexer.cache import refresh_cache
+from indexer.encoder import open_encoder
 from indexer.lock import writer_lock
 from indexer.options import Options
 from indexer.pipeline import embed
@@ -177,12 +178,11 @@ class _Run:
                 return store.has_embedding(connection, content_hash, model_id)
 
         jobs, total, done = plan.jobs, len(plan.jobs), 0
-        if jobs:
-            model.check()  # before hours are spent on vectors that mean nothing
         try:
-            while jobs and not self.cancel.is_set():
+            encoder = open_encoder(model) if jobs else None
+            while jobs and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(jobs))
-                for outcome in embed(jobs, model, known, self.cancel, workers):
+                for outcome in embed(jobs, model.bundle, encoder, known, self.cancel, workers):
                     batches.add(outcome)
                     done = min(done + 1, total)
                     path = paths.usable(outcome.job.path)

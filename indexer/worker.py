@@ -1,14 +1,15 @@
-"""A decoding process: file in, content hash and log-mel windows out.
+"""A decoding process: file in, content hash and windows out, as log-mel pictures or as samples.
 
 Run as ``python -m indexer.worker``; speaks `indexer.protocol` on stdin and stdout. Decoders are C
 libraries that read whatever people have on their disks: here a crash costs one file. It ends when
 its stdin does, so it cannot outlive its parent.
 
-    parent: {"front_end": ..., "length": ..., "hop": ...}       once
+    parent: {"front_end": ..., "length": ..., "hop": ..., "samples": bool}       once
     parent: {"path": hex}                                       a file
     worker: {"is": "hashed", "hash": hex, "size": , "mtime_ns": }
     parent: {"decode": true | false}                            false: its content is known
-    worker: {"is": "features", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
+    worker: {"is": "windows", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
+            (or the windows' samples, of shape [n, length], where "samples" says so)
     worker: {"is": "done", "duration": , "info": , "tags": , "truncated": }
          or {"is": "failed", "kind": , "reason": }              in place of any of the above
 """
@@ -66,20 +67,22 @@ def _hash(path: bytes) -> dict[str, Any]:
     return {"is": "hashed", "hash": digest.hex(), "size": before[0], "mtime_ns": before[1]}
 
 
-def _features(
+def _windows(
     path: bytes, config: dict[str, Any], front_end: FrontEnd
 ) -> Iterator[tuple[dict[str, Any], bytes | memoryview]]:
-    """The file's messages from the first features to "done"."""
+    """The file's messages from the first windows to "done"."""
     before = _stat(path)
     times: list[tuple[float, float]] = []
     samples: list[np.ndarray] = []
 
     def chunk() -> tuple[dict[str, Any], memoryview]:
-        features = log_mel(np.stack(samples), front_end)
-        head = {"is": "features", "times": list(times), "shape": features.shape}
+        windows = np.stack(samples)
+        if not config["samples"]:
+            windows = log_mel(windows, front_end)
+        head = {"is": "windows", "times": list(times), "shape": windows.shape}
         times.clear()
         samples.clear()
-        return head, np.ascontiguousarray(features, dtype="<f4").data.cast("B")
+        return head, np.ascontiguousarray(windows, dtype="<f4").data.cast("B")
 
     with read_windows(
         path,
@@ -124,7 +127,7 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
             if answer is None:
                 return
             if answer[0]["decode"]:
-                for head, body in _features(path, config, front_end):
+                for head, body in _windows(path, config, front_end):
                     send(outgoing, head, body)
         except AudioRejected as rejected:
             failed = {"is": "failed", "kind": rejected.kind, "reason": str(rejected)}

@@ -35,10 +35,11 @@ class Hashed:
 
 
 @dataclass(frozen=True)
-class Features:
-    """Log-mel windows (n, frames, mels) float32, and their times in seconds."""
+class Windows:
+    """Log-mel pictures (n, frames, mels) float32, or samples (n, window_samples) where those are
+    wanted, and their times in seconds."""
 
-    features: np.ndarray
+    values: np.ndarray
     times: list[tuple[float, float]]
 
 
@@ -60,14 +61,16 @@ class Rejected:
     reason: str
 
 
-Message = Hashed | Features | Done | Rejected
+Message = Hashed | Windows | Done | Rejected
 
 
 class Worker:
-    """One decoding process, started at first use and again after it died."""
+    """One decoding process, started at first use and again after it died. `samples`: it is to send
+    those, not log-mel pictures."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, *, samples: bool = False) -> None:
         self._config = {
+            "samples": samples,
             "front_end": asdict(bundle.front_end),
             "length": bundle.window_samples,
             "hop": bundle.hop_samples,
@@ -106,7 +109,7 @@ class Worker:
                     send(process.stdin, {"decode": decode})
                     if not decode:
                         return
-                elif not isinstance(message, Features):
+                elif not isinstance(message, Windows):
                     return
         except (BrokenPipeError, OSError) as error:
             raise self._death(process) from error
@@ -178,9 +181,9 @@ def _message(head: dict[str, Any], body: bytes) -> Message:
     what = head["is"]
     if what == "hashed":
         return Hashed(bytes.fromhex(head["hash"]), head["size"], head["mtime_ns"])
-    if what == "features":
-        features = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
-        return Features(features, [(start, end) for start, end in head["times"]])
+    if what == "windows":
+        values = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
+        return Windows(values, [(start, end) for start, end in head["times"]])
     if what == "done":
         return Done(head["duration"], head["info"], head["tags"], head["truncated"])
     return Rejected(head["kind"], head["reason"])

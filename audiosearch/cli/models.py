@@ -80,9 +80,10 @@ def _record(model: Installed) -> dict[str, Any]:
 @click.option("--revision", metavar="COMMIT", help="A branch, tag or commit on the hub.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32"]),
+    type=click.Choice(["auto", "fp32", "bf16"]),
     default="auto",
-    help="auto: int8 where it is faster here and real sounds keep their vectors. [default: auto]",
+    help="auto: int8 where it is faster here and real sounds keep their vectors; bf16: to index on a "
+    "GPU. [default: auto]",
 )
 def add(source: str, name: str | None, revision: str | None, precision: str) -> None:
     """Compile a CLAP checkpoint, once, so that it can be used by name.

@@ -22,6 +22,8 @@ MANIFEST = "model.json"
 AUDIO = "audio.onnx"
 TEXT = "text.onnx"
 TOKENIZER = "tokenizer.json"
+# The audio tower as transformers saves it, of a bundle for a GPU.
+CHECKPOINT = ("config.json", "model.safetensors")
 FORMAT = 1
 
 _HASH_BLOCK = 1 << 20
@@ -112,7 +114,8 @@ class Bundle:
 
     `weights` says which weights they are where the files cannot: two exports of one checkpoint
     differ in bytes, not in vectors. `logit_scale` turns cosines into logits for a softmax. `origin`
-    is where the weights come from.
+    is where the weights come from. `bf16_from`, where it is not `None`: the indexer runs the audio
+    tower on torch (see `models.torch_tower`), in bfloat16 from this stage on.
     """
 
     directory: Path
@@ -130,6 +133,7 @@ class Bundle:
     weights: str | None = None
     logit_scale: float = 20.0
     origin: str = ""
+    bf16_from: int | None = None
 
     @property
     def window_samples(self) -> int:
@@ -214,6 +218,7 @@ def _parse(directory: Path, stored: Any) -> Bundle:
         weights=_text(stored, "weights") if "weights" in stored else None,
         logit_scale=float(stored.get("logit_scale", 20.0)),
         origin=_text(stored, "origin") if "origin" in stored else "",
+        bf16_from=_whole(stored, "bf16_from") if "bf16_from" in stored else None,
     )
     rules = _front_end_rules(bundle.front_end) | _bundle_rules(bundle)
     for rule, holds in rules.items():
@@ -263,6 +268,11 @@ def _bundle_rules(bundle: Bundle) -> dict[str, bool]:
         "logit_scale must be above 0 and finite": 0 < bundle.logit_scale < math.inf,
         f"files must list {AUDIO}, {TEXT} and {TOKENIZER}": (
             {AUDIO, TEXT, TOKENIZER} <= bundle.files.keys()
+        ),
+        f"files must list {' and '.join(CHECKPOINT)} where bf16_from is given, which must not be "
+        "negative": (
+            bundle.bf16_from is None
+            or (bundle.bf16_from >= 0 and {*CHECKPOINT} <= bundle.files.keys())
         ),
         "the files must lie in the bundle's directory": all(
             Path(name).name == name != ".." for name in bundle.files

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ import numpy as np
 from audiosearch.errors import AudioSearchError, InvalidQuery, ModelBroken, ModelNotFound
 from audiosearch.models.bundle import (
     AUDIO,
+    CHECKPOINT,
     FORMAT,
     MANIFEST,
     TEXT,
@@ -54,8 +55,9 @@ def compile_checkpoint(
     """Compile the checkpoint of a hub id or directory into the cache, in place of any of its name.
 
     `name`: what to call it (default: the id, or the directory's name). `precision` of the audio
-    tower: ``fp32``, or ``auto`` for int8 where this processor gains by it and real sounds keep
-    their vectors (see `models.precision`). `on_progress` is told each step. The bundle appears when
+    tower: ``fp32``, ``auto`` for int8 where this processor gains by it and real sounds keep their
+    vectors (see `models.precision`), or ``bf16`` for indexing on a GPU, as far as they keep them
+    there (see `models.torch_tower`). `on_progress` is told each step. The bundle appears when
     all of it is done. Raises `ModelNotFound` where the checkpoint cannot be had or the extra is not
     installed, `ModelBroken` where it cannot be used.
     """
@@ -78,6 +80,9 @@ def compile_checkpoint(
             if precision == "auto":
                 tell("comparing with int8")
                 bundle = _lower(bundle, tell)
+            elif precision == "bf16":
+                tell("comparing with bfloat16")
+                bundle = _halve(bundle, loaded, tell)
             if target.exists():
                 target.rename(Path(made) / "replaced")
             bundle.directory.rename(target)
@@ -171,10 +176,44 @@ def _lower(bundle: Bundle, tell: Callable[[str], None]) -> Bundle:
         return bundle
     tell(f"taken: {told}")
     small.replace(whole)
+    return _rewrite(bundle, [AUDIO], precision="int8 audio, fp32 text")
+
+
+def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundle:
+    """The bundle with a copy of the checkpoint's audio tower, to be run in bfloat16 from the first
+    stage that real sounds allow; as it was where they allow none."""
+    from audiosearch.models import export, precision
+    from audiosearch.models.torch_tower import TorchTower
+
+    original = (bundle.directory / MANIFEST).read_text(encoding="utf-8")
+    export.write_checkpoint(loaded, bundle.directory)
+    samples = precision.probe(bundle)
+    expected = Model(bundle).embed_audio(samples)
+    for stage in range(export.count_stages(loaded)):
+        halved = _rewrite(
+            bundle,
+            CHECKPOINT,
+            bf16_from=stage,
+            precision=f"bf16 audio from stage {stage}, fp32 text",
+        )
+        cosine = float((TorchTower(halved).embed(samples) * expected).sum(axis=1).min())
+        told = f"bfloat16 from stage {stage} on is at a cosine of {cosine:.4f} to fp32"
+        if cosine >= precision.LEAST_COSINE:
+            tell(f"taken: {told}")
+            return halved
+        tell(f"not taken: {told}")
+    for name in CHECKPOINT:
+        (bundle.directory / name).unlink()
+    tell("kept in fp32")
+    (bundle.directory / MANIFEST).write_text(original, encoding="utf-8")
+    return bundle
+
+
+def _rewrite(bundle: Bundle, changed: Sequence[str], **values: object) -> Bundle:
+    """The bundle with other values in its `model.json`, and files as they are now."""
     place = bundle.directory / MANIFEST
-    manifest = json.loads(place.read_text(encoding="utf-8"))
-    manifest["precision"] = "int8 audio, fp32 text"
-    manifest["files"][AUDIO] = asdict(file_entry(whole))
+    manifest = json.loads(place.read_text(encoding="utf-8")) | values
+    manifest["files"] |= {name: asdict(file_entry(bundle.directory / name)) for name in changed}
     place.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return read_bundle(bundle.directory)
 

@@ -21,14 +21,32 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
+from transformers import (
+    AutoTokenizer,
+    ClapAudioModelWithProjection,
+    ClapFeatureExtractor,
+    ClapModel,
+)
 
 from audiosearch.errors import ModelBroken
 from audiosearch.models.bundle import FrontEnd
 
 # LAION trained CLAP on texts of 77 tokens.
 _TOKENS = 77
+# What transformers raises of files that are missing, damaged, malicious or at odds.
+_UNLOADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    pickle.UnpicklingError,
+    EOFError,
+    SafetensorError,
+    StrictDataclassError,
+)
 # The first operator set with everything that the towers use as one operator (layer normalisation).
 _OPSET = 17
 
@@ -39,11 +57,13 @@ class AudioTower(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, clap: Any) -> None:
         super().__init__()
         self.clap = clap
-        self.fusion = clap.config.audio_config.enable_fusion
+        config = clap.config
+        self.fusion = getattr(config, "audio_config", config).enable_fusion
         self.eval()
 
     def forward(self, input_features: Any) -> Any:
-        longer = torch.zeros((input_features.shape[0], 1), dtype=torch.bool)
+        device = input_features.device
+        longer = torch.zeros((input_features.shape[0], 1), dtype=torch.bool, device=device)
         if self.fusion:  # four views: the whole, and three parts that are not looked at
             input_features = input_features.expand(-1, 4, -1, -1)
         pooled = self.clap.audio_model(input_features=input_features, is_longer=longer)
@@ -104,8 +124,6 @@ def load(directory: Path) -> Loaded:
 
     Raises `ModelBroken` for what is incomplete or cannot be read.
     """
-    from huggingface_hub.errors import StrictDataclassError
-
     try:
         with _quiet():
             clap, report = ClapModel.from_pretrained(
@@ -120,18 +138,7 @@ def load(directory: Path) -> Loaded:
             tokenizer = AutoTokenizer.from_pretrained(
                 directory, local_files_only=True, trust_remote_code=False
             )
-    # What transformers raises of files that are missing, damaged, malicious or at odds.
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        EOFError,
-        SafetensorError,
-        StrictDataclassError,
-    ) as error:
+    except _UNLOADABLE as error:
         raise ModelBroken(f"the checkpoint {directory} cannot be loaded: {_line(error)}") from error
     # transformers would fill what is missing with random weights, and a vocabulary of nothing.
     if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.json")):
@@ -178,6 +185,36 @@ def front_end(extractor: Any) -> FrontEnd:
         norm=None if fusion else "slaney",
         padding=str(extractor.padding),
     )
+
+
+def count_stages(loaded: Loaded) -> int:
+    """Number of stages of the audio tower."""
+    return len(loaded.clap.config.audio_config.depths)
+
+
+def load_audio(directory: Path) -> Any:
+    """The audio tower alone, as `write_checkpoint` saved it. Raises `ModelBroken`."""
+    try:
+        with _quiet():
+            clap = ClapAudioModelWithProjection.from_pretrained(
+                directory,
+                dtype=torch.float32,
+                attn_implementation="eager",
+                weights_only=True,
+                local_files_only=True,
+            )
+    except _UNLOADABLE as error:
+        raise ModelBroken(f"the model is broken: {directory}: {_line(error)}") from error
+    return clap.eval()
+
+
+def write_checkpoint(loaded: Loaded, directory: Path) -> None:
+    """Save the audio tower alone as transformers does: configuration and safetensors."""
+    alone = ClapAudioModelWithProjection(loaded.clap.config.audio_config)
+    alone.audio_model = loaded.clap.audio_model
+    alone.audio_projection = loaded.clap.audio_projection
+    with _quiet():
+        alone.save_pretrained(directory)
 
 
 def write_audio(loaded: Loaded, path: Path) -> None:

@@ -85,6 +85,19 @@ def _filters(front_end: FrontEnd) -> _Filters:
     )
 
 
+def mel_matrix(front_end: FrontEnd) -> np.ndarray:
+    """(fft_window_size / 2 + 1, mels) float32: what a power spectrum is multiplied by."""
+    filters, mels = _filters(front_end), front_end.feature_size
+    matrix = np.zeros((front_end.fft_window_size // 2 + 1, mels + 2), dtype=np.float32)
+    gaps = (
+        np.searchsorted(filters.starts, np.arange(filters.last - filters.first), side="right") - 1
+    )
+    bins = np.arange(filters.first, filters.last)
+    matrix[bins, gaps + 1] = filters.rise
+    matrix[bins, gaps] = filters.fall
+    return np.ascontiguousarray(matrix[:, 1:-1])
+
+
 @lru_cache(maxsize=4)
 def _hann(size: int) -> np.ndarray:
     """(size,) float64: the periodic Hann window."""

@@ -78,7 +78,7 @@ def _has_vnni() -> bool:
 
 
 def probe(bundle: Bundle) -> np.ndarray:
-    """(n, frames, mels) features of the probe's windows."""
+    """(n, window_samples) float32: the probe's windows."""
     front_end = bundle.front_end
     found = []
     for path in sorted(p for p in PROBE.iterdir() if p.suffix in (".ogg", ".mp3")):
@@ -90,12 +90,12 @@ def probe(bundle: Bundle) -> np.ndarray:
             padding=front_end.padding,
         ) as (_, windows):
             found += [window.samples for window in windows if not window.silent]
-    return log_mel(np.stack(found), front_end)
+    return np.stack(found)
 
 
 def compare(bundle: Bundle, whole: Path, small: Path, threads: int) -> Comparison:
     """Run both graphs on the probe, in turn (A B A B)."""
-    features = probe(bundle)
+    features = log_mel(probe(bundle), bundle.front_end)
     towers = [
         Tower(path, ["input_features"], threads, ["CPUExecutionProvider"])
         for path in (whole, small)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiosearch.models.frontend import log_mel
 from audiosearch.models.registry import load_model
 from indexer import workers
 from indexer.protocol import receive, send
-from indexer.workers import Done, Features, Hashed, Rejected, Worker, WorkerDied
+from indexer.workers import Done, Hashed, Rejected, Windows, Worker, WorkerDied
 from tests.e2e.conftest import SAMPLES, tone, write
 
 
@@ -38,19 +39,32 @@ def test_a_file(tmp_path: Path) -> None:
         assert isinstance(messages[0], Hashed)
         done = messages[-1]
         assert isinstance(done, Done)
-        features = [m for m in messages[1:-1] if isinstance(m, Features)]
+        features = [m for m in messages[1:-1] if isinstance(m, Windows)]
         assert len(features) == len(messages) - 2
         times = [time for m in features for time in m.times]
         assert times[0] == (0.0, 5.0)
         assert times[-1][1] == pytest.approx(done.duration)
         # The same windows and bits as in this process.
-        direct = model.embed_features(np.concatenate([m.features for m in features]))
+        direct = model.embed_features(np.concatenate([m.values for m in features]))
         from audiosearch.embedding import embed_file
 
         assert np.array_equal(direct, embed_file(model, str(path)).vectors)
         # Known content is not decoded.
         (only,) = worker.read(bytes(path), lambda hashed: False)
         assert only == messages[0]
+
+
+def test_samples_in_place_of_pictures() -> None:
+    bundle = load_model().bundle
+    path = bytes(SAMPLES / "fire" / "campfire.ogg")
+    found = []
+    for samples in (False, True):
+        with Worker(bundle, samples=samples) as worker:
+            messages = [m for m in worker.read(path, lambda hashed: True) if isinstance(m, Windows)]
+            found.append(np.concatenate([m.values for m in messages]))
+    pictures, windows = found
+    assert windows.shape == (len(pictures), bundle.window_samples)
+    np.testing.assert_array_equal(log_mel(windows, bundle.front_end), pictures)
 
 
 def test_rejected_files_leave_the_worker_alive(tmp_path: Path) -> None:

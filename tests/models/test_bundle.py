@@ -119,6 +119,8 @@ def test_a_missing_value_is_named(exchange, key):
         ("hop_seconds", 1e-9),
         ("query_template", "a sound"),
         ("logit_scale", -1),
+        ("bf16_from", 0),  # and no copy of the checkpoint
+        ("bf16_from", "2"),
         ("files", {}),
         ("files", []),
     ],

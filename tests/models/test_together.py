@@ -21,7 +21,9 @@ def test_the_same_vectors(mini: Model) -> None:
     np.testing.assert_array_equal(mini.embed_text_together(TEXTS[:1]), alone[:1])
     together = Together(mini.embed_text_together, 16)
     with ThreadPoolExecutor(8) as threads:
-        found = np.concatenate(list(threads.map(together.embed, np.reshape(TEXTS, (20, 3)).tolist())))
+        found = np.concatenate(
+            list(threads.map(together.embed, np.reshape(TEXTS, (20, 3)).tolist()))
+        )
     np.testing.assert_allclose(found, alone, atol=1e-6)
 
 

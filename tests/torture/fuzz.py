@@ -22,7 +22,7 @@ from audiosearch import Library, models
 from audiosearch.errors import AudioSearchError
 from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
-from indexer.workers import Done, Features, Message, Rejected, Worker, WorkerDied
+from indexer.workers import Done, Message, Rejected, Windows, Worker, WorkerDied
 from tests.torture.kills import make_sounds
 
 # Numbers that programs count with: nothing, the sign, all ones.
@@ -157,7 +157,7 @@ def _outcome(worker: Worker, path: Path, fuzzed: Fuzzed) -> str:
     if not isinstance(last, Done):
         fuzzed.faults.append(f"{path.name}: ended with {last}")
     for message in messages:
-        if isinstance(message, Features) and not np.isfinite(message.features).all():
+        if isinstance(message, Windows) and not np.isfinite(message.values).all():
             fuzzed.faults.append(f"{path.name}: features that are not finite")
     return "decoded"
 
