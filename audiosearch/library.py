@@ -395,12 +395,12 @@ class Library:
 
         Raises `SoundNotFound`, `AudioRejected`.
         """
-        from audiosearch.audio.peaks import compute, kept
+        from audiosearch.audio.peaks import FOLDER, compute, kept
 
         sound = self.sound(which)
         if sound.content is None:
             return compute(sound.path)
-        return kept(self.directory / "peaks", sound.content, sound.path)
+        return kept(self.directory / FOLDER, sound.content, sound.path)
 
     def render(
         self,

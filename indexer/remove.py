@@ -14,6 +14,7 @@ from audiosearch.catalog.schema import roots, sounds
 from audiosearch.errors import SoundNotFound
 from indexer.cache import refresh_cache
 from indexer.lock import writer_lock
+from indexer.outlines import sweep_outlines
 from indexer.store import delete_sounds, forget_empty_roots, next_generation
 from indexer.summary import RemovalSummary
 
@@ -43,6 +44,7 @@ def remove(
                     next_generation(connection)
                     going = delete_sounds(connection, chosen)
                     forget_empty_roots(connection)
+                    sweep_outlines(directory, connection)
             if not dry_run:
                 with engine.connect() as connection:
                     model = reading.active_model(connection)

@@ -28,6 +28,7 @@ from indexer.cache import refresh_cache
 from indexer.encoder import open_encoder
 from indexer.lock import writer_lock
 from indexer.options import Options
+from indexer.outlines import sweep_outlines
 from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
@@ -139,6 +140,8 @@ class _Run:
                 self._switch(engine, model_id)
         with engine.begin() as connection:
             store.forget_empty_roots(connection)
+            if self.summary.removed or self.summary.updated:
+                sweep_outlines(self.directory, connection)
         with engine.connect() as connection:
             active = reading.active_model(connection)
         if active:

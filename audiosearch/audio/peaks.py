@@ -19,6 +19,9 @@ import numpy as np
 
 from audiosearch.audio.decode import AnyPath, open_audio
 
+# Where a library keeps its outlines.
+FOLDER = "peaks"
+
 # Buckets of 256 frames, 5 ms at 48 kHz, are finer than a screen shows; ten hours are kept at 0.7 s.
 _FINEST = 256
 _MOST_BUCKETS = 1 << 16

@@ -1,0 +1,34 @@
+"""Outlines (`audiosearch.audio.peaks`) of contents that the library no longer has."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from audiosearch.audio.peaks import FOLDER
+from audiosearch.catalog.schema import contents
+
+# A file that has no name yet after so long is nobody's.
+_ABANDONED_SECONDS = 3600.0
+
+
+def sweep_outlines(directory: Path, connection: Connection) -> None:
+    """Delete the outlines of contents that are gone.
+
+    They are named by content: one that stays, since it cannot be deleted, takes room and is never
+    shown for another sound.
+    """
+    known = select(contents.c.id)
+    for path in (directory / FOLDER).glob("??/*"):
+        with suppress(OSError):
+            if re.fullmatch(r"[0-9a-f]{64}\.npz", path.name):
+                content = known.where(contents.c.hash == bytes.fromhex(path.stem))
+                going = connection.execute(content).first() is None
+            else:
+                going = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+            if going:
+                path.unlink()
