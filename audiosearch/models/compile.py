@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +42,9 @@ _TEMPLATE = "This is a sound of {}."
 # Raise it when a change here or in `models.export` changes the vectors: bundles compiled before are
 # then other models.
 _COMPILER = 1
+_UNFINISHED = ".compiling-"
+# No run takes a day.
+_ABANDONED_SECONDS = 86_400.0
 # Of the distance between the vectors of two unlike inputs.
 _TOLERANCE = 1e-3
 
@@ -73,7 +78,8 @@ def compile_checkpoint(
     loaded = export.load(checkpoint.directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".compiling-", dir=target.parent) as made:
+        _clear_abandoned(target.parent)
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=target.parent) as made:
             bundle = _write(Path(made) / "bundle", chosen, checkpoint, loaded, tell)
             tell("comparing with transformers")
             _compare(Model(bundle), loaded)
@@ -89,6 +95,13 @@ def compile_checkpoint(
     except OSError as error:
         raise AudioSearchError(f"cannot write {target}: {error.strerror}") from error
     return read_bundle(target)
+
+
+def _clear_abandoned(folder: Path) -> None:
+    """Delete what runs that were killed have left, half a gigabyte each."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_extra() -> None:

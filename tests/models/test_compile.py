@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pickle
 import re
 import shutil
@@ -206,6 +207,16 @@ def test_steps_are_told_and_the_model_is_there_by_name(checkpoint, cache):
     assert load_model("mine/own").bundle == bundle
     assert [model.name for model in list_bundles()] == ["mini", "mine/own"]
     assert [path.name for path in cache.iterdir()] == ["mine--own"]  # and nothing else is left
+
+
+def test_what_killed_runs_left_is_cleared(checkpoint, cache):
+    for name, age in ((".compiling-old", 100_000), (".compiling-new", 1_000)):
+        (cache / name).mkdir(parents=True)
+        (cache / name / "audio.onnx").write_bytes(b"half")
+        then = (cache / name).stat().st_mtime - age
+        os.utime(cache / name, (then, then))
+    compile_checkpoint(str(checkpoint), precision="fp32")
+    assert sorted(path.name for path in cache.iterdir()) == [".compiling-new", "tiny"]
 
 
 def test_a_model_is_what_the_checkpoint_is(checkpoint, cache, tmp_path):
