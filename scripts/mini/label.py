@@ -6,6 +6,7 @@ arrays in chunks of 64:
     mel        (count, 500, 64)  the student's decibels, a byte of 0.6 dB each
     logits     (count, 527)      of the teacher, float16
     embedding  (count, 384)      of the teacher, float16
+    middle     (count, 48, 4, 16) and late (count, 384, 2, 8): maps inside the teacher, float8 (bytes)
     clips      (count, 3)        the sources, int32, and levels: their levels in dB, float16
     state      (count / 64,)     1: a chunk of training clips is done, 2: one of held-out clips
 
@@ -20,16 +21,22 @@ import multiprocessing
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.mini.corpus import open_corpus, split
+from scripts.mini.corpus import open_corpus, read_groups, split
 from scripts.mini.frontend import student_decibels, teacher_features, to_bytes
 from scripts.mini.mixtures import make, sampling_weights
+
+if TYPE_CHECKING:
+    import torch
 
 CHUNK = 64
 HOLD_OUT_EVERY = 24
 FRAMES = 500
+MIDDLE = (48, 4, 16)  # channels, frequency, time: a cell of the map is 16 bands by 0.31 s
+LATE = (384, 2, 8)
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,8 @@ class Store:
     mel: np.ndarray
     logits: np.ndarray
     embedding: np.ndarray
+    middle: np.ndarray
+    late: np.ndarray
     clips: np.ndarray
     levels: np.ndarray
     state: np.ndarray
@@ -56,6 +65,8 @@ def open_store(work: Path, count: int | None = None) -> Store:
         "mel": (np.uint8, (FRAMES, 64)),
         "logits": (np.float16, (527,)),
         "embedding": (np.float16, (384,)),
+        "middle": (np.uint8, MIDDLE),
+        "late": (np.uint8, LATE),
         "clips": (np.int32, (3,)),
         "levels": (np.float16, (3,)),
         "state": (np.uint8, ()),
@@ -81,7 +92,21 @@ def in_memory(store: Store) -> Store:
     return Store(**{field.name: np.array(getattr(store, field.name)) for field in fields(store)})
 
 
-def label_chunks(shared: Path, work: Path, worker: int, workers: int) -> None:
+def halves(x: torch.Tensor) -> np.ndarray:
+    """As float16."""
+    import torch
+
+    return x.to(torch.float16).numpy()
+
+
+def eighths(x: torch.Tensor) -> np.ndarray:
+    """Averaged over 2 x 2 cells, as the bytes of float8 (three bits of mantissa)."""
+    import torch
+
+    return torch.nn.functional.avg_pool2d(x, 2).to(torch.float8_e4m3fn).view(torch.uint8).numpy()
+
+
+def label_chunks(shared: Path, work: Path, worker: int, workers: int, excluded: set[str]) -> None:
     """Fill every `workers`-th chunk that is not done."""
     import torch
 
@@ -89,9 +114,11 @@ def label_chunks(shared: Path, work: Path, worker: int, workers: int) -> None:
 
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    teacher = load(shared)
+    # bfloat16 moves a logit by 0.02 on average and is twice as fast where the processor has it.
+    kind = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    teacher = load(shared).to(kind)
     clips, samples = open_corpus(work)
-    train, test = split(clips, set())
+    train, test = split(clips, excluded)
     weights = (sampling_weights(clips, train), sampling_weights(clips, test))
     store = open_store(work)
     begun, made = time.time(), 0
@@ -106,8 +133,10 @@ def label_chunks(shared: Path, work: Path, worker: int, workers: int) -> None:
         with torch.inference_mode():
             for part in range(0, CHUNK, 16):
                 place = slice(rows.start + part, rows.start + part + 16)
-                logits, embedding = teacher(torch.from_numpy(features[part : part + 16]))
-                store.logits[place], store.embedding[place] = logits.numpy(), embedding.numpy()
+                heard = torch.from_numpy(features[part : part + 16]).to(kind)
+                logits, embedding, middle, late = teacher.maps(heard)
+                store.logits[place], store.embedding[place] = halves(logits), halves(embedding)
+                store.middle[place], store.late[place] = eighths(middle), eighths(late)
         store.mel[rows] = [to_bytes(student_decibels(m.student)) for m in mixtures]
         store.clips[rows] = [m.clips for m in mixtures]
         store.levels[rows] = [m.levels for m in mixtures]
@@ -124,11 +153,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--count", type=int, default=120_000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--exclude", type=Path, action="append", default=[], help="groups kept out")
     args = parser.parse_args()
     open_store(args.work, args.count)
+    excluded: set[str] = set().union(*(read_groups(path) for path in args.exclude))
     workers = [
         multiprocessing.Process(
-            target=label_chunks, args=(args.shared, args.work, worker, args.processes)
+            target=label_chunks, args=(args.shared, args.work, worker, args.processes, excluded)
         )
         for worker in range(args.processes)
     ]

@@ -80,3 +80,13 @@ def caption_losses(
 def embedding_loss(guess: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
     """One less the cosine between the side head's guess and the teacher's embedding."""
     return 1 - functional.cosine_similarity(guess, embedding, dim=1).mean()
+
+
+def map_loss(guess: torch.Tensor, heard: torch.Tensor) -> torch.Tensor:
+    """The share of the variance of the teacher's map that the student's guess leaves unexplained.
+
+    Both (batch, channels, frequency, time). Every cell of a map is a lesson, where the embedding is
+    one a clip (FitNets, Romero et al. 2015). Each channel counts alike.
+    """
+    variance = heard.var((0, 2, 3)).clamp_min(1e-3)
+    return ((guess - heard).square().mean((0, 2, 3)) / variance).mean()

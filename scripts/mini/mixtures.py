@@ -1,9 +1,9 @@
 """Mixtures: endless 5 s scenes made from the corpus, as a recordist or a game might have delivered
 them.
 
-A mixture is heard twice. The teacher hears it whole and at a healthy level; the student may hear it
-through a telephone's bandwidth or a coloured microphone, so that it learns to name what the teacher
-still hears.
+Teacher and student hear the same, however odd: what is distilled is how the teacher listens, and it
+listens to backward birds as well. Only band limits are for the student alone, so that it learns to
+name what the teacher still hears.
 """
 
 from __future__ import annotations
@@ -51,15 +51,18 @@ def sampling_weights(clips: list[Clip], allowed: np.ndarray) -> np.ndarray:
 
 
 def _source(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
-    """5 s of one clip: a random crop, 40 % at another speed, short ones repeated (as the indexer
-    pads) or placed."""
-    speed = 2 ** rng.uniform(-0.5, 0.5) if rng.random() < 0.4 else 1.0
+    """5 s of one clip: a random crop, half at another speed (up to half an octave; some, one),
+    a few backward, short ones repeated (as the indexer pads) or placed."""
+    octaves = 1.0 if rng.random() < 0.3 else 0.5
+    speed = 2 ** rng.uniform(-octaves, octaves) if rng.random() < 0.5 else 1.0
     needed = int(SAMPLES * speed) + 2
     start = rng.integers(0, max(1, len(samples) - needed + 1))
     cut = samples[start : start + needed].astype(np.float32) / 32768
     if speed != 1.0:
         places = np.arange(0, len(cut) - 1, speed, dtype=np.float32)
         cut = np.interp(places, np.arange(len(cut), dtype=np.float32), cut).astype(np.float32)
+    if rng.random() < 0.06:
+        cut = cut[::-1]
     if len(cut) >= SAMPLES:
         return cut[:SAMPLES]
     out = np.zeros(SAMPLES, np.float32)
@@ -132,14 +135,14 @@ def _nothing(rng: np.random.Generator) -> np.ndarray:
 def make(
     rng: np.random.Generator, clips: list[Clip], samples: np.ndarray, weights: np.ndarray
 ) -> Mixture:
-    """One mixture: half of them one source, 38 % two (-15 to +5 dB), 12 % three; 1.5 % hold
+    """One mixture: 45 % of them one source, 40 % two (-15 to +5 dB), 15 % three; 1.5 % hold
     nothing."""
     numbers = np.full(SOURCES, -1, np.int32)
     levels = np.zeros(SOURCES, np.float16)
     if rng.random() < 0.015:
         wave = _nothing(rng)
     else:
-        count = int(rng.choice([1, 2, 3], p=[0.5, 0.38, 0.12]))
+        count = int(rng.choice([1, 2, 3], p=[0.45, 0.4, 0.15]))
         wave = np.zeros(SAMPLES, np.float32)
         for place, number in enumerate(rng.choice(len(clips), count, p=weights)):
             clip = clips[number]
@@ -149,17 +152,14 @@ def make(
             numbers[place], levels[place] = number, level
     if rng.random() < 0.12:
         wave = _filtered(wave, _reverb(rng))
+    if rng.random() < 0.25:
+        wave = _filtered(wave, _tilt(rng))
     if rng.random() < 0.15:
         noise = rng.standard_normal(SAMPLES, dtype=np.float32)
         wave = wave + noise * np.float32(_loudness(wave) * 10 ** (rng.uniform(-40, -12) / 20))
     wave *= np.float32(10 ** (rng.uniform(-15, -0.5) / 20) / max(np.abs(wave).max(), 1e-6))
     student = wave
-    response: np.ndarray | float = 1.0
-    if rng.random() < 0.25:
-        response = response * _tilt(rng)
-    if rng.random() < 0.15:
-        response = response * _band_limit(rng)
-    if isinstance(response, np.ndarray):
-        student = _filtered(wave, response)
+    if rng.random() < 0.12:
+        student = _filtered(wave, _band_limit(rng))
         student *= np.float32(np.abs(wave).max() / max(np.abs(student).max(), 1e-6))
     return Mixture(wave, student, numbers, levels)

@@ -79,14 +79,23 @@ class AudioTower(nn.Module):
         self.head = _convolution(entering, FEATURES, 1)
         self.proj = nn.Linear(FEATURES, DIMENSION)
 
+    def maps(self, decibels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the third stage hears, (batch, 128, frames / 32, 4), and the head, (batch, 640,
+        frames / 64, 2)."""
+        middle = self.body[:6](torch.relu(self.stem((decibels + 35) / 20)))
+        return middle, torch.relu(self.head(self.body[6:](middle)))
+
     def features(self, decibels: torch.Tensor) -> torch.Tensor:
         """(batch, 640) before the projection."""
-        x = torch.relu(self.stem((decibels + 35) / 20))
-        x = torch.relu(self.head(self.body(x)))
-        return x.mean((2, 3)) + 0.5 * x.amax((2, 3))
+        return pooled(self.maps(decibels)[1])
 
     def forward(self, decibels: torch.Tensor) -> torch.Tensor:
         return functional.normalize(self.proj(self.features(decibels)), dim=-1)
+
+
+def pooled(late: torch.Tensor) -> torch.Tensor:
+    """The head's map (batch, 640, frames / 64, 2) -> features (batch, 640)."""
+    return late.mean((2, 3)) + 0.5 * late.amax((2, 3))
 
 
 class TextHead(nn.Module):

@@ -39,6 +39,8 @@ BLOCKS = (
     (5, True, True, 1),
 )
 
+MIDDLE = 12  # the last block before the last halving
+
 # AudioSet labels that count as each ESC-10 class.
 ESC10 = {
     "dog bark": ("Bark", "Dog"),
@@ -138,9 +140,18 @@ class Teacher(nn.Module):
             layer.bias.data = weights[f"{name}.bias"]
         self.eval().requires_grad_(False)
 
+    def maps(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What `forward` gives, and what it hears on the way: (batch, 48, mels / 16, frames / 16)
+        and (batch, 384, mels / 32, frames / 32)."""
+        middle = self.features[: MIDDLE + 1](features)
+        late = self.features[MIDDLE + 1 :](middle)
+        embedding = late.mean((2, 3))
+        logits = self.classes(nn.functional.hardswish(self.hidden(embedding)))
+        return logits, embedding, middle, late
+
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        embedding = self.features(features).mean((2, 3))
-        return self.classes(nn.functional.hardswish(self.hidden(embedding))), embedding
+        logits, embedding, _, _ = self.maps(features)
+        return logits, embedding
 
 
 def load(shared: Path) -> Teacher:

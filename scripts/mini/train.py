@@ -25,17 +25,19 @@ from torch.nn import functional
 
 from scripts.mini.corpus import Clip, held_out, open_corpus, read_groups
 from scripts.mini.frontend import BYTE_STEP, BYTE_ZERO
-from scripts.mini.label import Store, in_memory, open_store
-from scripts.mini.losses import Scales, caption_losses, class_losses, embedding_loss
+from scripts.mini.label import LATE, MIDDLE, Store, in_memory, open_store
+from scripts.mini.losses import Scales, caption_losses, class_losses, embedding_loss, map_loss
 from scripts.mini.optimiser import optimisers
 from scripts.mini.student import (
     FEATURES,
     TEACHER_DIMENSION,
+    WIDTHS,
     AudioTower,
     TextHead,
     insert_norms,
     load_audio,
     load_text,
+    pooled,
 )
 
 EXTRA_CAPTIONS = 128  # captions of other sounds beside those of the batch
@@ -48,6 +50,8 @@ LOSS_WEIGHTS = {
     "to_caption": 0.5,
     "to_sound": 0.5,
     "embedding": 4.0,
+    "middle": 3.0,
+    "late": 6.0,
 }
 
 
@@ -64,12 +68,14 @@ class Texts:
 
 @dataclass(frozen=True)
 class Batch:
-    """decibels (batch, 1, frames, 64), teacher's logits and embedding, and each sound's captions
-    (batch, 3), -1: none."""
+    """decibels (batch, 1, frames, 64), teacher's logits, embedding and maps, and each sound's
+    captions (batch, 3), -1: none."""
 
     decibels: torch.Tensor
     logits: torch.Tensor
     embedding: torch.Tensor
+    middle: torch.Tensor
+    late: torch.Tensor
     captions: torch.Tensor
 
 
@@ -101,49 +107,41 @@ def usable_rows(store: Store, banned: np.ndarray) -> np.ndarray:
 
 
 def _colour(rng: np.random.Generator) -> np.ndarray:
-    """(64,) decibels: a level, and half of the time a microphone's tilt and bumps."""
+    """(64,) decibels: a level, and for a third a microphone's tilt and bumps."""
     draw = rng.random()
     low, high = (-6, 6) if draw < 0.75 else (-20, -6) if draw < 0.9 else (-45, -20)
     gains = np.full(64, rng.uniform(low, high))
-    if rng.random() < 0.5:
+    if rng.random() < 0.33:
         bands = np.linspace(-1, 1, 64)
-        gains += rng.uniform(-5, 5) * bands
+        gains += rng.uniform(-4, 4) * bands
         for _ in range(2):
             width = rng.uniform(0.1, 0.5)
-            gains += rng.uniform(-6, 6) * np.exp(-(((bands - rng.uniform(-1, 1)) / width) ** 2))
+            gains += rng.uniform(-5, 5) * np.exp(-(((bands - rng.uniform(-1, 1)) / width) ** 2))
     return gains
 
 
 def augment(mel: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
     """Bytes (batch, frames, 64) -> decibels (batch, 1, frames, 64).
 
-    Turned in time, at another level and colour; some a little faster or slower (30 %), some a few
-    bands up or down (25 %), some with a band (50 %) or a stretch of time (20 %) masked. None of it
-    changes what is heard.
+    At another level and colour, some with a band masked (30 %). Time and pitch stay as the teacher
+    heard them: its maps are matched place by place.
     """
-    frames = mel.shape[1]
     out = np.empty(mel.shape, np.float32)
     for place, item in enumerate(mel):
-        pace = rng.uniform(0.8, 1.25) if rng.random() < 0.3 else 1.0
-        times = (rng.integers(frames) + np.arange(frames) * pace).astype(int) % frames
-        moved = int(rng.integers(-3, 4)) if rng.random() < 0.25 else 0
-        bands = np.clip(np.arange(64) + moved, 0, 63)
-        x = item[times[:, None], bands].astype(np.float32)
-        x *= BYTE_STEP
+        x = np.multiply(item, np.float32(BYTE_STEP), out=out[place])
         x += (_colour(rng) + BYTE_ZERO).astype(np.float32)
-        middle = x.mean()
-        if rng.random() < 0.5:
+        if rng.random() < 0.3:
             width = int(rng.integers(2, 11))
             start = int(rng.integers(0, 64 - width))
-            x[:, start : start + width] = middle
-        if rng.random() < 0.2:
-            width = int(rng.integers(10, 60))
-            start = int(rng.integers(0, frames - width))
-            x[start : start + width] = middle
-        out[place] = x
+            x[:, start : start + width] = x.mean()
     # One channel is channels-last already, but its strides must say so.
     decibels = torch.from_numpy(np.maximum(out, -100)).unsqueeze(1)
     return decibels.contiguous(memory_format=torch.channels_last)
+
+
+def _map(stored: np.ndarray) -> torch.Tensor:
+    """Bytes of float8 as float32."""
+    return torch.from_numpy(stored).view(torch.float8_e4m3fn).float()
 
 
 def batches(
@@ -168,6 +166,8 @@ def batches(
             augment(store.mel[picked], rng),
             torch.from_numpy(store.logits[picked]).float(),
             torch.from_numpy(store.embedding[picked]).float(),
+            _map(store.middle[picked]),
+            _map(store.late[picked]),
             torch.from_numpy(np.where(spoken, texts.of_clip[sources], -1)),
         )
 
@@ -186,22 +186,29 @@ def ahead(source: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
 
 
 class Student(nn.Module):
-    """Everything that learns: both towers, the scales and the side head to the teacher's
-    embedding."""
+    """Everything that learns: both towers, the scales, and the side heads that guess the teacher's
+    embedding and maps."""
 
     def __init__(self, tower: AudioTower, text: TextHead, scales: Scales, side: nn.Linear) -> None:
         super().__init__()
         self.tower, self.text, self.scales, self.side = tower, text, scales, side
+        self.middle = nn.Conv2d(WIDTHS[2], MIDDLE[0], 1)
+        self.late = nn.Conv2d(FEATURES, LATE[0], 1)
 
     def losses(
         self, batch: Batch, texts: Texts, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        features = self.tower.features(batch.decibels).float()
+        middle, late = self.tower.maps(batch.decibels)
+        # Time before frequency here, after it in the teacher.
+        guesses = [self.middle(middle).float().mT, self.late(late).float().mT]
+        features = pooled(late).float()
         f = functional.normalize(self.tower.proj(features), dim=-1)
         versions = torch.from_numpy(rng.integers(0, texts.classes.shape[1], 527))
         c = self.text(texts.classes[torch.arange(527), versions])
         losses = class_losses(f, c, batch.logits, self.scales)
         losses["embedding"] = embedding_loss(self.side(features), batch.embedding)
+        losses["middle"] = map_loss(guesses[0], batch.middle)
+        losses["late"] = map_loss(guesses[1], batch.late)
         # One column for each caption that the batch has, and some of other sounds.
         own = np.unique(batch.captions.numpy())
         other = rng.choice(texts.allowed, EXTRA_CAPTIONS, replace=False)
@@ -305,7 +312,7 @@ def train(run: Run, stream: Iterator[Batch], texts: Texts, args: argparse.Namesp
     folder = args.work / args.run
     rng = np.random.default_rng(args.seed + run.step + 1)
     student = run.student.train()
-    student.tower.features = torch.compile(student.tower.features)  # type: ignore[method-assign]
+    student.tower.maps = torch.compile(student.tower.maps)  # type: ignore[method-assign]
     factors = {n: w * (args.captions if "to_" in n else 1.0) for n, w in LOSS_WEIGHTS.items()}
     sums = dict.fromkeys(LOSS_WEIGHTS, 0.0)
     first_step, last_save = run.step, run.spent
@@ -373,9 +380,10 @@ def main() -> None:
     student = start_from(args.shared / "models" / "mini-0", store, texts, banned)
     if args.after:
         earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
-        student.load_state_dict(earlier["average"])
+        # A run from before the maps were matched has no heads for them: they begin anew.
+        student.load_state_dict(earlier["average"], strict=False)
     student = student.to(memory_format=torch.channels_last)
-    others: list[nn.Module] = [student.text, student.scales, student.side]
+    others = [student.text, student.scales, student.side, student.middle, student.late]
     steppers = optimisers(student.tower, others, args.optimiser, args.rate)
     average = {name: value.clone() for name, value in student.state_dict().items()}
     run = Run(student, average, steppers)

@@ -19,7 +19,8 @@ from scripts.mini.frontend import (  # noqa: E402
     student_decibels,
     to_bytes,
 )
-from scripts.mini.losses import Scales, caption_losses, class_losses  # noqa: E402
+from scripts.mini.label import LATE, MIDDLE, eighths  # noqa: E402
+from scripts.mini.losses import Scales, caption_losses, class_losses, map_loss  # noqa: E402
 from scripts.mini.metrics import (  # noqa: E402
     accuracy,
     average_precision,
@@ -136,6 +137,27 @@ def test_augmenting_keeps_shape_and_range() -> None:
     assert out.shape == (8, 1, 500, 64)
     assert float(out.min()) == -100
     assert torch.isfinite(out).all()
+
+
+def test_maps_lie_on_those_of_the_teacher() -> None:
+    """Cell by cell: the student's time axis is the teacher's after its cells are paired."""
+    middle, late = AudioTower().maps(torch.zeros(2, 1, 500, 64))
+    assert tuple(middle.mT.shape[2:]) == MIDDLE[1:]
+    assert tuple(late.mT.shape[2:]) == LATE[1:]
+
+
+def test_maps_are_kept_in_a_byte_a_cell() -> None:
+    x = torch.randn(3, 5, 4, 6)
+    kept = torch.from_numpy(eighths(x)).view(torch.float8_e4m3fn).float()
+    expected = x.unflatten(3, (3, 2)).unflatten(2, (2, 2)).mean((3, 5))
+    torch.testing.assert_close(kept, expected, rtol=0.07, atol=0.002)
+
+
+def test_a_map_is_explained_wholly_or_not_at_all() -> None:
+    heard = torch.randn(16, 5, 4, 6) * torch.tensor([1.0, 10, 100, 0.1, 3])[:, None, None]
+    assert float(map_loss(heard, heard)) == 0
+    means = heard.mean((0, 2, 3), keepdim=True).expand_as(heard)
+    assert float(map_loss(means, heard)) == pytest.approx(1, abs=0.01)
 
 
 def test_a_perfect_student_has_no_divergence() -> None:
