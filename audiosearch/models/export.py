@@ -52,23 +52,43 @@ _OPSET = 17
 
 
 class AudioTower(torch.nn.Module):  # type: ignore[misc]
-    """Log-mel pictures (n, 1, frames, mels) -> unit vectors (n, d)."""
+    """Log-mel pictures (n, 1, frames, mels) -> unit vectors (n, d).
 
-    def __init__(self, clap: Any) -> None:
+    The tower stretches pictures to its own size by an operator that takes ONNX Runtime 5 ms. Where
+    their `frames` are given, a product with a matrix does it beforehand: the batch norm that comes
+    between is a line for each band, so that the order is all the same.
+    """
+
+    def __init__(self, clap: Any, frames: int | None = None) -> None:
         super().__init__()
         self.clap = clap
-        config = clap.config
-        self.fusion = getattr(config, "audio_config", config).enable_fusion
+        config = getattr(clap.config, "audio_config", clap.config)
+        self.fusion = config.enable_fusion
+        wanted = config.spec_size * (config.spec_size // config.num_mel_bins)
+        stretch = None
+        if frames is not None and frames < wanted:
+            stretch = _stretch_matrix(frames, wanted)
+        self.register_buffer("stretch", stretch)
         self.eval()
 
     def forward(self, input_features: Any) -> Any:
         device = input_features.device
         longer = torch.zeros((input_features.shape[0], 1), dtype=torch.bool, device=device)
+        if self.stretch is not None:
+            input_features = self.stretch @ input_features
         if self.fusion:  # four views: the whole, and three parts that are not looked at
             input_features = input_features.expand(-1, 4, -1, -1)
         pooled = self.clap.audio_model(input_features=input_features, is_longer=longer)
         projected = self.clap.audio_projection(pooled.pooler_output)
         return torch.nn.functional.normalize(projected, dim=-1)
+
+
+def _stretch_matrix(frames: int, wanted: int) -> Any:
+    """(wanted, frames): its product with a picture is the picture's bicubic stretch."""
+    each_alone = torch.eye(frames)[None, None]
+    return torch.nn.functional.interpolate(
+        each_alone, (wanted, frames), mode="bicubic", align_corners=True
+    )[0, 0]
 
 
 class TextTower(torch.nn.Module):  # type: ignore[misc]
@@ -221,7 +241,8 @@ def write_audio(loaded: Loaded, path: Path) -> None:
     """Export the audio tower, for pictures of the extractor's one size."""
     made = front_end(loaded.extractor)
     picture = torch.zeros((1, 1, made.frame_count(loaded.window_samples), made.feature_size))
-    _export(AudioTower(loaded.clap), {"input_features": picture}, {0: "batch"}, path)
+    tower = AudioTower(loaded.clap, picture.shape[2])
+    _export(tower, {"input_features": picture}, {0: "batch"}, path)
 
 
 def write_text(loaded: Loaded, path: Path) -> None:

@@ -107,4 +107,4 @@ def _load(bundle: Bundle) -> Any:
             if int(stage[1]) >= first:
                 halved = _Halved(layer, parent.endswith("intermediate"))
                 setattr(clap.get_submodule(parent), last, halved)
-    return export.AudioTower(clap).eval()
+    return export.AudioTower(clap, bundle.front_end.frame_count(bundle.window_samples))

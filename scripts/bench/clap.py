@@ -3,7 +3,8 @@
 `python -m scripts.bench.clap` makes a checkpoint of the architecture of laion/clap-htsat-unfused with
 random weights (speed does not depend on them), compiles it, and runs in turn over the same ten-second
 files: the loop (soundfile, `ClapProcessor`, `ClapModel`, fp32, batches of 8), and `Library.add`. Models
-are loaded beforehand. Needs the extra `clap`, and no network.
+are loaded beforehand; what `add` needs to start its processes, each with a tower, is in its time. Needs
+the extra `clap`, and no network.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def naive(files: list[Path], clap, processor) -> np.ndarray:  # type: ignore[no-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=64)
+    parser.add_argument("--files", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", choices=["auto", "fp32"], default="auto")
     args = parser.parse_args()
