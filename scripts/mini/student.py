@@ -1,9 +1,9 @@
 """The student: a small residual audio tower and a projection on top of MiniLM, in one 512-d space.
 
 `AudioTower`: decibels (batch, 1, frames, 64) -> unit vectors (batch, 512). `TextHead`: MiniLM
-sentence vectors (batch, 384) -> unit vectors (batch, 512). `from_bundle` starts both from an
-earlier bundle: its graph holds convolutions with their batch norms folded in, so fresh norms are
-inserted that leave the function as it is (`insert_norms`).
+sentence vectors (batch, 384) -> unit vectors (batch, 512). `load_audio` and `load_text` start both
+from an earlier bundle: its graph holds convolutions with their batch norms folded in, so fresh
+norms are inserted that leave the function as it is (`insert_norms`).
 """
 
 from __future__ import annotations
@@ -139,15 +139,17 @@ def load_audio(path: Path) -> AudioTower:
 
     weights = _graph_weights(path)
     tower = AudioTower()
-    convs = [node for node in onnx.load(path).graph.node if node.op_type == "Conv"]
+    graph = onnx.load(path).graph
+    convs = [node for node in graph.node if node.op_type == "Conv"]
     for (conv, norm), node in zip(_pairs(tower), convs, strict=True):
         conv.weight.data = torch.from_numpy(weights[node.input[1]].copy())
         norm.bias.data = torch.from_numpy(weights[node.input[2]].copy())
         norm.weight.data.fill_(1.0)
         norm.running_mean.zero_()
         norm.running_var.fill_(1.0 - norm.eps)
-    tower.proj.weight.data = torch.from_numpy(weights["A.proj.weight"].copy())
-    tower.proj.bias.data = torch.from_numpy(weights["A.proj.bias"].copy())
+    (projection,) = (node for node in graph.node if node.op_type == "Gemm")
+    tower.proj.weight.data = torch.from_numpy(weights[projection.input[1]].copy())
+    tower.proj.bias.data = torch.from_numpy(weights[projection.input[2]].copy())
     return tower.eval()
 
 
@@ -177,15 +179,27 @@ def insert_norms(tower: AudioTower, decibels: torch.Tensor) -> None:
         norm.bias.copy_(shift + mean * old)
 
 
+def _spread(weights: dict[str, np.ndarray], layer: str) -> np.ndarray:
+    """(leaving, entering) fp32: a layer of the text head that a graph keeps in int8.
+
+    `export` keeps rows with their scales; mini-0's graph, made by onnxruntime, keeps columns with
+    scales and zero points.
+    """
+    ours = f"head.{layer}.weight"
+    if f"{ours}.int8" in weights:
+        return weights[f"{ours}.int8"].astype(np.float32) * weights[f"{ours}.scale"]
+    stem = f"T.{layer}.weight_Transposed"
+    whole = weights[f"{stem}_quantized"].astype(np.float32) - weights[f"{stem}_zero_point"]
+    return np.ascontiguousarray((whole * weights[f"{stem}_scale"]).T)
+
+
 def load_text(path: Path) -> TextHead:
-    """The projection of a bundle's `text.onnx` (int8 per channel there: dequantised)."""
+    """The projection of a bundle's `text.onnx`, whose int8 weights are spread out."""
     weights = _graph_weights(path)
     head = TextHead()
     for name in "abc":
-        stem = f"T.{name}.weight_Transposed"
-        whole = weights[f"{stem}_quantized"].astype(np.float32)
-        matrix = (whole - weights[f"{stem}_zero_point"]) * weights[f"{stem}_scale"]
         layer = getattr(head, name)
-        layer.weight.data = torch.from_numpy(np.ascontiguousarray(matrix.T))
-        layer.bias.data = torch.from_numpy(weights[f"T.{name}.bias"].copy())
-    return head
+        layer.weight.data = torch.from_numpy(_spread(weights, name))
+        biases = (weights.get(f"{part}.{name}.bias") for part in ("head", "T"))
+        layer.bias.data = torch.from_numpy(next(b for b in biases if b is not None).copy())
+    return head.eval()

