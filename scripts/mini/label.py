@@ -10,8 +10,9 @@ arrays in chunks of 64:
     clips      (count, 3)        the sources, int32, and levels: their levels in dB, float16
     state      (count / 64,)     1: a chunk of training clips is done, 2: one of held-out clips
 
-A chunk's seed is its number, every 24th chunk is made of held-out clips alone, and a run takes up
-where the last one ended.
+A chunk's seed is its number and `--seed`, every 24th chunk is made of held-out clips alone (the same
+ones whatever the seed, so that runs can be compared), and a run takes up where the last one ended.
+`--afresh` gives a store that was trained on other mixtures: a student remembers those it has seen.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 CHUNK = 64
 HOLD_OUT_EVERY = 24
+SEED = 2026
 FRAMES = 500
 MIDDLE = (48, 4, 16)  # channels, frequency, time: a cell of the map is 16 bands by 0.31 s
 LATE = (384, 2, 8)
@@ -106,7 +108,9 @@ def eighths(x: torch.Tensor) -> np.ndarray:
     return torch.nn.functional.avg_pool2d(x, 2).to(torch.float8_e4m3fn).view(torch.uint8).numpy()
 
 
-def label_chunks(shared: Path, work: Path, worker: int, workers: int, excluded: set[str]) -> None:
+def label_chunks(
+    shared: Path, work: Path, worker: int, workers: int, excluded: set[str], seed: int
+) -> None:
     """Fill every `workers`-th chunk that is not done."""
     import torch
 
@@ -126,7 +130,7 @@ def label_chunks(shared: Path, work: Path, worker: int, workers: int, excluded: 
         if store.state[chunk]:
             continue
         hold_out = chunk % HOLD_OUT_EVERY == 0
-        rng = np.random.default_rng([2026, chunk])
+        rng = np.random.default_rng([SEED if hold_out else seed, chunk])
         rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         mixtures = [make(rng, clips, samples, weights[hold_out]) for _ in range(CHUNK)]
         features = np.stack([teacher_features(m.heard) for m in mixtures])[:, None]
@@ -153,13 +157,18 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--count", type=int, default=120_000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--afresh", action="store_true", help="make all for training again")
     parser.add_argument("--exclude", type=Path, action="append", default=[], help="groups kept out")
     args = parser.parse_args()
-    open_store(args.work, args.count)
+    store = open_store(args.work, args.count)
+    if args.afresh:
+        store.state[store.state == 1] = 0
     excluded: set[str] = set().union(*(read_groups(path) for path in args.exclude))
     workers = [
         multiprocessing.Process(
-            target=label_chunks, args=(args.shared, args.work, worker, args.processes, excluded)
+            target=label_chunks,
+            args=(args.shared, args.work, worker, args.processes, excluded, args.seed),
         )
         for worker in range(args.processes)
     ]
