@@ -1,4 +1,4 @@
-"""Write a bundle from a run: `model.json`, `audio.onnx` (fp32), `text.onnx` (weights in int8),
+"""Write a bundle from a run: `model.json`, `audio.onnx` (weights in fp16), `text.onnx` (in int8),
 `tokenizer.json`.
 
 `python -m scripts.mini.export --work DIR --run NAME --to DIR --revision TEXT`
@@ -25,7 +25,7 @@ from torch import nn
 
 from audiosearch.models.bundle import file_entry
 from scripts.mini.frontend import FFT, HOP, RATE, STUDENT_MELS
-from scripts.mini.student import AudioTower, HalvingPool, TextHead
+from scripts.mini.student import GROWN, SMALL, AudioTower, HalvingPool, TextHead
 from scripts.mini.texts import MiniLM
 
 OPSET = 17
@@ -50,7 +50,8 @@ class TextTower(nn.Module):
 def load_run(path: Path) -> tuple[AudioTower, TextHead]:
     """Both towers of a checkpoint of `train`, with averaged weights."""
     average = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    tower, head = AudioTower(), TextHead()
+    tower = AudioTower(GROWN if "tower.bands" in average else SMALL)
+    head = TextHead()
     for module, prefix in ((tower, "tower."), (head, "text.")):
         own = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
         module.load_state_dict(own)
@@ -74,6 +75,28 @@ def export_audio(tower: AudioTower, path: Path) -> None:
         )
     finally:
         HalvingPool.exporting = False
+
+
+def halve_weights(path: Path) -> None:
+    """Keep the large weights of a graph in fp16, cast to fp32 when it is loaded: half the size, and
+    arithmetic as before."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(path)
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if np.prod(tensor.dims) < SMALLEST_QUANTISED:
+            continue
+        name, whole = tensor.name, numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(whole.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def export_text(language: nn.Module, head: TextHead, path: Path) -> None:
@@ -208,6 +231,7 @@ def main() -> None:
     tower, head = load_run(args.work / args.run / "last.pt")
     language = MiniLM()
     export_audio(tower, args.to / "audio.onnx")
+    halve_weights(args.to / "audio.onnx")
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "text.onnx"
         export_text(language.model, head, whole)
@@ -222,7 +246,7 @@ def main() -> None:
         "hop_seconds": args.hop,
         "query_template": args.template,
     }
-    precision = "fp32 audio, " + ("fp32 text" if args.fp32_text else "int8 text weights")
+    precision = "fp16 audio weights, " + ("fp32 text" if args.fp32_text else "int8 text weights")
     describe(args.to, args.name, args.revision, precision, choices)
     size = sum(path.stat().st_size for path in args.to.iterdir()) / 1e6
     print(f"{args.to}: {size:.1f} MB")

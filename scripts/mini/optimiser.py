@@ -65,7 +65,8 @@ def optimisers(
     "adamw" (everything)."""
     matrices, plain = [], []
     for name, weight in tower.named_parameters():
-        by_muon = kind == "muon" and weight.ndim == 4 and not name.startswith("stem")
+        matrix = weight.ndim == 4 and not name.startswith(("stem", "bands"))
+        by_muon = kind == "muon" and matrix
         (matrices if by_muon else plain).append(weight)
     heads = [weight for module in others for weight in module.parameters()]
     decayed = [w for w in plain + heads if w.ndim > 1]

@@ -8,6 +8,7 @@ norms are inserted that leave the function as it is (`insert_norms`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 WIDTHS = (32, 64, 128, 256)
+BANDS = 64
 FEATURES = 640
 DIMENSION = 512
 TEACHER_DIMENSION = 384
@@ -46,34 +48,68 @@ def _convolution(entering: int, leaving: int, kernel: int, stride: int = 1) -> n
     )
 
 
+class Gate(nn.Module):
+    """Weighs each channel by what the whole scene holds (squeeze-excite, Hu et al. 2018); by one
+    at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(width, width // 8, 1)
+        self.expand = nn.Conv2d(width // 8, width, 1)
+        nn.init.zeros_(self.expand.weight)
+        nn.init.zeros_(self.expand.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scene = torch.relu(self.reduce(x.mean((2, 3), keepdim=True)))
+        return x * (2 * torch.sigmoid(self.expand(scene)))
+
+
 class Residual(nn.Module):
     """Two 3 x 3 convolutions and a shortcut; the first of a stage halves both axes and widens."""
 
-    def __init__(self, entering: int, leaving: int, stride: int) -> None:
+    def __init__(self, entering: int, leaving: int, stride: int, gated: bool) -> None:
         super().__init__()
         self.c1 = _convolution(entering, leaving, 3, stride)
         self.c2 = _convolution(leaving, leaving, 3)
+        self.gate: nn.Module = Gate(leaving) if gated else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1:
             self.shortcut = nn.Sequential(HalvingPool(), _convolution(entering, leaving, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.relu(self.c2(torch.relu(self.c1(x))) + self.shortcut(x))
+        return torch.relu(self.gate(self.c2(torch.relu(self.c1(x)))) + self.shortcut(x))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How an audio tower is built: blocks in each stage, and whether it has gates and a bias for
+    each band."""
+
+    depths: tuple[int, int, int, int] = (2, 2, 2, 2)
+    gated: bool = False
+
+
+SMALL = Shape()  # mini-0 to revision 2
+GROWN = Shape((2, 2, 3, 3), gated=True)
 
 
 class AudioTower(nn.Module):
     """Decibels (batch, 1, frames, 64) -> unit vectors (batch, 512); any number of frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape = SMALL) -> None:
         super().__init__()
+        self.shape = shape
         self.stem = nn.Sequential(
             nn.Conv2d(1, WIDTHS[0], (7, 5), (4, 2), (3, 2), bias=False),
             nn.BatchNorm2d(WIDTHS[0], momentum=0.02),
         )
+        # Convolutions do not know where they are: without this a high note is as a low one.
+        self.bands = nn.Parameter(torch.zeros(1, WIDTHS[0], 1, BANDS // 2)) if shape.gated else None
         blocks: list[nn.Module] = []
         entering = WIDTHS[0]
-        for width in WIDTHS:
-            blocks += [Residual(entering, width, 2), Residual(width, width, 1)]
+        for width, depth in zip(WIDTHS, shape.depths, strict=True):
+            blocks.append(Residual(entering, width, 2, shape.gated))
+            blocks += [Residual(width, width, 1, shape.gated) for _ in range(depth - 1)]
             entering = width
         self.body = nn.Sequential(*blocks)
         self.head = _convolution(entering, FEATURES, 1)
@@ -82,8 +118,12 @@ class AudioTower(nn.Module):
     def maps(self, decibels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the third stage hears, (batch, 128, frames / 32, 4), and the head, (batch, 640,
         frames / 64, 2)."""
-        middle = self.body[:6](torch.relu(self.stem((decibels + 35) / 20)))
-        return middle, torch.relu(self.head(self.body[6:](middle)))
+        third = sum(self.shape.depths[:3])
+        heard = self.stem((decibels + 35) / 20)
+        if self.bands is not None:
+            heard = heard + self.bands
+        middle = self.body[:third](torch.relu(heard))
+        return middle, torch.relu(self.head(self.body[third:](middle)))
 
     def features(self, decibels: torch.Tensor) -> torch.Tensor:
         """(batch, 640) before the projection."""
@@ -91,6 +131,30 @@ class AudioTower(nn.Module):
 
     def forward(self, decibels: torch.Tensor) -> torch.Tensor:
         return functional.normalize(self.proj(self.features(decibels)), dim=-1)
+
+
+@torch.no_grad()
+def grown(tower: AudioTower, shape: Shape) -> AudioTower:
+    """A larger tower that computes what `tower` does: added blocks pass everything on at first,
+    and so do gates."""
+    larger = AudioTower(shape)
+    weights = larger.state_dict()
+    target = source = 0
+    for old, new in zip(tower.shape.depths, shape.depths, strict=True):
+        for block in range(new):
+            kept = f"body.{source + block}." if block < old else None
+            for name in [n for n in weights if n.startswith(f"body.{target + block}.")]:
+                own = name.removeprefix(f"body.{target + block}.")
+                if kept is None and own in ("c2.1.weight", "c2.1.bias"):
+                    weights[name].zero_()
+                elif kept is not None and kept + own in tower.state_dict():
+                    weights[name].copy_(tower.state_dict()[kept + own])
+        source, target = source + old, target + new
+    for name, value in tower.state_dict().items():
+        if not name.startswith("body."):
+            weights[name].copy_(value)
+    larger.load_state_dict(weights)
+    return larger.eval()
 
 
 def pooled(late: torch.Tensor) -> torch.Tensor:
@@ -126,10 +190,25 @@ def _pairs(tower: AudioTower) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
 
 
 def _graph_weights(path: Path) -> dict[str, np.ndarray]:
+    """Every weight of a graph by the name under which its nodes read it; halves as fp32."""
     import onnx
     from onnx import numpy_helper
 
-    return {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    graph = onnx.load(path).graph
+    weights = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Cast", "Identity") and node.input[0] in weights:
+            weights[node.output[0]] = weights[node.input[0]].astype(np.float32)
+    return weights
+
+
+def _shape_of(kernels: list[np.ndarray]) -> Shape:
+    """The shape of the tower whose graph runs convolutions with these kernels, in order."""
+    threes = [kernel.shape[0] for kernel in kernels if kernel.shape[2:] == (3, 3)]
+    first, second, third, fourth = (threes.count(width) // 2 for width in WIDTHS)
+    # Without gates only shortcuts and the head are 1 x 1.
+    gated = sum(kernel.shape[2:] == (1, 1) for kernel in kernels) > len(WIDTHS) + 1
+    return Shape((first, second, third, fourth), gated)
 
 
 def load_audio(path: Path) -> AudioTower:
@@ -138,15 +217,25 @@ def load_audio(path: Path) -> AudioTower:
     import onnx
 
     weights = _graph_weights(path)
-    tower = AudioTower()
     graph = onnx.load(path).graph
     convs = [node for node in graph.node if node.op_type == "Conv"]
-    for (conv, norm), node in zip(_pairs(tower), convs, strict=True):
-        conv.weight.data = torch.from_numpy(weights[node.input[1]].copy())
-        norm.bias.data = torch.from_numpy(weights[node.input[2]].copy())
+    kernels = [weights[node.input[1]].copy() for node in convs]
+    tower = AudioTower(_shape_of(kernels))
+    norms = dict(_pairs(tower))
+    modules = [m for m in tower.modules() if isinstance(m, nn.Conv2d)]
+    for conv, node, kernel in zip(modules, convs, kernels, strict=True):
+        conv.weight.data = torch.from_numpy(kernel)
+        bias = torch.from_numpy(weights[node.input[2]].copy())
+        if conv not in norms:
+            conv.bias = nn.Parameter(bias)
+            continue
+        norm = norms[conv]
+        norm.bias.data = bias
         norm.weight.data.fill_(1.0)
         norm.running_mean.zero_()
         norm.running_var.fill_(1.0 - norm.eps)
+    if tower.bands is not None:
+        tower.bands.data = torch.from_numpy(weights["bands"].copy())
     (projection,) = (node for node in graph.node if node.op_type == "Gemm")
     tower.proj.weight.data = torch.from_numpy(weights[projection.input[1]].copy())
     tower.proj.bias.data = torch.from_numpy(weights[projection.input[2]].copy())
