@@ -1,15 +1,16 @@
-"""Texts that shape the space, as MiniLM sentence vectors: wordings of the 527 AudioSet classes, and
-captions of the corpus.
+"""Texts that shape the space, as MiniLM sentence vectors: wordings of the 527 AudioSet classes,
+captions of the corpus, and what people search for that has no class (`concepts.txt`).
 
 `python -m scripts.mini.texts --shared ../shared --work DIR` embeds all of them once into
 `texts.npz`:
 
     classes   (527, 22, 384) float16  the label, 14 texts of captions.jsonl, and 7 short ones in a
                                       sentence
-    captions  (n, 4, 384) float16     each caption of the corpus: as it is, its words alone, and each
+    captions  (n, 4, 384) float16     each caption or concept: as it is, its words alone, and each
                                       of them in a sentence
     bridge    (n, 527) float16        how much each class has to do with each caption (rows sum to 1)
-    strings   (n,)                    the captions
+    strings   (n,)                    the captions and concepts
+    concept   (n,) bool               whether it is of `concepts.txt`
 """
 
 from __future__ import annotations
@@ -132,13 +133,40 @@ def class_texts(shared: Path) -> list[list[str]]:
     return result
 
 
-def bridge(captions: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Softmax over classes of each caption's similarity to the class: the mean of its 5 best texts,
-    temperature 0.03."""
+def read_concepts(names: list[str]) -> list[tuple[list[str], np.ndarray]]:
+    """(texts, weight of each class) for each line of `concepts.txt`; a class weighs 0.7 of the one
+    before it, and together they weigh one."""
+    found = []
+    for line in (Path(__file__).parent / "concepts.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            texts, classes = (part.split(";") for part in line.split(" = "))
+            weights = np.zeros(len(names), np.float32)
+            for place, name in enumerate(classes):
+                weights[names.index(name.strip())] = 0.7**place
+            found.append(([text.strip() for text in texts], weights / weights.sum()))
+    return found
+
+
+def bridge(
+    captions: np.ndarray, classes: np.ndarray, concepts: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """How much each class has to do with each caption, (captions, classes), rows sum to 1.
+
+    Softmax, temperature 0.03, of a caption's similarity to classes, (classes, wordings, 384), the
+    mean of the 5 best wordings, and to concepts, pairs of (texts, 384) and (classes,), the mean of
+    the 2 best texts. A concept's share goes to its classes: MiniLM alone takes a woodpecker for a
+    mandolin, of whose wordings some say wood.
+    """
     similarity = np.einsum("nd,cvd->ncv", captions, classes, optimize=True)
-    best = np.sort(similarity, axis=2)[:, :, -5:].mean(2) / BRIDGE_TEMPERATURE
-    weights = np.exp(best - best.max(1, keepdims=True))
-    return weights / weights.sum(1, keepdims=True)
+    best = [np.sort(similarity, axis=2)[:, :, -5:].mean(2)]
+    best += [
+        np.sort(captions @ texts.T, axis=1)[:, -2:].mean(1, keepdims=True) for texts, _ in concepts
+    ]
+    heights = np.concatenate(best, 1) / BRIDGE_TEMPERATURE
+    shares = np.exp(heights - heights.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    own = np.eye(len(classes), dtype=np.float32)
+    return np.asarray(shares @ np.stack([*own, *(weights for _, weights in concepts)]))
 
 
 def main() -> None:
@@ -151,7 +179,9 @@ def main() -> None:
     flat = embed([text for texts in wordings for text in texts])
     classes = flat.reshape(len(wordings), -1, 384)
     clips, _ = open_corpus(args.work)
-    strings = sorted({clip.caption for clip in clips})
+    concepts = read_concepts(labels(args.shared))
+    of_concept = {text: weights for texts, weights in concepts for text in texts}
+    strings = sorted({clip.caption for clip in clips} | of_concept.keys())
     forms = []
     for index, caption in enumerate(strings):
         short = words_alone(caption)
@@ -162,14 +192,21 @@ def main() -> None:
             TEMPLATES[(index + 1) % len(TEMPLATES)].format(short),
         ]
     captions = embed(forms).reshape(len(strings), 4, 384)
+    shares = bridge(captions[:, 0], classes, [(embed(texts), w) for texts, w in concepts])
+    for index, text in enumerate(strings):
+        shares[index] = of_concept.get(text, shares[index])
     np.savez(
         args.work / "texts.npz",
         classes=classes.astype(np.float16),
         captions=captions.astype(np.float16),
-        bridge=bridge(captions[:, 0], classes).astype(np.float16),
+        bridge=shares.astype(np.float16),
         strings=np.array(strings),
+        concept=np.array([text in of_concept for text in strings]),
     )
-    print(f"{flat.shape[0]} texts of classes, {len(forms)} of {len(strings)} captions")
+    print(
+        f"{flat.shape[0]} texts of classes, {len(of_concept)} of {len(concepts)} concepts, "
+        f"{len(forms)} forms of {len(strings)} captions and concepts"
+    )
 
 
 if __name__ == "__main__":

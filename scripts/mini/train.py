@@ -30,17 +30,20 @@ from scripts.mini.losses import Scales, caption_losses, class_losses, embedding_
 from scripts.mini.optimiser import optimisers
 from scripts.mini.student import (
     FEATURES,
+    GROWN,
     TEACHER_DIMENSION,
     WIDTHS,
     AudioTower,
+    Shape,
     TextHead,
+    grown,
     insert_norms,
     load_audio,
     load_text,
     pooled,
 )
 
-EXTRA_CAPTIONS = 128  # captions of other sounds beside those of the batch
+EXTRA_CAPTIONS = 256  # captions of other sounds and concepts beside those of the batch
 AUDIBLE = -10.0  # a source further below the first, in dB, is not what a caption would mention
 LOSS_WEIGHTS = {
     "bce": 1.0,
@@ -80,16 +83,18 @@ class Batch:
 
 
 def load_texts(work: Path, clips: list[Clip], banned: np.ndarray) -> Texts:
-    """Texts of `work`; captions that only banned clips have are not `allowed`."""
+    """Texts of `work`; captions that only banned clips have are not `allowed`, concepts are."""
     with np.load(work / "texts.npz") as file:
         place = {text: i for i, text in enumerate(file["strings"].tolist())}
         of_clip = np.array([place[clip.caption] for clip in clips])
+        # A concept that is also a caption is allowed as that caption is.
+        concepts = np.setdiff1d(np.flatnonzero(file["concept"]), of_clip)
         return Texts(
             torch.from_numpy(file["classes"]).float(),
             torch.from_numpy(file["captions"]).float(),
             torch.from_numpy(file["bridge"]).float(),
             of_clip,
-            np.unique(of_clip[~banned]),
+            np.union1d(of_clip[~banned], concepts),
         )
 
 
@@ -222,11 +227,14 @@ class Student(nn.Module):
 
 
 @torch.no_grad()
-def start_from(bundle: Path, store: Store, texts: Texts, banned: np.ndarray) -> Student:
-    """A student that computes what `bundle` does, its norms, scales and side head fitted on 2,048
-    mixtures."""
+def start_from(
+    bundle: Path, store: Store, texts: Texts, banned: np.ndarray, shape: Shape | None = None
+) -> Student:
+    """A student that computes what `bundle` does, in a larger `shape` if given, its norms, scales
+    and side head fitted on 2,048 mixtures."""
     rows = usable_rows(store, banned)[:2048]
     tower, text = load_audio(bundle / "audio.onnx"), load_text(bundle / "text.onnx")
+    tower = grown(tower, shape) if shape else tower
     decibels = augment(store.mel[rows], np.random.default_rng(0))
     insert_norms(tower, decibels[:512])
     tower.eval()
@@ -350,6 +358,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--run", default="mini", help="name of the run: its folder in --work")
     parser.add_argument("--start", type=Path, help="bundle to start from; mini-0 without it")
+    parser.add_argument("--grow", action="store_true", help="in the larger shape")
     parser.add_argument("--after", help="start from the averaged weights of this run")
     parser.add_argument("--minutes", type=float, default=70.0)
     parser.add_argument("--batch", type=int, default=128)
@@ -379,7 +388,7 @@ def main() -> None:
         store = in_memory(store)
     texts = load_texts(args.work, clips, banned)
     bundle = args.start or args.shared / "models" / "mini-0"
-    student = start_from(bundle, store, texts, banned)
+    student = start_from(bundle, store, texts, banned, GROWN if args.grow else None)
     if args.after:
         earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
         # A run from before the maps were matched has no heads for them: they begin anew.

@@ -31,8 +31,16 @@ from scripts.mini.metrics import (  # noqa: E402
 )
 from scripts.mini.mixtures import SAMPLES, make, sampling_weights  # noqa: E402
 from scripts.mini.optimiser import orthogonal  # noqa: E402
-from scripts.mini.student import AudioTower, HalvingPool, insert_norms, load_audio, load_text  # noqa: E402
-from scripts.mini.texts import bridge, words_alone  # noqa: E402
+from scripts.mini.student import (  # noqa: E402
+    GROWN,
+    AudioTower,
+    HalvingPool,
+    grown,
+    insert_norms,
+    load_audio,
+    load_text,
+)
+from scripts.mini.texts import bridge, read_concepts, words_alone  # noqa: E402
 from scripts.mini.train import augment, rate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -196,6 +204,51 @@ def test_the_rate_rises_stays_and_falls_to_zero() -> None:
     assert rate(1) == 0
 
 
+def test_a_grown_tower_computes_what_the_small_one_does() -> None:
+    torch.manual_seed(0)
+    small = AudioTower().eval()
+    x = torch.randn(4, 1, 90, 64) * 15 - 35
+    insert_norms(small, x)
+    larger = grown(small, GROWN)
+    with torch.no_grad():
+        assert torch.equal(larger(x), small(x))
+        insert_norms(larger, x)
+        assert (larger(x) - small(x)).abs().max() < 1e-5
+    # What was added can learn: the gain of a new block, and all that is behind it once that moves.
+    larger.train()(x).square().mean(0).sum().backward()
+    gain = larger.body[6].c2[1].weight.grad
+    assert gain is not None
+    assert float(gain.abs().max()) > 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # of the exporter
+def test_a_grown_tower_survives_its_graph(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="exports need onnx")
+    import onnxruntime
+
+    from scripts.mini.export import export_audio, halve_weights
+
+    torch.manual_seed(0)
+    tower = AudioTower(GROWN).eval()
+    x = torch.randn(3, 1, 90, 64) * 15 - 35
+    insert_norms(tower, x)
+    with torch.no_grad():
+        for name, weight in tower.named_parameters():
+            if name == "bands" or "expand" in name:
+                weight.normal_(0, 0.1)
+        expected = tower(x).numpy()
+    path = tmp_path / "audio.onnx"
+    sizes = []
+    for step, tolerance in ((export_audio, 1e-5), (lambda _, p: halve_weights(p), 2e-3)):
+        step(tower, path)
+        sizes.append(path.stat().st_size)
+        out = onnxruntime.InferenceSession(str(path)).run(None, {"input_features": x.numpy()})[0]
+        assert np.abs(out - expected).max() < tolerance
+        with torch.no_grad():
+            assert np.abs(load_audio(path)(x).numpy() - out).max() < 1e-5
+    assert sizes[1] < 0.52 * sizes[0]
+
+
 def test_inserted_norms_change_nothing() -> None:
     torch.manual_seed(0)
     tower = AudioTower().eval()
@@ -225,9 +278,31 @@ def test_words_alone_are_a_query() -> None:
 
 def test_bridge_prefers_the_class_that_a_caption_means() -> None:
     classes = np.eye(4, 384)[:, None].repeat(6, 1)
-    weights = bridge(np.eye(4, 384)[:2] * 0.9, classes)
+    weights = bridge(np.eye(4, 384)[:2] * 0.9, classes, [])
     assert weights.argmax(1).tolist() == [0, 1]
     assert weights.sum(1) == pytest.approx([1, 1])
+
+
+def test_bridge_passes_what_is_near_a_concept_to_its_classes() -> None:
+    directions = np.eye(5, 384)
+    classes = directions[:4, None].repeat(6, 1)
+    concept = (directions[4:], np.array([0, 0.6, 0.4, 0]))
+    weights = bridge(directions[4:], classes, [concept])
+    assert weights[0] == pytest.approx(concept[1], abs=1e-3)
+    assert bridge(directions[:1], classes, [concept])[0].argmax() == 0
+
+
+@needs_shared
+def test_concepts_name_classes_and_no_text_twice() -> None:
+    from scripts.mini.teacher import labels
+
+    concepts = read_concepts(labels(SHARED))
+    texts = [text for of_one, _ in concepts for text in of_one]
+    assert len(texts) == len(set(texts)) > 1000
+    assert all(text and text == text.strip().lower() for text in texts)
+    for _, weights in concepts:
+        assert weights.sum() == pytest.approx(1)
+        assert np.count_nonzero(weights) > 1
 
 
 def test_metrics_of_a_perfect_and_of_a_known_ranking() -> None:
