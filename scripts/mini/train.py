@@ -60,13 +60,15 @@ LOSS_WEIGHTS = {
 
 @dataclass(frozen=True)
 class Texts:
-    """Sentence vectors of `texts.npz`, float32; `of_clip` is the caption's number for each clip."""
+    """Sentence vectors of `texts.npz`, float32; `of_clip` is the caption's number for each clip,
+    `concepts` the numbers of texts that are no clip's."""
 
     classes: torch.Tensor
     captions: torch.Tensor
     bridge: torch.Tensor
     of_clip: np.ndarray
     allowed: np.ndarray
+    concepts: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def load_texts(work: Path, clips: list[Clip], banned: np.ndarray) -> Texts:
             torch.from_numpy(file["bridge"]).float(),
             of_clip,
             np.union1d(of_clip[~banned], concepts),
+            concepts,
         )
 
 

@@ -31,17 +31,19 @@ from scripts.mini.metrics import (  # noqa: E402
 )
 from scripts.mini.mixtures import SAMPLES, make, sampling_weights  # noqa: E402
 from scripts.mini.optimiser import orthogonal  # noqa: E402
+from scripts.mini.polish import drift, polish  # noqa: E402
 from scripts.mini.student import (  # noqa: E402
     GROWN,
     AudioTower,
     HalvingPool,
+    TextHead,
     grown,
     insert_norms,
     load_audio,
     load_text,
 )
 from scripts.mini.texts import bridge, read_concepts, words_alone  # noqa: E402
-from scripts.mini.train import augment, rate  # noqa: E402
+from scripts.mini.train import Texts, augment, rate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 BUNDLED = Path(__file__).parents[2] / "audiosearch/models/mini"
@@ -290,6 +292,28 @@ def test_bridge_passes_what_is_near_a_concept_to_its_classes() -> None:
     weights = bridge(directions[4:], classes, [concept])
     assert weights[0] == pytest.approx(concept[1], abs=1e-3)
     assert bridge(directions[:1], classes, [concept])[0].argmax() == 0
+
+
+def test_polishing_draws_concepts_to_their_classes_and_leaves_the_rest() -> None:
+    torch.manual_seed(0)
+    sentences = torch.nn.functional.normalize(torch.randn(60, 384), dim=-1)
+    texts = Texts(
+        classes=sentences[:20, None].repeat(1, 2, 1),
+        captions=sentences[20:, None].repeat(1, 2, 1),
+        bridge=torch.eye(40, 20),
+        of_clip=np.arange(30, 40),
+        allowed=np.arange(40),
+        concepts=np.arange(10),
+    )
+    head = TextHead()
+    with torch.no_grad():
+        classes, others = head(sentences[:20]), head(sentences[50:])
+        far = float(drift(head(sentences[20:30]), classes[:10]))
+    polish(head, texts, steps=40, seed=0)
+    with torch.no_grad():
+        assert float(drift(head(sentences[20:30]), classes[:10])) < 0.7 * far
+        assert float(drift(head(sentences[50:]), others)) < 0.05
+        assert float(drift(head(sentences[:20]), classes)) < 0.05
 
 
 @needs_shared
