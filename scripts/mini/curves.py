@@ -1,7 +1,8 @@
 """Draw the losses of the runs, one after another, over the views of all of them.
 
-`python -m scripts.mini.curves --work DIR --runs r1 r2 r3 r4 --to FILE.svg`. Each loss is drawn as a
-share of its first value, smoothed over ten lines of the log; each run in its own shade.
+`python -m scripts.mini.curves --work DIR --runs r1 r2 r3 r4 --to FILE.svg` reads
+`DIR/RUN/log.jsonl`. Each loss is drawn as a share of its first value, smoothed over ten lines of
+the log; each run in its own shade.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ def draw(views: np.ndarray, losses: dict[str, np.ndarray], ends: list[int], runs
     across = (WIDTH - LEFT - 170) / views[-1]
     # What several runs gain on their first value: from 100 % down to where the lowest ends.
     lowest = 0.9 * min(values.min() / values[0] for values in losses.values())
-    down = (HEIGHT - BOTTOM - 20) / (1.05 - lowest)
+    # A run that starts from an annealed one rises before it falls.
+    highest = max(1.05, *(float((values / values[0]).max()) for values in losses.values()))
+    down = (HEIGHT - BOTTOM - 20) / (highest - lowest)
 
     def place(x: float, y: float) -> str:
-        return f"{LEFT + x * across:.1f},{20 + (1.05 - y) * down:.1f}"
+        return f"{LEFT + x * across:.1f},{20 + (highest - y) * down:.1f}"
 
     shown = []
     for number, (name, (label, colour)) in enumerate(CURVES.items()):
@@ -73,8 +76,8 @@ def draw(views: np.ndarray, losses: dict[str, np.ndarray], ends: list[int], runs
         shown.append(
             f'<text x="{x - 4:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="end">{escape(run)}</text>'
         )
-    for share in np.arange(np.ceil(lowest * 5) / 5, 1.01, 0.2):
-        y = 20 + (1.05 - share) * down
+    for share in np.arange(np.ceil(lowest * 5) / 5, highest, 0.2):
+        y = 20 + (highest - share) * down
         shown.append(f'<text x="{LEFT - 6}" y="{y:.1f}" text-anchor="end">{share:.0%}</text>')
     millions = f"{views[-1] / 1e6:.1f} million views"
     shown.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">{millions}</text>')
