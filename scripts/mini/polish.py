@@ -2,8 +2,8 @@
 what it said.
 
 `python -m scripts.mini.polish --shared ../shared --work DIR --after r6 --run r7` takes a minute. In
-`train` a concept is learnt through the few sounds of a batch that answer to it, and a woodpecker
-through hardly any; here it is drawn to the mean of its classes' vectors, by text alone.
+`train` a concept is learnt through the few sounds of a batch that answer to it; here it is drawn to
+the mean of its classes' vectors, by text alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from scripts.mini.student import TextHead
 from scripts.mini.train import Texts, banned_clips, load_texts, rate
 
 RATE = 5e-4
-# What is known counts more than what is learnt: without it hold-out captions lose .007 of mAP.
+# What is known counts more than what is learnt: on the hold-out the mAP of classes falls by .009 at
+# 4, by .002 at 12.
 KEEP = 12.0
 
 
@@ -32,7 +33,8 @@ def drift(now: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
 
 
 def polish(head: TextHead, texts: Texts, steps: int, seed: int) -> None:
-    """Train `head` in place."""
+    """Train `head` in place: the concepts of `texts` towards the mean of their classes, its classes and
+    the captions that are `allowed` to stay."""
     rng = np.random.default_rng(seed)
     known = np.setdiff1d(texts.allowed, texts.concepts)
     before = copy.deepcopy(head).requires_grad_(False)

@@ -154,8 +154,8 @@ def bridge(
 
     Softmax, temperature 0.03, of a caption's similarity to classes, (classes, wordings, 384), the
     mean of the 5 best wordings, and to concepts, pairs of (texts, 384) and (classes,), the mean of
-    the 2 best texts. A concept's share goes to its classes: MiniLM alone takes a woodpecker for a
-    mandolin, of whose wordings some say wood.
+    the 2 best texts. A concept's share goes to its classes: without them velcro was learnt as a
+    trombone.
     """
     similarity = np.einsum("nd,cvd->ncv", captions, classes, optimize=True)
     best = [np.sort(similarity, axis=2)[:, :, -5:].mean(2)]
