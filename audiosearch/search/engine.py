@@ -7,8 +7,8 @@ library's generation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Connection
@@ -23,6 +23,7 @@ from audiosearch.search import ranking
 from audiosearch.search.composition import query_vector
 from audiosearch.search.query import Term, check_text
 from audiosearch.search.sample import Sample
+from audiosearch.search.state_cache import StateCache
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.vectors.cachefile import SnapshotTooOld
 from audiosearch.vectors.window_search import SearchState, WindowSearch
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 # A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
 _SNAPSHOT_TRIES = 5
-
-# Filters whose windows are remembered for the present state of the library.
-_FILTERS_KEPT = 32
 
 
 class SearchEngine:
@@ -48,7 +46,7 @@ class SearchEngine:
         self._model = model
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
-        self._per_state: tuple[tuple[int, str], dict[Any, Any]] | None = None
+        self._state_cache: StateCache[Sample] = StateCache()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -126,13 +124,16 @@ class SearchEngine:
         model = search.model
         allowed = None
         if condition:
-            allowed = self._remembered(
-                search,
+            allowed = self._state_cache.allowed(
+                search.generation,
+                model.digest,
                 condition,
                 lambda: reading.allowed_windows(connection, condition, model.id),
             )
-        sample: Sample = self._remembered(
-            search, "sample", lambda: Sample(connection, model.id, model.dimension)
+        sample = self._state_cache.sample(
+            search.generation,
+            model.digest,
+            lambda: Sample(connection, model.id, model.dimension),
         )
         count = min(k, search.count)
         if moments:
@@ -150,16 +151,3 @@ class SearchEngine:
             k,
             group,
         )
-
-    def _remembered(self, search: WindowSearch, key: Any, make: Callable[[], Any]) -> Any:
-        """A value that holds for this state of the library only."""
-        state = (search.generation, search.model.digest)
-        kept = self._per_state
-        if kept is None or kept[0] != state:
-            kept = (state, {})
-            self._per_state = kept
-        if key not in kept[1]:
-            if len(kept[1]) >= _FILTERS_KEPT:
-                kept[1].clear()
-            kept[1][key] = make()
-        return kept[1][key]

@@ -22,7 +22,7 @@ import numpy as np
 from audiosearch import Library
 from audiosearch.catalog import reading
 from audiosearch.vectors import kinds
-from audiosearch.vectors.window_search import batches
+from audiosearch.vectors.stored import batches
 from scripts.bench import measure
 from scripts.bench.make_library import SAMPLES, make
 from scripts.figures import pss
