@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.libraries import moved
 from tests.serving import free_port, running
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -30,10 +31,12 @@ def shape(text: str) -> list[str]:
     return [" ".join(line.split()) for line in lines]
 
 
-@pytest.fixture
-def user(shell: Shell) -> Shell:
-    """A user in a directory that holds sample_library."""
+@pytest.fixture(scope="module")
+def user(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) -> Shell:
+    """A user in a directory that holds sample_library and, after the first command, a library of it."""
+    shell = Shell(tmp_path_factory.mktemp("user"))
     (shell.home / "sample_library").symlink_to(SAMPLES)
+    moved(sample_directory, shell.home / "demo.library", root=shell.home / "sample_library")
     shell.environment["AUDIOSEARCH_LIBRARY"] = str(shell.home / "demo.library")
     shell.environment["PATH"] = f"{COMMAND.parent}:{shell.environment['PATH']}"
     return shell
@@ -57,6 +60,7 @@ def run(user: Shell, line: str) -> str:
 
 def test_session(user: Shell) -> None:
     """Each command of the session prints what README shows, but for figures."""
+    shutil.rmtree(user.home / "demo.library")  # the session makes it anew
     (session,) = blocks("session")
     for part in session.split("$ ")[1:]:
         command, _, expected = part.partition("\n")
@@ -66,14 +70,12 @@ def test_session(user: Shell) -> None:
 
 
 def test_commands(user: Shell) -> None:
-    run(user, "audiosearch index sample_library")
     (commands,) = blocks("commands")
     for line in commands.splitlines():
         assert run(user, line).strip(), line
 
 
 def test_python(user: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(user, "audiosearch index sample_library")
     monkeypatch.chdir(user.home)
     printed = []
     for code in blocks("python"):
@@ -97,7 +99,6 @@ def test_commands_that_install(user: Shell) -> None:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_http(user: Shell) -> None:
-    run(user, "audiosearch index -L demo.library sample_library")
     port = free_port()
     (said,) = blocks("serve command")
     install, serve = said.split(" && ")

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
@@ -17,7 +16,8 @@ from fastapi.testclient import TestClient
 from audiosearch import Library
 from audiosearch.server.serving import listen
 from tests.e2e.conftest import COMMAND, SAMPLES
-from tests.serving import free_port
+from tests.serving import free_port, is_ready
+from tests.waiting import wait_until
 
 PAGE_FILES = Path(__file__).parents[2] / "audiosearch" / "server" / "page"
 
@@ -174,12 +174,8 @@ def test_the_command(directory: Path) -> None:
     port = free_port()
     command = [COMMAND, "serve", "-L", directory, "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        for _ in range(200):
-            try:
-                assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
+        wait_until(lambda: is_ready(port), process)
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ready"}
         asked = [COMMAND, "query", "dog barking", "--not", "rain", "--format", "mp3", "--json"]
         here, there = (
@@ -194,7 +190,7 @@ def test_the_command(directory: Path) -> None:
         assert taken.returncode == 1
         assert "choose another with --port" in taken.stderr.splitlines()[-1]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait() in (0, -signal.SIGTERM)
     gone = subprocess.run(asked, capture_output=True, check=False)
     assert gone.returncode == 1
     assert b"does not answer" in gone.stderr
