@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from audiosearch import Library
+from indexer.progress import Progress
 from tests.e2e.conftest import COMMAND, Indexed, Shell, tone, write
 from tests.waiting import stored_sounds, wait_until
 
@@ -206,7 +207,7 @@ def test_metadata_from_the_library(shell: Shell, folder: Path) -> None:
     """What an embedding program sets is returned and can be filtered by."""
     write(folder / "new.wav")
     with Library.open(shell.library) as library:
-        seen = []
+        seen: list[Progress] = []
         summary = library.add(
             folder / "new.wav",
             metadata={"project": "Storm"},

@@ -46,7 +46,8 @@ def until(client: TestClient, job: dict[str, Any], *states: str) -> dict[str, An
 def test_a_path_is_indexed(where: Path, folder: Path) -> None:
     shutil.copy(EWE, folder)
     with opened(where) as client:
-        wanted = {"paths": [str(folder / "ewe.mp3")], "external_id": "A-7", "metadata": {"b": 1}}
+        path = str(folder / "ewe.mp3")
+        wanted = {"paths": [path], "external_id": "A-7", "metadata": {"b": 1}}
         answer = client.post("/v1/jobs", json=wanted)
         assert answer.status_code == 202
         assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
@@ -54,7 +55,7 @@ def test_a_path_is_indexed(where: Path, folder: Path) -> None:
         assert job["summary"]["added"] == 1
         assert job["progress"]["done"] == 1
         found = client.get("/v1/sounds", params={"external_id": "A-7"}).json()["sounds"]
-        assert [(s["path"], s["metadata"]) for s in found] == [(wanted["paths"][0], {"b": 1})]
+        assert [(s["path"], s["metadata"]) for s in found] == [(path, {"b": 1})]
         hits = client.get("/v1/search", params={"q": "sheep", "external_id": "A-7"}).json()["hits"]
         assert hits[0]["external_id"] == "A-7"
         assert client.get("/v1/jobs").json()["jobs"] == [job]

@@ -31,9 +31,7 @@ def _disk(work: Path, seed: int, times: float) -> list[str]:
         print("disk: no C compiler to make a failing disk with")
         return []
     writes = range(0, 300, max(1, round(5 / times)))
-    faults = [
-        fault for after in writes if (fault := rig.fail_after(after))
-    ]
+    faults = [fault for after in writes if (fault := rig.fail_after(after))]
     print(f"disk: EIO after each of {len(writes)} numbers of writes")
     return faults
 
