@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
     from audiosearch.models.model import Model
     from indexer.progress import Progress
+    from indexer.standby import Standby
     from indexer.summary import RemovalSummary, Summary
 
 Where = Filter | Mapping[str, Any] | None
@@ -54,6 +55,7 @@ class Library:
         self._reader = CatalogReader(directory)
         self._model = ActiveModel(directory, model)
         self._engine = SearchEngine(self._reader, self._model, shared=shared)
+        self._standby: dict[str, Standby] = {}
 
     @classmethod
     def open(
@@ -101,8 +103,10 @@ class Library:
         return library
 
     def close(self) -> None:
-        """Give back connections and files."""
+        """Give back connections, files, and the decoding process that `add` keeps for the next."""
         self._reader.close()
+        for standby in self._standby.values():
+            standby.close()
 
     def __enter__(self) -> Library:
         return self
@@ -363,6 +367,7 @@ class Library:
         """
         from indexer.options import Options
         from indexer.run import index
+        from indexer.standby import Standby
 
         if isinstance(what, str | os.PathLike):
             what = [what]
@@ -388,6 +393,7 @@ class Library:
             on_progress=on_progress,
             cancel=cancel,
             model=self._model.loaded(stored),
+            standby=self._standby.setdefault("", Standby()),  # in one step, for several threads
         )
 
     def remove(
