@@ -29,11 +29,11 @@ def usable_footer(connection: Connection, directory: Path, model: StoredModel) -
     return footer
 
 
-# Windows that a search reads from the database without anybody noticing. Measured with 512 values
-# on a busy core: to read them 15 us each, once for each process that opens the library; to compare
-# them 0.3 us each in every search. So 2,000 cost a command that asks once 30 ms of 1.3 s, and an
-# open library 0.6 ms a search. To write the cache anew costs 5 us for each window that it holds,
-# 0.5 s at 100,000: spread over 2,000 additions of one window, a quarter of a millisecond each.
+# Windows that searches read from the database without anybody noticing. `scripts.bench.adding` says
+# of 2,000: 35 ms, once, to whoever opens the library (a command that asks once takes 1.3 s); then
+# 0.2 ms a search, where the cache of 100,000 windows takes 17. From 4,000 on they do not fit into
+# the processor's own memory any more, and each costs ten times as much. To write that cache anew
+# takes 0.4 to 1.4 s: less than a millisecond for each of 2,000 windows that came one by one.
 FEW = 2_000
 
 # A smaller cache is written anew in milliseconds, and is when so large a part of it is behind.
