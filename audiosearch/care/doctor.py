@@ -23,7 +23,7 @@ from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.errors import AudioSearchError, LibraryDamaged
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
 from audiosearch.vectors.codec import UNIT_TOLERANCE, from_blobs, intact
-from audiosearch.vectors.validity import usable_footer
+from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def cache_findings(
             f"the vector cache holds {footer.count - len(dead)} windows, the database {covered}"
         )
         yield Finding("error", "cache", f"{message}: audiosearch doctor --repair")
-    elif reading.last_window(connection, model.id) > footer.covers:
+    elif is_long(windows_behind(connection, model, footer), footer.count):
         yield Finding(
             "notice", "behind", "the vector cache is behind: the next index run renews it"
         )

@@ -328,10 +328,35 @@ def count_windows(connection: Connection, model_id: int) -> int:
     ).scalar_one()
 
 
+def count_windows_after(connection: Connection, model_id: int, after: int, most: int) -> int:
+    """How many windows of the model have an id above `after`, counted up to `most`."""
+    rows = (
+        select(windows.c.id)
+        .where(windows.c.id > after, windows.c.model_id == model_id)
+        .order_by(windows.c.id)
+        .limit(most)
+    )
+    return connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+
+
+def count_dead_windows(connection: Connection, since: int, most: int) -> int:
+    """How many windows were deleted after generation `since`, counted up to `most`."""
+    rows = select(tombstones.c.window_id).where(tombstones.c.generation > since).limit(most)
+    return connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+
+
 def dead_windows(connection: Connection, since: int) -> list[int]:
     """Windows deleted after generation `since` (the tombstones of a cache written then)."""
     query = select(tombstones.c.window_id).where(tombstones.c.generation > since)
     return [row[0] for row in connection.execute(query)]
+
+
+def count_sounds(connection: Connection) -> int:
+    """How many sounds have an embedding, copies included."""
+    return connection.execute(_COUNT_SOUNDS).scalar_one()
+
+
+_COUNT_SOUNDS = select(func.count()).select_from(sounds).where(sounds.c.content_id.is_not(None))
 
 
 def all_roots(connection: Connection) -> list[Root]:
