@@ -62,7 +62,7 @@ def _find(connection: Connection, which: str | int) -> dict[int, str]:
     if isinstance(which, int):
         query = query.where(sounds.c.id == which)
         return {row.id: paths.usable(row.root, row.path) for row in connection.execute(query)}
-    absolute = os.fsencode(os.path.abspath(which))  # noqa: PTH100 (links are not followed)
+    absolute = os.fsencode(os.path.abspath(paths.given(which)))  # noqa: PTH100 (links stay)
     found: dict[int, str] = {}
     for row in connection.execute(query):
         path = os.path.join(row.root, row.path)  # noqa: PTH118 (bytes)
