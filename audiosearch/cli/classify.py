@@ -49,8 +49,8 @@ def classify(
     Such as: audiosearch classify door.wav --labels door,dog. Scores are cosines. The share is a
     softmax over the labels: it says which of them fits best, not whether any of them fits.
     """
-    from audiosearch.classification import classify as run
     from audiosearch.models.registry import load_model
+    from audiosearch.search.classification import classify as run
 
     names = [label.strip() for part in labels for label in part.split(",") if label.strip()]
     for result in run(load_model(model), files, names, template, multi):

@@ -27,7 +27,7 @@ def doctor(
 
     The exit code is 1 if something is wrong.
     """
-    from audiosearch.doctor import check
+    from audiosearch.care.doctor import check
 
     where = library or default_library()
     if repair:

@@ -41,7 +41,7 @@ def make(
     ] = "read",
 ) -> None:
     """Make a key and print it. It is not shown again."""
-    from audiosearch.keys import make_key
+    from audiosearch.remote.keys import make_key
 
     typer.echo(make_key(_directory(library), name, scope))
     typer.echo("keep it now: it is not shown again", err=True)
@@ -50,7 +50,7 @@ def make(
 @command(app, "list")
 def list_keys(library: options.LibraryDirectory = None) -> None:
     """Print the scope, the date and the name of each key."""
-    from audiosearch.keys import load_keys
+    from audiosearch.remote.keys import load_keys
 
     for key in load_keys(_directory(library)):
         typer.echo(f"{key.scope:5}  {key.made}  {key.name}")
@@ -59,6 +59,6 @@ def list_keys(library: options.LibraryDirectory = None) -> None:
 @command(app)
 def revoke(name: KeyName, library: options.LibraryDirectory = None) -> None:
     """Revoke a key. A running server refuses it at once."""
-    from audiosearch.keys import revoke_key
+    from audiosearch.remote.keys import revoke_key
 
     revoke_key(_directory(library), name)

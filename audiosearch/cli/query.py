@@ -12,7 +12,7 @@ from audiosearch.cli import options, play, render
 from audiosearch.cli.commands import command, command_app
 
 if TYPE_CHECKING:
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
 app = command_app()
 
@@ -87,7 +87,7 @@ def query(
     """
     # A process that answers once frees nothing; looking for what it could is 6 % of its time.
     gc.disable()
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
     terms = [] if text is None else [Term(text=text)]
     terms += [_weighted(term) for term in weighted or ()]
@@ -104,7 +104,7 @@ def query(
     }
     hits: Sequence[Any]
     if server is not None:
-        from audiosearch import client
+        from audiosearch.remote import client
 
         hits = client.search(server, terms, answer.k, **how)
         if not hits:
@@ -130,7 +130,7 @@ def explain_no_hits(sounds: int, filtered: bool) -> None:
 
 
 def _weighted(term: str) -> Term:
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
     weight, _, text = term.partition(":")
     try:
