@@ -75,7 +75,7 @@ class Library(LibraryContents):
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = Path(directory).expanduser() if directory is not None else paths.default_library()
+        where = paths.given(directory) if directory is not None else paths.default_library()
         if create:
             from indexer.store import create_library
 

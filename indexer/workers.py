@@ -142,6 +142,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                cwd=os.sep,  # Python does not start in a directory that was removed
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent
             )
             assert self._process.stdin
