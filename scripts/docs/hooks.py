@@ -3,6 +3,7 @@
 `reference/commands.md` is made from the commands of `audiosearch`. Documents that lie outside
 `docs/` (the changelog, the card of mini ...) become pages too, and links to them are led there. A
 link to any other file of the repository becomes its name, since the site does not hold that file.
+A page that would load something from another host ends the build.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -30,6 +32,9 @@ OUTSIDE = {
     "audiosearch/models/mini/README.md": "reference/mini.md",
     "sample_library/README.md": "reference/sample_library.md",
 }
+_LOADED = re.compile(
+    r"<(?:script|img|iframe|source|link)\b[^>]*\b(?:src|href)=.?(?:https?:)?//[^>]*>"
+)
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -60,6 +65,15 @@ def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: Any) -> st
         return f"{picture}[{text}]({relative}{anchor})"
 
     return _LINK.sub(led, markdown)
+
+
+def on_post_page(output: str, *, page: Page, **_: Any) -> None:
+    """Raise `PluginError` where a page loads something from another host."""
+    loaded = _LOADED.search(output)
+    if loaded:
+        raise PluginError(
+            f"{page.file.src_uri} would load something from another host: {loaded[0]}"
+        )
 
 
 def _target(source: str, link: str) -> tuple[str | None, str]:
