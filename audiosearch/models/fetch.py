@@ -192,7 +192,7 @@ def _append(url: str, part: Path, file: RemoteFile, on_bytes: Callable[[int], No
                 sink.truncate(0)
                 on_bytes(-begin)
                 begin = 0
-            for block in answer.iter_bytes(BLOCK):
+            for block in answer.iter_bytes():  # as they come: what was gathered is lost at a cut
                 begin += len(block)
                 if begin > file.bytes:
                     raise _Cut("more came than the hub lists")
