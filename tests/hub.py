@@ -222,12 +222,12 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
 
 def _tree_entry(entry: dict[str, Any]) -> dict[str, Any]:
     lfs = entry.get("lfs")
-    found = {
+    listed = {
         "type": "file",
         "path": entry["rfilename"],
         "size": entry["size"],
         "oid": entry["blobId"],
     }
     if lfs:
-        found["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": 134}
-    return found
+        listed["lfs"] = {"oid": lfs["sha256"], "size": lfs["size"], "pointerSize": 134}
+    return listed

@@ -93,13 +93,13 @@ class _Adding:
             "fp16": {AUDIO: "fp16", TEXT: "fp16"},
             "int8": {AUDIO: "int8", TEXT: "int8"},
         }.get(self.precision, {})
-        found = {t: (layout.tower_path(t, p), p) for t, p in towers.items()}
-        missing = [path for path, _ in found.values() if path not in self.origin.paths]
+        lower = {t: (layout.tower_path(t, p), p) for t, p in towers.items()}
+        missing = [path for path, _ in lower.values() if path not in self.origin.paths]
         if missing and self.precision != "auto":
             raise InvalidQuery(
                 f"{self.origin.name} has no {missing[0]}: leave out --precision {self.precision}"
             )
-        return {t: (path, p) for t, (path, p) in found.items() if path not in missing}
+        return {t: (path, p) for t, (path, p) in lower.items() if path not in missing}
 
     def run(self) -> Bundle:
         try:

@@ -74,8 +74,8 @@ def list_repository(name: str, revision: str | None = None) -> Repository:
         raise ModelNotFound(
             f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
         ) from error
-    wanted = quote(revision or "main", safe="")
-    url = f"{hub_address()}/api/models/{name}/revision/{wanted}?blobs=true"
+    at = quote(revision or "main", safe="")
+    url = f"{hub_address()}/api/models/{name}/revision/{at}?blobs=true"
     with explained(name, revision):
         content = read(url)
     try:

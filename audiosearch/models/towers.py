@@ -23,8 +23,8 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises; its errors have no parent of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    found = [kind for kind in vars(state).values() if isinstance(kind, type)]
-    return tuple(kind for kind in found if issubclass(kind, Exception))
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
 # What the vectors are called where a graph gives more than them: in our own, and in those of hubs.
