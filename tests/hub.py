@@ -39,7 +39,8 @@ def unpack(folder: Path) -> Path:
 
 @dataclass
 class Hub:
-    """What is served, and what goes wrong. `cuts`: by path, after how many bytes each answer ends; `elsewhere`:
+    """What is served, and what goes wrong. `cuts`: by path, after how many bytes each answer ends; `stops`: after
+    how many one pauses, for as long as the other end stays (`stopped` is set then); `elsewhere`:
     where redirects lead; `log`: method, host and path of each request, and its headers.
     """
 
@@ -48,6 +49,8 @@ class Hub:
     commits: dict[str, str] = field(default_factory=dict)
     licences: dict[str, str] = field(default_factory=dict)
     cuts: dict[str, list[int]] = field(default_factory=dict)
+    stops: dict[str, int] = field(default_factory=dict)
+    stopped: threading.Event = field(default_factory=threading.Event)
     spoilt: set[str] = field(default_factory=set)
     gated: set[str] = field(default_factory=set)
     failing: dict[str, list[int]] = field(default_factory=dict)
@@ -200,6 +203,13 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
             if served.cuts.get(path):
                 part = part[: served.cuts[path].pop(0)]
                 self.close_connection = True
+            if path in served.stops:
+                part = part[: served.stops.pop(path)]
+                self.close_connection = True
+                self.wfile.write(part)
+                served.stopped.set()
+                self.rfile.read(1)  # until the other end is gone
+                return
             self.wfile.write(part)
 
         def _json(self, value: Any) -> None:
