@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosearch.embedding import EmbeddedFile, embed_file
+from audiosearch.audio.isolation import Isolation
+from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import InvalidQuery
 from audiosearch.query import check_text
 from audiosearch.results import Classification, Label
@@ -23,15 +25,22 @@ def classify(
     labels: Sequence[str],
     template: str | None = None,
     multi: bool = False,
+    windows_of: Callable[[str], EmbeddedFile] | None = None,
 ) -> Iterator[Classification]:
     """Score each file against the labels; see `results.Label` for what the scores are.
 
+    `windows_of` gives a file's windows; by default they are decoded in a process of their own.
     Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
     embedding.
     """
     chosen = _Labels(model, labels, template)
-    for file in files:
-        yield chosen.classify(file, embed_file(model, file), multi)
+    decoding = Isolation()
+    try:
+        for file in files:
+            embed = windows_of or partial(decoding.reader.embed, model)
+            yield chosen.classify(file, embed(file), multi)
+    finally:
+        decoding.close()
 
 
 def classify_embedded(

@@ -25,15 +25,17 @@ import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch import paths, query, ranking
+from audiosearch.audio.isolation import Isolation
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.records import Sound
+from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.identity import check_same_model
 from audiosearch.results import Classification, Facets, Failure, Hit, Status
 from audiosearch.status import library_status
-from audiosearch.terms import query_vector
+from audiosearch.terms import query_vector, stored_windows
 from audiosearch.vectors.cachefile import SnapshotTooOld
 from audiosearch.vectors.search import SearchState, WindowSearch
 
@@ -69,6 +71,8 @@ class Library:
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
         self.directory = directory
         self._shared = shared
+        # A library that many ask decodes on every processor, any other one file at a time.
+        self._decoding = Isolation((os.cpu_count() or 1) if shared else 1)
         self._together: Together[str] | None = None
         self._engine = database.reader(directory)
         self._model = model
@@ -122,7 +126,8 @@ class Library:
         return library
 
     def close(self) -> None:
-        """Give back connections and files."""
+        """Give back connections, files and decoding processes."""
+        self._decoding.close()
         self._engine.dispose()
 
     def __enter__(self) -> Library:
@@ -213,9 +218,15 @@ class Library:
 
         Raises `AudioRejected` with the reason where there is none.
         """
-        from audiosearch.embedding import embed_file
+        return self.embed_windows(path, start, end).mean
 
-        return embed_file(self.model, os.fspath(path), start, end).mean
+    def embed_windows(
+        self, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None
+    ) -> EmbeddedFile:
+        """The windows of a file, or of its part from `start` to `end` seconds, decoded in a process
+        of its own. Raises `AudioRejected`, also where the decoder died of it.
+        """
+        return self._decoding.reader.embed(self.model, path, start, end)
 
     # -- searching ----------------------------------------------------------------------------
 
@@ -339,21 +350,39 @@ class Library:
 
     def classify(
         self,
-        files: Iterable[str | os.PathLike[str]],
+        files: Iterable[str | os.PathLike[str] | int],
         labels: Sequence[str],
         *,
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score each file against labels that need no training (zero-shot); see `results.Label` for
-        the scores.
+        """Score each file, or stored sound by its id, against labels that need no training
+        (zero-shot); see `results.Label` for the scores.
 
         `multi`: labels do not exclude each other, and each is looked for in every window. Files
-        need not be in the library. Raises `InvalidQuery`, `AudioRejected`.
+        need not be in the library; of one that is, and has not changed, the stored vectors are
+        taken. Raises `InvalidQuery`, `AudioRejected`, `SoundNotFound`.
         """
         from audiosearch.classification import classify
 
-        return classify(self.model, [os.fspath(f) for f in files], labels, template, multi)
+        of_path: dict[str, int | str] = {}
+        named = []
+        for file in files:
+            name = self.sound(file).path if isinstance(file, int) else os.fspath(file)
+            of_path[name] = file if isinstance(file, int) else name
+            named.append(name)
+
+        def windows_of(path: str) -> EmbeddedFile:
+            with self._reading() as connection:
+                stored = reading.active_model(connection)
+                if stored and stored.digest == model.identity.digest:
+                    known = stored_windows(connection, of_path[path], stored)
+                    if known:
+                        return known
+            return self._decoding.reader.embed(model, path)
+
+        model = self.model
+        return classify(model, named, labels, template, multi, windows_of)
 
     # -- what is in it ------------------------------------------------------------------------
 
@@ -395,12 +424,15 @@ class Library:
 
         Raises `SoundNotFound`, `AudioRejected`.
         """
-        from audiosearch.audio.peaks import FOLDER, compute, kept
+        from audiosearch.audio.peaks import FOLDER, keep, load
 
-        sound = self.sound(which)
-        if sound.content is None:
-            return compute(sound.path)
-        return kept(self.directory / FOLDER, sound.content, sound.path)
+        sound, folder = self.sound(which), self.directory / FOLDER
+        kept = load(folder, sound.content) if sound.content else None
+        if kept is None:
+            kept = self._decoding.reader.peaks(sound.path)
+            if sound.content:
+                keep(folder, sound.content, kept)
+        return kept
 
     def render(
         self,
@@ -415,9 +447,7 @@ class Library:
 
         Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
         """
-        from audiosearch.audio.render import render
-
-        render(self.sound(which).path, Path(file), kind, start, end)
+        self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
 
     def failures(self) -> list[Failure]:
         """The files that could not be embedded, by path."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
 from audiosearch.query import Term
 from audiosearch.results import Facets, Hit
-from audiosearch.server.answers import TheLibrary, as_json, turn
+from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.pools import Pools
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import (
     MOST_QUERIES,
@@ -27,9 +27,12 @@ from audiosearch.server.types import (
     Text,
     Word,
 )
-from audiosearch.server.uploads import uploaded_sound
+from audiosearch.server.uploads import BODY, TheUpload
 
 router = APIRouter(prefix="/v1", tags=["search"])
+
+# Searches that wait for a decoder take hands that others search with.
+_MOST_WAITING = 32
 
 
 class Filters(BaseModel):
@@ -156,41 +159,48 @@ class Pages:
     pages: tuple[Page, ...]
 
 
-_TURN = [Depends(turn, scope="function")]
+@router.get("/search", response_model=Page, summary="Sounds by a description.")
+async def search(
+    library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
+) -> Response:
+    terms = [Term(text=asked.q)]
+    return await pools.search(answer, library, terms, asked.given(), asked)
 
 
-@router.get("/search", dependencies=_TURN, response_model=Page, summary="Sounds by a description.")
-def search(library: TheLibrary, asked: Annotated[Asked, Query()]) -> Response:
-    return as_json(page_of(library, [Term(text=asked.q)], asked.given(), asked))
+@router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
+async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
+    terms = await _heard(library, pools, mixture)
+    return await pools.search(answer, library, terms, mixture.where.given(), mixture)
 
 
-@router.post(
-    "/search", dependencies=_TURN, response_model=Page, summary="Sounds by a mixture of terms."
-)
-def search_mixture(library: TheLibrary, mixture: Mixture) -> Response:
-    return as_json(_answer(library, mixture))
-
-
-@router.post(
-    "/search/batch", dependencies=_TURN, response_model=Pages, summary="Several mixtures at once."
-)
-def search_batch(library: TheLibrary, batch: Batch) -> Response:
+@router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
+async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Response:
     pages = []
     for number, mixture in enumerate(batch.queries):
         try:
-            pages.append(_answer(library, mixture))
+            terms = await _heard(library, pools, mixture)
+            # A turn each: others have theirs in between.
+            page = await pools.search(page_of, library, terms, mixture.where.given(), mixture)
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
-    return as_json(Pages(tuple(pages)))
+        pages.append(page)
+    return await pools.search(as_json, Pages(tuple(pages)))
 
 
-@router.post("/search/audio", response_model=Page, summary="Sounds like the one in the body.")
-def search_by_sound(
+@router.post(
+    "/search/audio",
+    response_model=Page,
+    summary="Sounds like the one in the body.",
+    openapi_extra=BODY,
+)
+async def search_by_sound(
     library: TheLibrary,
+    pools: ThePools,
     asked: Annotated[AskedBySound, Query()],
-    sound: Annotated[EmbeddedFile, Depends(uploaded_sound)],
+    upload: TheUpload,
 ) -> Response:
-    return as_json(page_of(library, [Term(vector=sound.mean)], asked.given(), asked))
+    terms = [Term(vector=(await upload.embedded()).mean)]
+    return await pools.search(answer, library, terms, asked.given(), asked)
 
 
 @router.get("/facets", response_model=Facets, summary="How many sounds have what.")
@@ -198,9 +208,25 @@ def facets(library: TheLibrary, where: Annotated[Filters, Query()]) -> Response:
     return as_json(library.facets(where.given() or None))
 
 
-def _answer(library: Library, mixture: Mixture) -> Page:
+async def _heard(library: Library, pools: Pools, mixture: Mixture) -> list[Term]:
+    """The terms of a mixture; parts of sounds, which must be decoded, as their vectors."""
     terms = [term.term() for term in mixture.terms]
-    return page_of(library, terms, mixture.where.given(), mixture)
+    for number, term in enumerate(terms):
+        if term.id is not None and (term.start or term.end is not None):
+            if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
+                raise Problem(503, "busy", "too many wait for parts of sounds: try again")
+            vector = await pools.decode(_part, library, term)
+            terms[number] = Term(vector=vector, weight=term.weight)
+    return terms
+
+
+def _part(library: Library, term: Term) -> np.ndarray:
+    assert term.id is not None
+    return library.embed_audio(library.sound(term.id).path, term.start, term.end)
+
+
+def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Response:
+    return as_json(page_of(library, terms, where, shown))
 
 
 def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Page:

@@ -8,13 +8,13 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import InvalidQuery
 from audiosearch.results import Classification
-from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
 from audiosearch.server.jobs import Job
 from audiosearch.server.problems import Problem
 from audiosearch.server.settings import Settings
@@ -44,13 +44,21 @@ async def _receive(request: Request, target: Path) -> None:
         raise InvalidQuery("the body is empty: it is to hold a sound file")
 
 
-async def uploaded_sound(request: Request) -> EmbeddedFile:
-    """The sound in the body, embedded as files are when they are indexed, and forgotten."""
-    with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
-        path = Path(folder) / "sound"
-        await _receive(request, path)
-        found: EmbeddedFile = await run_in_threadpool(request.app.state.reader().embed, path)
-        return found
+class Upload:
+    """The sound in the body of a request, once what else it says was found valid."""
+
+    def __init__(self, request: Request, library: TheLibrary, pools: ThePools) -> None:
+        self._request, self._library, self._pools = request, library, pools
+
+    async def embedded(self) -> EmbeddedFile:
+        """Embedded as files are when they are indexed, and forgotten."""
+        with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
+            path = Path(folder) / "sound"
+            await _receive(self._request, path)
+            return await self._pools.decode(self._library.embed_windows, path)
+
+
+TheUpload = Annotated[Upload, Depends()]
 
 
 def _free_name(folder: Path, name: str) -> Path:
@@ -111,7 +119,7 @@ async def upload(
                 os.link(whole, target)
             except FileExistsError as error:
                 raise Problem(409, "exists", f"there is a sound named {name!r} already") from error
-    job = jobs.add((str(target),), external_id, about)
+    job = await run_in_threadpool(jobs.add, (str(target),), external_id, about)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
@@ -121,8 +129,8 @@ async def upload(
     openapi_extra=BODY,
     tags=["search"],
 )
-async def embed_audio(request: Request) -> dict[str, Any]:
-    sound = await uploaded_sound(request)
+async def embed_audio(upload: TheUpload) -> dict[str, Any]:
+    sound = await upload.embedded()
     return {"vector": sound.mean.tolist(), "duration": sound.duration}
 
 
@@ -134,15 +142,15 @@ async def embed_audio(request: Request) -> dict[str, Any]:
     tags=["search"],
 )
 async def classify_audio(
-    request: Request,
     library: TheLibrary,
+    upload: TheUpload,
     label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
     template: str | None = None,
     multi: bool = False,
 ) -> Response:
     from audiosearch.classification import classify_embedded
 
-    sound = await uploaded_sound(request)
+    sound = await upload.embedded()
     found = await run_in_threadpool(
         classify_embedded, library.model, "", sound, label, template, multi
     )
