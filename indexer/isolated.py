@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from audiosearch.audio.peaks import Peaks
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import AudioRejected, AudioSearchError, InvalidQuery
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.model import Model
 from indexer.protocol import send
 from indexer.workers import Worker, WorkerDied

@@ -23,7 +23,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from audiosearch.keys import Key, KeyRing
+from audiosearch.remote.keys import Key, KeyRing
 from audiosearch.server.hands import SAFE, Hands, HandsFull, Lane, lane_of, reads
 from audiosearch.server.metrics import Metrics
 from audiosearch.server.problems import problem

@@ -47,7 +47,7 @@ class Job:
     paths: tuple[str, ...] = ()
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
-    options: dict[str, bool] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     state: State = "queued"
     progress: dict[str, Any] | None = None
     summary: dict[str, Any] | None = None
@@ -89,7 +89,7 @@ class Jobs:
         paths: tuple[str, ...],
         external_id: str | None = None,
         metadata: dict[str, Any] | None = None,
-        options: dict[str, bool] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> Job:
         """Queue a run. Raises `LibraryBusy` where too many wait, `LibraryReadOnly` where the job
         cannot be kept.

@@ -17,9 +17,9 @@ import soundfile
 from audiosearch import AudioSearchError, Library
 from audiosearch.audio import peaks, render
 from audiosearch.audio.reader import read_windows
-from audiosearch.classification import classify
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.models.registry import find_bundle, load_model
+from audiosearch.search.classification import classify
 from indexer import workers
 from indexer.isolated import IsolatedReader
 from indexer.workers import Worker

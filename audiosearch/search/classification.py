@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiosearch.audio.isolation import Isolation
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import InvalidQuery
-from audiosearch.query import check_text
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Label
+from audiosearch.search.query import check_text
 from audiosearch.vectors.codec import exact_scores
 
 if TYPE_CHECKING:
@@ -43,18 +43,6 @@ def classify(
         decoding.close()
 
 
-def classify_embedded(
-    model: Model,
-    name: str,
-    sound: EmbeddedFile,
-    labels: Sequence[str],
-    template: str | None = None,
-    multi: bool = False,
-) -> Classification:
-    """The same of one sound that was embedded already, by whatever `name` it is to go."""
-    return _Labels(model, labels, template).classify(name, sound, multi)
-
-
 class _Labels:
     """Labels as vectors."""
 
@@ -73,7 +61,7 @@ class _Labels:
         best = by_window.argmax(axis=0)
         scores = by_window.max(axis=0) if multi else exact_scores(self._vectors, sound.mean)
         shares = None if multi else softmax(scores * self._scale)
-        found = [
+        fits = [
             Label(
                 label,
                 float(scores[i]),
@@ -83,8 +71,8 @@ class _Labels:
             )
             for i, label in enumerate(self._labels)
         ]
-        found.sort(key=lambda label: (-label.score, label.label))
-        return Classification(name, tuple(found), self._prompts)
+        fits.sort(key=lambda label: (-label.score, label.label))
+        return Classification(name, tuple(fits), self._prompts)
 
 
 def _check(labels: Sequence[str]) -> None:

@@ -15,12 +15,12 @@ from starlette.concurrency import run_in_threadpool
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
-from audiosearch.query import Term
 from audiosearch.results import Classification
+from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search import AskedBySound, Filters, Page, answer
+from audiosearch.server.search_routes import AskedBySound, Filters, Page, answer
 from audiosearch.server.types import LARGEST_ID, Id, Text, Word
 
 if TYPE_CHECKING:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Query, Response
@@ -11,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
-from audiosearch.query import Term
 from audiosearch.results import Facets, Hit
+from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.pools import Pools
 from audiosearch.server.problems import Problem
@@ -27,9 +29,11 @@ from audiosearch.server.types import (
     Text,
     Word,
 )
-from audiosearch.server.uploads import BODY, TheUpload
+from audiosearch.server.upload_routes import BODY, TheUpload
 
 router = APIRouter(prefix="/v1", tags=["search"])
+
+Result = TypeVar("Result")
 
 # Searches that wait for a decoder take hands that others search with.
 _MOST_WAITING = 32
@@ -131,6 +135,15 @@ class Mixture(_Shown):
     terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
     where: Where = Where()
 
+    def library_terms(self) -> list[Term]:
+        """As the library knows them."""
+        return [term.term() for term in self.terms]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether a part of a sound is among the terms, which must be decoded."""
+        return any(t.id is not None and (t.start > 0 or t.end is not None) for t in self.terms)
+
 
 class Batch(BaseModel):
     """Several mixtures at once."""
@@ -169,8 +182,8 @@ async def search(
 
 @router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
-    terms = await _heard(library, pools, mixture)
-    return await pools.search(answer, library, terms, mixture.where.given(), mixture)
+    work = partial(answer, library, mixture.library_terms(), mixture.where.given(), mixture)
+    return await _run(pools, mixture, work)
 
 
 @router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
@@ -178,9 +191,10 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Re
     pages = []
     for number, mixture in enumerate(batch.queries):
         try:
-            terms = await _heard(library, pools, mixture)
+            terms = mixture.library_terms()
+            work = partial(page_of, library, terms, mixture.where.given(), mixture)
             # A turn each: others have theirs in between.
-            page = await pools.search(page_of, library, terms, mixture.where.given(), mixture)
+            page = await _run(pools, mixture, work)
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -199,8 +213,10 @@ async def search_by_sound(
     asked: Annotated[AskedBySound, Query()],
     upload: TheUpload,
 ) -> Response:
-    terms = [Term(vector=(await upload.embedded()).mean)]
-    return await pools.search(answer, library, terms, asked.given(), asked)
+    async with upload.file() as path:
+        # By its path: it is embedded by the model whose vectors are searched.
+        terms = [Term(path=str(path))]
+        return await pools.decode(answer, library, terms, asked.given(), asked)
 
 
 @router.get("/facets", response_model=Facets, summary="How many sounds have what.")
@@ -208,21 +224,12 @@ def facets(library: TheLibrary, where: Annotated[Filters, Query()]) -> Response:
     return as_json(library.facets(where.given() or None))
 
 
-async def _heard(library: Library, pools: Pools, mixture: Mixture) -> list[Term]:
-    """The terms of a mixture; parts of sounds, which must be decoded, as their vectors."""
-    terms = [term.term() for term in mixture.terms]
-    for number, term in enumerate(terms):
-        if term.id is not None and (term.start or term.end is not None):
-            if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
-                raise Problem(503, "busy", "too many wait for parts of sounds: try again")
-            vector = await pools.decode(_part, library, term)
-            terms[number] = Term(vector=vector, weight=term.weight)
-    return terms
-
-
-def _part(library: Library, term: Term) -> np.ndarray:
-    assert term.id is not None
-    return library.embed_audio(library.sound(term.id).path, term.start, term.end)
+async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
+    if not mixture.decodes:
+        return await pools.search(work)
+    if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
+        raise Problem(503, "busy", "too many wait for parts of sounds: try again")
+    return await pools.decode(work)
 
 
 def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Response:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import InvalidQuery
 from audiosearch.results import Classification
 from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
@@ -47,15 +49,16 @@ async def _receive(request: Request, target: Path) -> None:
 class Upload:
     """The sound in the body of a request, once what else it says was found valid."""
 
-    def __init__(self, request: Request, library: TheLibrary, pools: ThePools) -> None:
-        self._request, self._library, self._pools = request, library, pools
+    def __init__(self, request: Request) -> None:
+        self._request = request
 
-    async def embedded(self) -> EmbeddedFile:
-        """Embedded as files are when they are indexed, and forgotten."""
+    @asynccontextmanager
+    async def file(self) -> AsyncIterator[Path]:
+        """A file that holds it, for as long as the block lasts."""
         with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
             path = Path(folder) / "sound"
             await _receive(self._request, path)
-            return await self._pools.decode(self._library.embed_windows, path)
+            yield path
 
 
 TheUpload = Annotated[Upload, Depends()]
@@ -129,8 +132,9 @@ async def upload(
     openapi_extra=BODY,
     tags=["search"],
 )
-async def embed_audio(upload: TheUpload) -> dict[str, Any]:
-    sound = await upload.embedded()
+async def embed_audio(library: TheLibrary, pools: ThePools, upload: TheUpload) -> dict[str, Any]:
+    async with upload.file() as path:
+        sound = await pools.decode(library.embed_windows, path)
     return {"vector": sound.mean.tolist(), "duration": sound.duration}
 
 
@@ -143,15 +147,15 @@ async def embed_audio(upload: TheUpload) -> dict[str, Any]:
 )
 async def classify_audio(
     library: TheLibrary,
+    pools: ThePools,
     upload: TheUpload,
     label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
     template: str | None = None,
     multi: bool = False,
 ) -> Response:
-    from audiosearch.classification import classify_embedded
+    def classified(path: Path) -> Classification:
+        (found,) = library.classify([path], label, template=template, multi=multi)
+        return dataclasses.replace(found, path="")
 
-    sound = await upload.embedded()
-    found = await run_in_threadpool(
-        classify_embedded, library.model, "", sound, label, template, multi
-    )
-    return as_json(found)
+    async with upload.file() as path:
+        return as_json(await pools.decode(classified, path))
