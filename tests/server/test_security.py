@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from audiosearch import AudioSearchError, keys
+from audiosearch import AudioSearchError
+from audiosearch.remote import keys
 from audiosearch.server.guard import Guard
 
 Make = Callable[..., TestClient]
