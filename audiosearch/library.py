@@ -28,6 +28,7 @@ from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.contents import FilePath, LibraryContents, Where
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Hit
 from audiosearch.search.engine import Match, SearchEngine
@@ -36,7 +37,6 @@ from audiosearch.search.query import Query, Term, as_terms
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
     from indexer.progress import Progress
-    from indexer.standby import Standby
     from indexer.summary import RemovalSummary, Summary
 
 
@@ -44,11 +44,10 @@ class Library(LibraryContents):
     """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
 
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
-        super().__init__(directory)
+        # A library that many ask decodes on every processor, any other one file at a time.
+        super().__init__(directory, decoders=(os.cpu_count() or 1) if shared else 1)
         self._model = ActiveModel(directory, model)
-        self._engine = SearchEngine(self._reader, self._model, shared=shared)
-        self._opening = threading.Lock()
-        self._standby: Standby | None = None
+        self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
 
     @classmethod
     def open(
@@ -92,13 +91,6 @@ class Library(LibraryContents):
             raise
         return library
 
-    def close(self) -> None:
-        """Give back connections, files, and the decoding process that `add` keeps for the next."""
-        super().close()
-        with self._opening:
-            if self._standby is not None:
-                self._standby.close()
-
     def __enter__(self) -> Library:
         return self
 
@@ -139,9 +131,18 @@ class Library(LibraryContents):
         >>> library.embed_audio("sample_library/animals/dogs.mp3", start=1, end=4).shape
         (512,)
         """
-        from audiosearch.models.embedding import embed_file
+        return self.embed_windows(path, start, end).mean
 
-        return embed_file(self.model, os.fspath(path), start, end).mean
+    def embed_windows(
+        self, path: FilePath, start: float = 0.0, end: float | None = None
+    ) -> EmbeddedFile:
+        """The windows of a file, or of its part from `start` to `end` seconds, each with its vector.
+        Raises `AudioRejected`, also where the decoder died of the file.
+
+        >>> library.embed_windows("sample_library/animals/dogs.mp3", start=1, end=4).vectors.shape
+        (1, 512)
+        """
+        return self._decoding.reader.embed(self.model, path, start, end)
 
     def search(
         self,
@@ -207,25 +208,25 @@ class Library(LibraryContents):
 
     def classify(
         self,
-        files: Iterable[FilePath],
+        files: Iterable[FilePath | int],
         labels: Sequence[str],
         *,
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score each file against labels that need no training (zero-shot); see `results.Label` for
-        the scores.
+        """Score each file, or stored sound by its id, against labels that need no training
+        (zero-shot); see `results.Label` for the scores.
 
         `multi`: labels do not exclude each other, and each is looked for in every window. Files
-        need not be in the library. Raises `InvalidQuery`, `AudioRejected`.
+        need not be in the library; of one that is, and has not changed, the stored vectors are
+        taken. Raises `InvalidQuery`, `AudioRejected`, `SoundNotFound`.
 
         >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])
         >>> dogs.labels[0].label
         'dog'
         """
-        from audiosearch.search.classification import classify
-
-        return classify(self.model, [os.fspath(f) for f in files], labels, template, multi)
+        sounds = [file if isinstance(file, int) else os.fspath(file) for file in files]
+        return self._engine.classify(sounds, labels, template=template, multi=multi)
 
     def add(
         self,
@@ -281,16 +282,8 @@ class Library(LibraryContents):
             on_progress=on_progress,
             cancel=cancel,
             model=self._model.loaded(self._stored_model()),
-            standby=self._kept_standby(),
+            standby=self._decoding.standby,
         )
-
-    def _kept_standby(self) -> Standby:
-        from indexer.standby import Standby
-
-        with self._opening:
-            if self._standby is None:
-                self._standby = Standby()
-            return self._standby
 
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False

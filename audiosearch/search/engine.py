@@ -8,21 +8,25 @@ library's generation.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sqlalchemy import Connection
 
+from audiosearch.audio.isolation import Isolation
 from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.errors import SoundNotFound
 from audiosearch.models.active import ActiveModel
-from audiosearch.results import Hit
+from audiosearch.models.embedding import EmbeddedFile
+from audiosearch.results import Classification, Hit
 from audiosearch.search import ranking
-from audiosearch.search.composition import query_vector
+from audiosearch.search.classification import classify
+from audiosearch.search.composition import query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
 from audiosearch.search.query import Term, check_text
 from audiosearch.search.ranking import Moment, Place
@@ -61,12 +65,20 @@ class _Asked:
 class SearchEngine:
     """Searches the library that `reader` reads; thread-safe.
 
-    `shared`: as in `TextVectors`.
+    `decoding` reads files that are not in it; `shared`: as in `TextVectors`.
     """
 
-    def __init__(self, reader: CatalogReader, model: ActiveModel, *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        reader: CatalogReader,
+        model: ActiveModel,
+        decoding: Isolation,
+        *,
+        shared: bool = False,
+    ) -> None:
         self._reader = reader
         self._model = model
+        self._decoding = decoding
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
         self._state_cache: StateCache[Sample] = StateCache()
@@ -121,6 +133,28 @@ class SearchEngine:
                 return self._hits(connection, search, asked)
         raise AssertionError("unreachable")
 
+    def classify(
+        self,
+        sounds: Sequence[int | str],
+        labels: Sequence[str],
+        *,
+        template: str | None = None,
+        multi: bool = False,
+    ) -> Iterator[Classification]:
+        """Stored sounds by id, or files by path, against labels; see `Library.classify`."""
+        with self._reader.snapshot() as connection:
+            stored = reading.active_model(connection)
+            names = [_name(connection, sound) for sound in sounds]
+        model = self._model.matching(stored)
+        named = dict(zip(names, sounds, strict=True))
+
+        def windows_of(name: str) -> EmbeddedFile:
+            with self._reader.snapshot() as connection:
+                known = stored and stored_windows(connection, named[name], stored)
+            return known or self._decoding.reader.embed(model, name)
+
+        return classify(model, names, labels, template, multi, windows_of)
+
     def _composed(
         self,
         connection: Connection,
@@ -134,9 +168,7 @@ class SearchEngine:
             return self.embed_texts(self._model.matching(stored), texts, template)
 
         def embed_part(path: str, start: float, end: float | None) -> np.ndarray:
-            from audiosearch.models.embedding import embed_file
-
-            return embed_file(self._model.matching(stored), path, start, end).mean
+            return self._decoding.reader.embed(self._model.matching(stored), path, start, end).mean
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
@@ -248,3 +280,13 @@ class SearchEngine:
             asked.group,
             place,
         )
+
+
+def _name(connection: Connection, sound: int | str) -> str:
+    """The path of a stored sound by its id; any other is a path already."""
+    if isinstance(sound, str):
+        return sound
+    known = reading.sound_by_id(connection, sound)
+    if known is None:
+        raise SoundNotFound(f"there is no sound with id {sound} in the library")
+    return known.path
