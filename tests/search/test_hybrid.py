@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,7 +78,8 @@ def test_only_positive_texts_take_part(library: Library) -> None:
 
 
 def test_moments_and_groups(library: Library) -> None:
-    for options in ({"moments": True}, {"group": True}):
+    ways: list[dict[str, Any]] = [{"moments": True}, {"group": True}]
+    for options in ways:
         hits = library.search("glissando", k=5, **options)
         assert {Path(hit.path).name for hit in hits[:2]} == {"glissando.wav", "Glissando down.wav"}
 
