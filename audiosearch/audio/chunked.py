@@ -40,6 +40,7 @@ class Grammar:
     counts_head: bool = False  # the size includes name and size
     prefix: int = 0  # what the chunk of the sound holds before the sound
     unknown: range = range(0)  # sizes that mean: to the end
+    may_be_open: bool = False  # such a size is as the format has it
     known: frozenset[bytes] = frozenset()  # names that are chunks wherever they stand
 
     @property
@@ -70,7 +71,7 @@ RIFF = Grammar("<I", b"data", 12, 2, unknown=_STREAMED[1], known=_RIFF_NAMES)
 RIFX = Grammar(">I", b"data", 12, 2, unknown=_STREAMED[1], known=_RIFF_NAMES)
 AIFF = Grammar(">I", b"SSND", 12, 2, prefix=8, unknown=_STREAMED[1], known=_IFF_NAMES)
 SVX = Grammar(">I", b"BODY", 12, 2, unknown=_STREAMED[1], known=_IFF_NAMES)
-CAF = Grammar(">Q", b"data", 8, 1, prefix=4, unknown=range(1 << 62, 1 << 64), known=_CAF_NAMES)
+CAF = Grammar(">Q", b"data", 8, 1, prefix=4, unknown=range(1 << 62, 1 << 64), known=_CAF_NAMES, may_be_open=True)
 W64 = Grammar("<Q", b"data" + _GUID, 40, 8, 16, True, unknown=range(1 << 62, 1 << 64))
 
 # Less than this after the last chunk is what some program left there, and no sound of any length.
@@ -168,7 +169,8 @@ class _Walk:
             if end == limit and not unknown:  # it really is cut
                 return Part(limit, self._alone(limit), declared, max(0, present))
             if end == limit and limit - self._start < 0xFFFF_0000:
-                return Part(limit, self._alone(limit), None, present, _UNKNOWN)
+                notice = None if grammar.may_be_open else _UNKNOWN
+                return Part(limit, self._alone(limit), None, present, notice)
         length = end - content
         notice = _UNKNOWN
         if not unknown:

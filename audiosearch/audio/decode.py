@@ -55,7 +55,9 @@ def _open_part(path: bytes, size: int, part: Part, alive: Alive) -> Iterator[Aud
         try:
             file = stack.enter_context(open_sndfile(source))
         except soundfile.LibsndfileError as error:
-            stream = stack.enter_context(open_ffmpeg(source, error.error_string, alive))
+            opened = stack.enter_context(open_ffmpeg(source, error.error_string, alive))
+            opened.claim(share=_share(part))
+            stream = opened
         else:
             stream = _of_sndfile(stack, file, source, size, part)
         if part.notice:
@@ -83,8 +85,14 @@ def _of_sndfile(
     elif file.frames == 0 and size > _HEADER and part.declared is None:
         with _unless_refused():
             return stack.enter_context(open_ffmpeg(source, ""))
-    share = part.present / part.declared if part.declared else 1.0
-    return SndfileStream(file, source, share)
+    return SndfileStream(file, source, _share(part))
+
+
+def _share(part: Part) -> float:
+    """How much is there of what the header declares."""
+    if not part.declared or not 0 < part.present < part.declared:
+        return 1.0
+    return part.present / part.declared
 
 
 @contextmanager

@@ -160,6 +160,7 @@ class FfmpegStream(AudioStream):
         super().__init__()
         self._container, self._stream, self._file = container, stream, file
         self._claimed: float | None = None
+        self._share = 1.0
         context = stream.codec_context
         self._names = container.format.name.split(",")
         self._declared = self._declared_seconds()
@@ -174,9 +175,10 @@ class FfmpegStream(AudioStream):
             )
         )
 
-    def claim(self, seconds: float | None) -> None:
-        """What a note in the file says of its length, that FFmpeg does not tell."""
-        self._claimed = seconds
+    def claim(self, seconds: float | None = None, share: float = 1.0) -> None:
+        """What the file says of its length that FFmpeg does not tell: seconds, or how much of what
+        it declares is there (0 to 1)."""
+        self._claimed, self._share = seconds, share
 
     def _declared_seconds(self) -> float | None:
         """What the header promises; FFmpeg's estimates and the length of a video do not count."""
@@ -220,7 +222,8 @@ class FfmpegStream(AudioStream):
                 "that is not counted"
             )
         heard = clock.position - clock.lead
-        self.truncated = missing(self._declared if self._claimed is None else self._claimed, heard)
+        declared = self._declared if self._claimed is None else self._claimed
+        self.truncated = missing(declared, heard) or missing(heard / self._share, heard)
         more = surplus(self._claimed, heard)
         self.notices += [more] if more else []
 
