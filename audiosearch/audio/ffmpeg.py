@@ -46,6 +46,9 @@ _CLOCKED = {"mov", "matroska", "mpegts", "mpeg", "asf", "flv", "mxf", "nut", "rm
 # Containers whose header says how long each stream is, and not only FFmpeg's estimate.
 _DECLARING = {"mov", "wav", "w64", "aiff", "caf", "ape", "tta", "wv", "tak", "dsf", "iff"}
 
+# Of these it says when each stream, or the only one, ends.
+_CONTAINER_ENDS = {"matroska", "asf"}
+
 # Decoders that go by the name that libsndfile has for what they decode.
 _CODECS = {"mp3float": "mpeg_layer_iii", "mp3": "mpeg_layer_iii"}
 
@@ -185,7 +188,7 @@ class FfmpegStream(AudioStream):
         stream, name = self._stream, self._names[0]
         if name in _DECLARING and stream.duration is not None and stream.time_base is not None:
             return float(stream.duration * stream.time_base)
-        if name in ("matroska", "asf"):
+        if name in _CONTAINER_ENDS:
             tagged = _clock_time(stream.metadata.get("DURATION", ""))
             if tagged is not None:
                 return tagged
@@ -223,7 +226,9 @@ class FfmpegStream(AudioStream):
             )
         heard = clock.position - clock.lead
         declared = self._declared if self._claimed is None else self._claimed
-        self.truncated = missing(declared, heard) or missing(heard / self._share, heard)
+        # Matroska's count from the start of the container, the others' from that of the stream.
+        ended = clock.position if self._names[0] in _CONTAINER_ENDS else heard
+        self.truncated = missing(declared, ended) or missing(heard / self._share, heard)
         more = surplus(self._claimed, heard)
         self.notices += [more] if more else []
 

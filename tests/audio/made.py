@@ -59,7 +59,8 @@ def muxed(
     with av.open(buffer, "w", format=form) as container:
         packets = []
         if video:
-            screen = container.add_stream("mpeg4", rate=5)
+            codec_of = {"flv": "flv1", "mxf": "mpeg2video"}
+            screen = container.add_stream(codec_of.get(form, "mpeg4"), rate=25)
             screen.width = screen.height = 32
             screen.pix_fmt = "yuv420p"
         streams = []
@@ -67,7 +68,7 @@ def muxed(
             layout = "stereo" if samples.shape[1] == 2 else "mono"
             streams.append(container.add_stream(codec, rate=rate, layout=layout))
         if video:
-            for _ in range(round(5 * video)):
+            for _ in range(round(25 * video)):
                 picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")
                 packets += screen.encode(picture)
             packets += screen.encode(None)
@@ -112,7 +113,7 @@ def heard(path: Path, start: float = 0.0) -> tuple[float, list[tuple[float, floa
     for at in range(0, len(samples) - size + 1, size):
         part = samples[at : at + size]
         power = np.abs(np.fft.rfft(part * np.hanning(size)))
-        hertz = round(float(power.argmax()) * 4, -1) if np.abs(part).max() > 1e-3 else 0.0
+        hertz = round(float(power.argmax()) * 4, -2) if np.abs(part).max() > 1e-3 else 0.0
         if not found or found[-1][1] != hertz:
             found.append((at / rate, hertz))
     return len(samples) / rate, found, notices
