@@ -17,7 +17,8 @@ from audiosearch.catalog.schema import tombstones, windows
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, read_cache, write_cache
 from audiosearch.vectors.codec import from_blobs
-from audiosearch.vectors.search import batches, usable_footer
+from audiosearch.vectors.stored import batches
+from audiosearch.vectors.validity import usable_footer
 from indexer.store import set_meta
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ import threading
 
 import numpy as np
 
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import AudioRejected
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.model import Model
 from indexer.encoder import PictureEncoder
 from indexer.pipeline import Embedded, Failed, read_one

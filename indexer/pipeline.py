@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from audiosearch.embedding import mean_of
 from audiosearch.models.bundle import Bundle
+from audiosearch.models.embedding import mean_of
 from indexer.encoder import Encoder
 from indexer.plan import Job
 from indexer.workers import Done, Hashed, Rejected, Windows, Worker, WorkerDied

@@ -19,7 +19,7 @@ from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import sounds
 from audiosearch.errors import LibraryNotFound
-from audiosearch.identity import check_same_model
+from audiosearch.models.identity import check_same_model
 from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
 from indexer import roots, store

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from audiosearch.catalog import database, reading
 from audiosearch.catalog.records import StoredModel
-from audiosearch.embedding import mean_of
+from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer import roots, store

@@ -45,8 +45,8 @@ def classify(
     the share is a softmax over the labels given: it says which of them fits best, not whether any
     does.
     """
-    from audiosearch.classification import classify as run
     from audiosearch.models.registry import load_model
+    from audiosearch.search.classification import classify as run
 
     chosen = [label.strip() for part in labels for label in part.split(",") if label.strip()]
     for result in run(load_model(model), files, chosen, template, multi):

@@ -18,7 +18,7 @@ from audiosearch.paths import default_library
 @options.as_json
 def doctor(library: Path | None, repair: bool, quick: bool, as_json: bool) -> None:
     """Check a library: database, vectors, cache, files. Exits 1 where something is wrong."""
-    from audiosearch.doctor import check
+    from audiosearch.care.doctor import check
 
     where = (library if library is not None else default_library()).expanduser()
     if repair:

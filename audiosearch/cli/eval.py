@@ -14,7 +14,7 @@ from audiosearch.errors import AudioSearchError
 
 if TYPE_CHECKING:
     from audiosearch.evaluation.datasets import Dataset
-    from audiosearch.evaluation.run import CaptionResult, ClassResult
+    from audiosearch.evaluation.measuring import CaptionResult, ClassResult
 
     Results = list[tuple[str, CaptionResult | None, ClassResult | None]]
 
@@ -96,14 +96,14 @@ def _measure(
 ) -> Results:
     from tqdm import tqdm
 
-    from audiosearch.evaluation import run
+    from audiosearch.evaluation import measuring
     from audiosearch.models.registry import load_model
 
     loaded = load_model(name)
     with tqdm(
         total=len(dataset.items), desc=name, unit=" sounds", disable=None, leave=False
     ) as bar:
-        sounds = run.embed_sounds(loaded, dataset, bar.update)
+        sounds = measuring.embed_sounds(loaded, dataset, bar.update)
     for path, reason in sounds.failed:
         click.echo(f"audiosearch: left out {render.near(str(path))}: {reason}", err=True)
     with_captions = bool(dataset.captions) and task in ("all", "captions")
@@ -113,8 +113,8 @@ def _measure(
     return [
         (
             name,
-            run.evaluate_captions(loaded, sounds, chosen, draws) if with_captions else None,
-            run.evaluate_classes(loaded, sounds, chosen, draws) if with_classes else None,
+            measuring.evaluate_captions(loaded, sounds, chosen, draws) if with_captions else None,
+            measuring.evaluate_classes(loaded, sounds, chosen, draws) if with_classes else None,
         )
         for chosen in templates or [loaded.bundle.query_template]
     ]

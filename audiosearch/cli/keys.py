@@ -33,7 +33,7 @@ def _directory(library: Path | None) -> Path:
 )
 def make(name: str, library: Path | None, scope: str) -> None:
     """Make a key and print it, this once."""
-    from audiosearch.keys import make_key
+    from audiosearch.remote.keys import make_key
 
     click.echo(make_key(_directory(library), name, "write" if scope == "write" else "read"))
     click.echo("keep it now: it is not shown again", err=True)
@@ -43,7 +43,7 @@ def make(name: str, library: Path | None, scope: str) -> None:
 @options.library
 def list_keys(library: Path | None) -> None:
     """Print names and scopes."""
-    from audiosearch.keys import load_keys
+    from audiosearch.remote.keys import load_keys
 
     for key in load_keys(_directory(library)):
         click.echo(f"{key.scope:5}  {key.made}  {key.name}")
@@ -54,6 +54,6 @@ def list_keys(library: Path | None) -> None:
 @options.library
 def revoke(name: str, library: Path | None) -> None:
     """Revoke a key; a running server refuses it at once."""
-    from audiosearch.keys import revoke_key
+    from audiosearch.remote.keys import revoke_key
 
     revoke_key(_directory(library), name)

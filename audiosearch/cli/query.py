@@ -12,7 +12,7 @@ import click
 from audiosearch.cli import options, play, render
 
 if TYPE_CHECKING:
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
 
 @click.command()
@@ -74,7 +74,7 @@ def query(
     """
     # A process that answers once frees nothing; looking for what it could is 6 % of its time.
     gc.disable()
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
     terms = [] if text is None else [Term(text=text)]
     terms += [_weighted(term) for term in weighted]
@@ -91,7 +91,7 @@ def query(
         "group": not (as_json or paths or null),
     }
     if server is not None:
-        from audiosearch import client
+        from audiosearch.remote import client
 
         found = client.search(server, terms, k, **how)
         if not found:
@@ -117,7 +117,7 @@ def nothing_found(sounds: int, filtered: bool) -> None:
 
 
 def _weighted(term: str) -> Term:
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
     weight, _, text = term.partition(":")
     try:

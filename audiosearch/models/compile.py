@@ -35,7 +35,7 @@ from audiosearch.models.model import UNLIKE_TEXTS, Model, unlike_sounds
 from audiosearch.models.registry import BUNDLED, cached_bundle
 
 if TYPE_CHECKING:
-    from audiosearch.models.export import Loaded
+    from audiosearch.models.onnx_export import Loaded
 
 # The wording that suits LAION's checkpoints best: 91.6 % on ESC-50, against 81.5 % for "a sound of X".
 _TEMPLATE = "This is a sound of {}."
@@ -72,10 +72,10 @@ def compile_checkpoint(
     checkpoint = find_checkpoint(source, revision)
     chosen = name or checkpoint.name
     target = _free_place(chosen, checkpoint)
-    from audiosearch.models import export
+    from audiosearch.models import onnx_export
 
     tell(f"loading {chosen}")
-    loaded = export.load(checkpoint.directory)
+    loaded = onnx_export.load(checkpoint.directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _clear_abandoned(target.parent)
@@ -140,14 +140,14 @@ def _write(
     loaded: Loaded,
     tell: Callable[[str], None],
 ) -> Bundle:
-    from audiosearch.models import export
+    from audiosearch.models import onnx_export
 
     directory.mkdir()
     tell("exporting the audio tower")
-    export.write_audio(loaded, directory / AUDIO)
+    onnx_export.write_audio(loaded, directory / AUDIO)
     tell("exporting the text tower")
-    export.write_text(loaded, directory / TEXT)
-    export.write_tokenizer(loaded, directory / TOKENIZER)
+    onnx_export.write_text(loaded, directory / TEXT)
+    onnx_export.write_tokenizer(loaded, directory / TOKENIZER)
     window = float(loaded.extractor.max_length_s)
     manifest = {
         "format": FORMAT,
@@ -158,7 +158,7 @@ def _write(
         "weights": f"{checkpoint.weights}-{_COMPILER}",
         "precision": "fp32",
         "dimension": int(loaded.clap.config.projection_dim),
-        "front_end": asdict(export.front_end(loaded.extractor)),
+        "front_end": asdict(onnx_export.front_end(loaded.extractor)),
         "window_seconds": window,
         "hop_seconds": window / 2,
         "max_tokens": loaded.max_tokens,
@@ -195,14 +195,14 @@ def _lower(bundle: Bundle, tell: Callable[[str], None]) -> Bundle:
 def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundle:
     """The bundle with a copy of the checkpoint's audio tower, to be run in bfloat16 from the first
     stage that real sounds allow; as it was where they allow none."""
-    from audiosearch.models import export, precision
+    from audiosearch.models import onnx_export, precision
     from audiosearch.models.torch_tower import TorchTower
 
     original = (bundle.directory / MANIFEST).read_text(encoding="utf-8")
-    export.write_checkpoint(loaded, bundle.directory)
+    onnx_export.write_checkpoint(loaded, bundle.directory)
     samples = precision.probe(bundle)
     expected = Model(bundle).embed_audio(samples)
-    for stage in range(export.count_stages(loaded)):
+    for stage in range(onnx_export.count_stages(loaded)):
         halved = _rewrite(
             bundle,
             CHECKPOINT,

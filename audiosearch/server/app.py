@@ -17,9 +17,15 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch import __version__
-from audiosearch.keys import KeyRing
 from audiosearch.library import Library
-from audiosearch.server import health, job_routes, search, sounds, uploads
+from audiosearch.remote.keys import KeyRing
+from audiosearch.server import (
+    health_routes,
+    job_routes,
+    search_routes,
+    sound_routes,
+    upload_routes,
+)
 from audiosearch.server.guard import COOKIE, Guard
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.metrics import Metrics
@@ -30,6 +36,7 @@ from audiosearch.server.settings import Settings
 if TYPE_CHECKING:
     from indexer.isolated import IsolatedReader
 
+_ROUTES = (health_routes, search_routes, upload_routes, sound_routes, job_routes)
 _MONTH = 30 * 24 * 3600
 
 
@@ -82,7 +89,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             answer.set_cookie(COOKIE, secret, max_age=_MONTH, httponly=True, samesite="strict")
         return answer
 
-    routers = [part.router for part in (health, search, uploads, sounds, job_routes)]
+    routers = [part.router for part in _ROUTES]
     handle_problems(app, [*app.routes, *(route for router in routers for route in router.routes)])
     for router in routers:
         app.include_router(router)

@@ -23,7 +23,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from audiosearch.keys import Key, KeyRing
+from audiosearch.remote.keys import Key, KeyRing
 from audiosearch.server.metrics import Metrics
 from audiosearch.server.problems import problem
 from audiosearch.server.settings import LOOPBACK, Settings

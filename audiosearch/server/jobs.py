@@ -45,7 +45,7 @@ class Job:
     paths: tuple[str, ...] = ()
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
-    options: dict[str, bool] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     state: State = "queued"
     progress: dict[str, Any] | None = None
     summary: dict[str, Any] | None = None
@@ -85,7 +85,7 @@ class Jobs:
         paths: tuple[str, ...],
         external_id: str | None = None,
         metadata: dict[str, Any] | None = None,
-        options: dict[str, bool] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> Job:
         """Queue a run. Raises `LibraryBusy` where too many wait."""
         with self._lock:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch.catalog import database, reading
-from audiosearch.embedding import embed_file, mean_of
+from audiosearch.models.embedding import embed_file, mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer import roots, store

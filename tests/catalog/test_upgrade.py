@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from audiosearch import Library
+from audiosearch.care.doctor import check
 from audiosearch.catalog import database, migrations
-from audiosearch.doctor import check
 from tests.libraries import random_units
 
 FIRST = Path(__file__).with_name("schema_001.sql")

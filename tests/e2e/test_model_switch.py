@@ -56,6 +56,24 @@ def test_switch(shell: Shell, folder: Path, other: Path) -> None:
     assert [(h["path"], h["score"]) for h in again] == [(h["path"], h["score"]) for h in old]
 
 
+def test_an_open_library_follows(shell: Shell, folder: Path, other: Path) -> None:
+    manifest = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps(manifest | {"query_template": "{}"}))
+
+    def scores(library: Library) -> list[tuple[str, float]]:
+        return [(hit.path, hit.score) for hit in library.search("noise")]
+
+    with Library.open(shell.library) as opened:
+        before, old = scores(opened), opened.model.identity
+        shell("index", "--model", other)
+        with Library.open(shell.library) as fresh:
+            assert scores(fresh) != before
+            assert scores(opened) == scores(fresh)
+            assert opened.embed_text(["noise"]).tolist() == fresh.embed_text(["noise"]).tolist()
+        assert opened.model.identity != old
+        assert opened.add(folder).unchanged == 3  # with the model that the library has now
+
+
 def test_old_answers_until_the_new_is_complete(shell: Shell, folder: Path, other: Path) -> None:
     old = shell("query", "noise", "--json").out
     gone = folder.rename(shell.home / "unplugged")

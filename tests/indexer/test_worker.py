@@ -46,7 +46,7 @@ def test_a_file(tmp_path: Path) -> None:
         assert times[-1][1] == pytest.approx(done.duration)
         # The same windows and bits as in this process.
         direct = model.embed_features(np.concatenate([m.values for m in features]))
-        from audiosearch.embedding import embed_file
+        from audiosearch.models.embedding import embed_file
 
         assert np.array_equal(direct, embed_file(model, str(path)).vectors)
         # Known content is not decoded.

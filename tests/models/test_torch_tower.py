@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from audiosearch import Library
-from audiosearch.doctor import check
+from audiosearch.care.doctor import check
 from audiosearch.errors import ModelBroken, ModelNotFound
 from audiosearch.models import precision
 from audiosearch.models.bundle import CHECKPOINT, Bundle, verify_files
@@ -149,7 +149,7 @@ def test_a_tower_that_differs_here_is_refused(
 
 def test_without_torch(halved: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "audiosearch.models.torch_tower")
-    monkeypatch.delitem(sys.modules, "audiosearch.models.export", raising=False)
+    monkeypatch.delitem(sys.modules, "audiosearch.models.onnx_export", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModelNotFound, match=r"audiosearch\[clap\]"):
         open_encoder(Model(halved))

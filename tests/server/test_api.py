@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from audiosearch import Library
-from audiosearch.server.run import listen
+from audiosearch.server.serving import listen
 from tests.e2e.conftest import COMMAND, SAMPLES
 from tests.serving import free_port
 

@@ -9,11 +9,11 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
-from audiosearch.query import Term
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Facets, Hit
+from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, as_json, turn
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import (
@@ -27,7 +27,7 @@ from audiosearch.server.types import (
     Text,
     Word,
 )
-from audiosearch.server.uploads import uploaded_sound
+from audiosearch.server.upload_routes import uploaded_sound
 
 router = APIRouter(prefix="/v1", tags=["search"])
 

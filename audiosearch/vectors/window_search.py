@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,10 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
 from audiosearch.vectors import kinds
-from audiosearch.vectors.cachefile import (
-    CacheFooter,
-    CacheUnusable,
-    SnapshotTooOld,
-    read_cache,
-    read_footer,
-)
-from audiosearch.vectors.codec import exact_scores, from_blobs
+from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
+from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.stored import batches, vectors_of
+from audiosearch.vectors.validity import usable_footer
 
 log = logging.getLogger(__name__)
 
@@ -155,49 +150,6 @@ class WindowSearch:
         # known.
         order = np.lexsort((found, -scores))[:k]
         return found[order], scores[order]
-
-
-def vectors_of(
-    connection: Connection, ids: np.ndarray, dimension: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(ids, vectors (n, d) float32) of those of these windows that exist, in the order of ids."""
-    rows = sorted(reading.vectors_by_id(connection, ids))
-    found = np.array([row[0] for row in rows], dtype=np.int64)
-    return found, from_blobs((row[1] for row in rows), dimension)
-
-
-def batches(
-    rows: Iterator[tuple[int, bytes]], dimension: int, size: int = 20_000
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows (id, blob) in batches of (ids int64 (n,), vectors float32 (n, d))."""
-    ids: list[int] = []
-    blobs: list[bytes] = []
-    for window_id, blob in rows:
-        ids.append(window_id)
-        blobs.append(blob)
-        if len(ids) == size:
-            yield np.array(ids, dtype=np.int64), from_blobs(blobs, dimension)
-            ids, blobs = [], []
-    if ids:
-        yield np.array(ids, dtype=np.int64), from_blobs(blobs, dimension)
-
-
-def usable_footer(connection: Connection, directory: Path, model: StoredModel) -> CacheFooter:
-    """The footer of the cache, if the file is one of this library, this model and this state or an
-    earlier one.
-
-    Raises `CacheUnusable`; too old is a file written before the tombstones that are kept.
-    """
-    footer = read_footer(directory)
-    if footer.library_id != reading.get_meta(connection, "library_id"):
-        raise CacheUnusable("it belongs to another library")
-    if footer.model != model.digest or footer.dimension != model.dimension:
-        raise CacheUnusable("it belongs to another model")
-    if footer.generation > reading.generation(connection):
-        raise SnapshotTooOld("it is newer than the state being read")
-    if footer.generation < int(reading.get_meta(connection, "tombstone_floor") or 0):
-        raise CacheUnusable("it is too old")
-    return footer
 
 
 def _base(

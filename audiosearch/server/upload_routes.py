@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from audiosearch.embedding import EmbeddedFile
 from audiosearch.errors import InvalidQuery
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
 from audiosearch.server.jobs import Job
@@ -140,7 +140,7 @@ async def classify_audio(
     template: str | None = None,
     multi: bool = False,
 ) -> Response:
-    from audiosearch.classification import classify_embedded
+    from audiosearch.search.classification import classify_embedded
 
     sound = await uploaded_sound(request)
     found = await run_in_threadpool(

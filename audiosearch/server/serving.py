@@ -11,8 +11,8 @@ from pathlib import Path
 import uvicorn
 
 from audiosearch.errors import AudioSearchError
-from audiosearch.keys import load_keys
 from audiosearch.library import Library
+from audiosearch.remote.keys import load_keys
 from audiosearch.server.app import make_app
 from audiosearch.server.settings import LOOPBACK, Settings
 

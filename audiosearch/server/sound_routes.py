@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
-from audiosearch.query import Term
 from audiosearch.results import Classification
+from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, as_json
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search import AskedBySound, Filters, Page, page_of
+from audiosearch.server.search_routes import AskedBySound, Filters, Page, page_of
 from audiosearch.server.types import LARGEST_ID, Id, Text, Word
 
 router = APIRouter(prefix="/v1", tags=["sounds"])

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.embedding import embed_file, mean_of
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.evaluation import bootstrap, retrieval, zero_shot
 from audiosearch.evaluation.bootstrap import Interval
 from audiosearch.evaluation.datasets import Dataset, DatasetError, Item
+from audiosearch.models.embedding import embed_file, mean_of
 from audiosearch.models.model import Model, apply_template
 
 

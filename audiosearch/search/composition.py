@@ -1,4 +1,7 @@
-"""From the terms of a query to its vector, in the space of one library."""
+"""From the terms of a query to its vector, in the space of one library.
+
+A query vector is the sum of its terms' unit vectors times their weights, scaled to unit length.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,12 @@ from sqlalchemy import Connection
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import InvalidQuery, SoundNotFound
-from audiosearch.query import Term, compose
-from audiosearch.vectors.codec import from_blobs
+from audiosearch.search.query import Term
+from audiosearch.vectors.codec import from_blobs, unit
+
+# Below this length the terms have cancelled each other, and the direction of what is left is
+# rounding noise.
+_CANCELLED = 1e-3
 
 EmbedTexts = Callable[[Sequence[str]], np.ndarray]
 EmbedAudio = Callable[[str, float, float | None], np.ndarray]
@@ -89,3 +96,17 @@ def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> 
     content = reading.content_of_sound(connection, sound_id)
     blob = reading.mean_vector(connection, content, stored.id) if content else None
     return from_blobs([blob], stored.dimension)[0] if blob else None
+
+
+def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """The unit vector (d,) of terms with vectors (d,) each. Raises `InvalidQuery` where they cancel
+    out.
+    """
+    total = np.zeros_like(vectors[0], dtype=np.float32)
+    for vector, weight in zip(vectors, weights, strict=True):
+        total += np.float32(weight) * unit(vector)
+    if not np.isfinite(total).all():
+        raise InvalidQuery("a term's vector holds NaN or infinite values")
+    if np.linalg.norm(total) < _CANCELLED:
+        raise InvalidQuery("the terms of the query cancel each other out: change one of them")
+    return unit(total)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch.errors import InvalidQuery
-from audiosearch.query import Term, as_terms, check_text, compose
+from audiosearch.search.composition import compose
+from audiosearch.search.query import Term, as_terms, check_text
 
 X, Y = np.array([1.0, 0.0], np.float32), np.array([0.0, 1.0], np.float32)
 

@@ -16,26 +16,12 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
-from audiosearch.vectors.codec import from_blobs
-from audiosearch.vectors.search import WindowSearch
+from audiosearch.vectors.window_search import WindowSearch
 
 # Windows asked for in one round: several belong to one sound, and a second round costs more than a
 # wider first.
 _WINDOWS_PER_SOUND = 4
 _LEAST_WINDOWS = 50
-
-# A percentile needs no more sounds than this (its error is about 1 point); long ones add at most so
-# many windows.
-SAMPLE_SOUNDS = 1_000
-SAMPLE_WINDOWS = 8
-
-
-# A product of so few rows stays on one thread. Those of BLAS go on spinning when they are done, on
-# cores that other searches need: without it, two threads search 1.1 times as fast as one, not 1.9.
-_BLOCK = 64
-
-# Sums of 512 products in float32 differ from those in float64 by less.
-_TIE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -125,46 +111,6 @@ def merge(windows: Iterable[Moment], base: float) -> list[Moment]:
         moments[:] = [m for m in moments if m not in touched]
         moments.append(Moment(window.content_id, start, end, max(m.score for m in parts)))
     return [moment for moments in of_content.values() for moment in moments]
-
-
-class Sample:
-    """A sample of the library's windows, against which a score's percentile is taken."""
-
-    def __init__(self, connection: Connection, model_id: int, dimension: int) -> None:
-        rows = list(reading.sample_windows(connection, model_id, SAMPLE_SOUNDS, SAMPLE_WINDOWS))
-        _, self._sound = np.unique(
-            np.array([row[0] for row in rows], dtype=np.int64), return_inverse=True
-        )
-        vectors = from_blobs((row[1] for row in rows), dimension)
-        self._count = len(vectors)
-        blocks = -(-self._count // _BLOCK)
-        # (blocks, _BLOCK, d), filled up with zeros.
-        self._blocks = np.zeros((blocks, _BLOCK, dimension), dtype=np.float32)
-        self._blocks.reshape(-1, dimension)[: self._count] = vectors
-
-    def _scores(self, query: np.ndarray) -> np.ndarray:
-        """(n,) cosines of the sample's windows."""
-        found: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
-        return found
-
-    def percentiles(self, query: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """For each score, the part (0..100) of the sample's sounds whose best window scores lower;
-        ties count half.
-        """
-        if not self._count:
-            return np.zeros(len(scores))
-        best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
-        np.maximum.at(best, self._sound, self._scores(query))
-        best.sort()
-        below = np.searchsorted(best, scores - _TIE, side="left")
-        upto = np.searchsorted(best, scores + _TIE, side="right")
-        return 100.0 * (below + upto) / 2 / len(best)
-
-    def median(self, query: np.ndarray) -> float:
-        """What the window in the middle of the sample scores."""
-        if not self._count:
-            return 0.0
-        return float(np.median(self._scores(query)))
 
 
 def leading(moments: Iterable[Moment], k: int) -> list[Moment]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosearch.embedding import EmbeddedFile, embed_file
 from audiosearch.errors import InvalidQuery
-from audiosearch.query import check_text
+from audiosearch.models.embedding import EmbeddedFile, embed_file
 from audiosearch.results import Classification, Label
+from audiosearch.search.query import check_text
 from audiosearch.vectors.codec import exact_scores
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
-from audiosearch.query import Term
 from audiosearch.results import Hit
+from audiosearch.search.query import Term
 
 _SECONDS = 60.0
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audiosearch.catalog import database, reading
-from audiosearch.identity import describe_identity
+from audiosearch.models.identity import describe_identity
 from audiosearch.results import RootStatus, Status
 from audiosearch.vectors.cachefile import CACHE, CacheUnusable
-from audiosearch.vectors.search import usable_footer
+from audiosearch.vectors.validity import usable_footer
 
 
 def library_status(connection: Connection, directory: Path) -> Status:

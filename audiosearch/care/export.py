@@ -14,7 +14,7 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel, WindowRow
 from audiosearch.errors import AudioSearchError, InvalidQuery
-from audiosearch.vectors.search import vectors_of
+from audiosearch.vectors.stored import vectors_of
 
 
 def export(connection: Connection, model: StoredModel | None, file: Path, wanted: Filter) -> int:

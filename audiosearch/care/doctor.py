@@ -23,7 +23,7 @@ from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.errors import AudioSearchError, LibraryDamaged
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
 from audiosearch.vectors.codec import UNIT_TOLERANCE, from_blobs, intact
-from audiosearch.vectors.search import usable_footer
+from audiosearch.vectors.validity import usable_footer
 
 
 @dataclass(frozen=True)

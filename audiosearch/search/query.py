@@ -1,6 +1,5 @@
-"""Queries: signed, weighted terms, and the one unit vector that they make.
+"""Queries: signed, weighted terms.
 
-A query vector is the sum of its terms' unit vectors times their weights, scaled to unit length.
 Negation is a negative weight: text towers ignore the word "no".
 """
 
@@ -13,11 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from audiosearch.errors import InvalidQuery
-from audiosearch.vectors.codec import unit
-
-# Below this length the terms have cancelled each other, and the direction of what is left is
-# rounding noise.
-_CANCELLED = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,17 +67,3 @@ def as_terms(query: Query) -> list[Term]:
     if not any(term.weight > 0 for term in terms):
         raise InvalidQuery("a query needs at least one term to look for, not only terms to avoid")
     return terms
-
-
-def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
-    """The unit vector (d,) of terms with vectors (d,) each. Raises `InvalidQuery` where they cancel
-    out.
-    """
-    total = np.zeros_like(vectors[0], dtype=np.float32)
-    for vector, weight in zip(vectors, weights, strict=True):
-        total += np.float32(weight) * unit(vector)
-    if not np.isfinite(total).all():
-        raise InvalidQuery("a term's vector holds NaN or infinite values")
-    if np.linalg.norm(total) < _CANCELLED:
-        raise InvalidQuery("the terms of the query cancel each other out: change one of them")
-    return unit(total)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.doctor import check
+from audiosearch.care.doctor import check
 from audiosearch.vectors.cachefile import CACHE
 from indexer.repair import repair
 from tests.libraries import Synthetic, random_units, synthetic

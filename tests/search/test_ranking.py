@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from audiosearch import Library
 from audiosearch.errors import InvalidQuery, SoundNotFound
-from audiosearch.ranking import Moment, merge
+from audiosearch.search.ranking import Moment, merge
 from tests.libraries import random_units, synthetic
 
 
@@ -118,7 +118,7 @@ def test_stored_sound_as_a_query(tmp_path: Path) -> None:
         assert library.search("anything") == []
         made.add("a.wav", random_units(3, 1))
         made.add("b.wav", random_units(3, 2))
-        with library._reading() as connection:
+        with library._reader.snapshot() as connection:
             from sqlalchemy import text
 
             ids = [r[0] for r in connection.execute(text("SELECT id FROM sounds ORDER BY path"))]
