@@ -19,7 +19,7 @@ from indexer.options import Options
 from indexer.scan import Found, Walk
 
 # These depend on the moment, not on the file: they are tried again at every run.
-_PASSING = frozenset({"unreadable", "changed"})
+_PASSING = frozenset({"unreadable", "changed", "hung"})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,16 @@ import struct
 from dataclasses import dataclass
 from typing import IO
 
+from audiosearch.audio.grammar import (
+    AIFF,
+    CAF,
+    GUID,
+    RIFF,
+    Grammar,
+    grammar_of,
+    is_name,
+    is_own_name,
+)
 from audiosearch.audio.splice import Segment, bytes_at, patched
 
 
@@ -28,74 +38,12 @@ class Part:
     notice: str | None = None
 
 
-@dataclass(frozen=True)
-class Grammar:
-    """How a container writes its chunks: name, size (`order`: struct's), content, padding."""
-
-    order: str
-    body: bytes
-    first: int  # where the first chunk begins
-    align: int
-    name_length: int = 4
-    counts_head: bool = False  # the size includes name and size
-    prefix: int = 0  # what the chunk of the sound holds before the sound
-    unknown: range = range(0)  # sizes that mean: to the end
-    may_be_open: bool = False  # such a size is as the format has it
-    known: frozenset[bytes] = frozenset()  # names that are chunks wherever they stand
-
-    @property
-    def head(self) -> int:
-        """Bytes of name and size."""
-        return self.name_length + struct.calcsize(self.order)
-
-
-_GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
-
-_RIFF_NAMES = frozenset(
-    b"LIST,id3 ,ID3 ,bext,iXML,cue ,smpl,inst,fact,JUNK,junk,PAD ,axml,chna,_PMX,afsp,DISP,plst,acid,"
-    b"strc,cart,umid,SyLp,Cr8r,FLLR,minf,elm1,regn,levl,link,r64m,labl,PEAK,mext,ltxt,note,CDif,MD5 ,"
-    b"DGDA,SNDM,aXML,qlty,ovwf,FAKE,fake,guan,sbxl,resu,LGWV,ResU,AFAn,SAUR,tlst,wavl,slnt".split(b",")
-)
-_IFF_NAMES = frozenset(
-    b"COMM,MARK,INST,COMT,NAME,AUTH,(c) ,ANNO,AESD,MIDI,APPL,ID3 ,id3 ,FVER,CHAN,PEAK,basc,trns,cate,"
-    b"LIST,bext,VHDR,FLLR,FLL ,SAXL".split(b",")
-)
-_CAF_NAMES = frozenset(
-    b"info,midi,uuid,free,strg,mark,regn,peak,pakt,kuki,chan,inst,umid,edct,ovvw,ldat".split(b",")
-)
-
-# All ones, with the sign or without, and what rounding to a block leaves of them.
-_STREAMED = range(0x7FFF_0000, 0x8000_0000), range(0xFFFF_0000, 0x1_0000_0000)
-
-RIFF = Grammar("<I", b"data", 12, 2, unknown=_STREAMED[1], known=_RIFF_NAMES)
-RIFX = Grammar(">I", b"data", 12, 2, unknown=_STREAMED[1], known=_RIFF_NAMES)
-AIFF = Grammar(">I", b"SSND", 12, 2, prefix=8, unknown=_STREAMED[1], known=_IFF_NAMES)
-SVX = Grammar(">I", b"BODY", 12, 2, unknown=_STREAMED[1], known=_IFF_NAMES)
-CAF = Grammar(">Q", b"data", 8, 1, prefix=4, unknown=range(1 << 62, 1 << 64), known=_CAF_NAMES, may_be_open=True)
-W64 = Grammar("<Q", b"data" + _GUID, 40, 8, 16, True, unknown=range(1 << 62, 1 << 64))
-
 # Less than this after the last chunk is what some program left there, and no sound of any length.
 _CRUMBS = 4_096
 _MOST_CHUNKS = 10_000
 # How far before the end chunks are looked for that follow a sound of unknown length.
 _TAIL = 8 << 20
 _LARGEST_ZEROS = 1 << 16
-
-
-def grammar_of(head: bytes) -> Grammar | None:
-    """The grammar of the container that begins with these 16 bytes or more."""
-    kind = head[8:12]
-    if head[:4] in (b"RIFF", b"RF64", b"BW64") and kind == b"WAVE":
-        return RIFF
-    if head[:4] == b"RIFX" and kind == b"WAVE":
-        return RIFX
-    if head[:4] == b"FORM" and kind in (b"AIFF", b"AIFC"):
-        return AIFF
-    if head[:4] == b"FORM" and kind in (b"8SVX", b"16SV"):
-        return SVX
-    if head[:4] == b"caff":
-        return CAF
-    return W64 if head[:16] == b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00" else None
 
 
 def part_at(file: IO[bytes], start: int, size: int) -> Part | None:
@@ -190,31 +138,30 @@ class _Walk:
     def _chain(self, end: int) -> int | None:
         """Where the chunks and tags after the sound end: at the limit, or where another sound
         begins; `None` where what follows is neither."""
-        if self._limit - end < _CRUMBS and not self._is_chunk(end):
+        at = self._chunk_after(end)
+        if at is None and self._limit - end < _CRUMBS:
             return self._limit
-        places = [end + -(end - self._start) % self._grammar.align, end]
         for _ in range(_MOST_CHUNKS):
-            # A chunk of an odd length without its padding byte is frequent.
-            at = next((place for place in dict.fromkeys(places) if self._is_chunk(place)), None)
             if at is None:
-                rest = min(places)
-                if self._limit - rest < _LARGEST_ZEROS and not any(
-                    bytes_at(self._file, rest, self._limit - rest)
-                ):
-                    return self._limit
-                return None
-            if at >= self._limit or self._is_tag(at):
-                return self._limit
+                break
             if grammar_of(bytes_at(self._file, at, 16)):
                 return at
-            chunk = self._chunk(at)
+            chunk = None if self._is_tag(at) else self._chunk(at)
             if chunk is None:
                 return self._limit
-            _, content, size = chunk
-            places = [self._next(content, size), content + size]
-            if content + size >= self._limit:
-                return self._limit
-        return None
+            end = chunk[1] + chunk[2]
+            at = self._chunk_after(end)
+        return self._limit if self._is_padding(end) else None
+
+    def _chunk_after(self, end: int) -> int | None:
+        """Where the next chunk begins. One of an odd length without its padding byte is
+        frequent."""
+        places = end + -(end - self._start) % self._grammar.align, end
+        return next((at for at in places if self._is_chunk(at)), None)
+
+    def _is_padding(self, at: int) -> bool:
+        rest = self._limit - at
+        return rest < _LARGEST_ZEROS and not any(bytes_at(self._file, at, rest))
 
     def _is_chunk(self, at: int) -> bool:
         """Whether a chunk, a tag, another sound or the end is here."""
@@ -225,10 +172,10 @@ class _Walk:
         if chunk is None:
             return False
         name, content, size = chunk
-        if name in grammar.known or (grammar.name_length == 16 and name.endswith(_GUID)):
+        if is_own_name(name, grammar):
             return True
         # Samples may look like a name of four letters; they do not end where the file does.
-        return _is_name(name) and limit <= self._next(content, size) <= limit + 1
+        return is_name(name) and limit <= self._next(content, size) <= limit + 1
 
     def _is_tag(self, at: int) -> bool:
         head = bytes_at(self._file, at, 11)
@@ -245,7 +192,7 @@ class _Walk:
         grammar, limit = self._grammar, self._limit
         begin = max(start, limit - _TAIL)
         tail = bytes_at(self._file, begin, limit - begin)
-        names = grammar.known or {_GUID}
+        names = grammar.known or {GUID}
         shift = 4 if grammar.name_length == 16 else 0
         hits = []
         for name in names:
@@ -263,7 +210,7 @@ class _Walk:
     def _reaches_end(self, at: int) -> bool:
         for _ in range(_MOST_CHUNKS):
             chunk = self._chunk(at)
-            if chunk is None or not (_is_name(chunk[0]) or chunk[0].endswith(_GUID)):
+            if chunk is None or not (is_name(chunk[0]) or is_own_name(chunk[0], self._grammar)):
                 return self._is_tag(at) if at < self._limit else False
             _, content, size = chunk
             end = content + size
@@ -313,10 +260,6 @@ class _Walk:
 _UNKNOWN = "its header does not say how long it is: it was read to its end"
 
 
-def _is_name(name: bytes) -> bool:
-    return len(name) == 4 and all(32 <= letter < 127 for letter in name)
-
-
 def _au(file: IO[bytes], start: int, size: int) -> Part | None:
     head = bytes_at(file, start, 24)
     if len(head) < 24:
@@ -330,5 +273,7 @@ def _au(file: IO[bytes], start: int, size: int) -> Part | None:
     if declared >= present or present - declared < _CRUMBS:
         return Part(size, whole, declared, max(0, present))
     segments = patched(start, size, {start + 8: struct.pack(order + "I", 0xFFFF_FFFF)})
-    notice = f"its header declares {declared:,} bytes of sound, and {present:,} are there: all were read"
+    notice = (
+        f"its header declares {declared:,} bytes of sound, and {present:,} are there: all were read"
+    )
     return Part(size, segments, None, present, notice)

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from audiosearch.audio.clock import LONGEST_GAP, Clock
 from audiosearch.audio.splice import Source
 from audiosearch.audio.stream import (
     BLOCK_SAMPLES,
@@ -51,16 +52,6 @@ _CONTAINER_ENDS = {"matroska", "asf"}
 
 # Decoders that go by the name that libsndfile has for what they decode.
 _CODECS = {"mp3float": "mpeg_layer_iii", "mp3": "mpeg_layer_iii"}
-
-# Times are rounded (milliseconds in Matroska and Flash), and stamps of packets are coarse.
-_JITTER = 0.1
-
-# Two frames of a decoder that looks ahead, the longest there are.
-_DELAY = 0.5
-
-# Nobody waits longer; a clock that jumps so far was set anew.
-_LONGEST_GAP = 6 * 3600.0
-
 
 @contextmanager
 def open_ffmpeg(
@@ -193,7 +184,7 @@ class FfmpegStream(AudioStream):
             if tagged is not None:
                 return tagged
             if len(self._container.streams) == 1 and self._container.duration is not None:
-                return self._container.duration / 1_000_000
+                return float(self._container.duration / 1_000_000)
         return None
 
     def pieces(self, start: int = 0) -> Iterator[Block]:
@@ -201,7 +192,7 @@ class FfmpegStream(AudioStream):
         return skipping(self._pieces(), start / self.info.sample_rate)
 
     def _pieces(self) -> Iterator[Block]:
-        clock = _Clock(*self._beginnings())
+        clock = Clock(*self._beginnings())
         joined = _Joined()
         decoded = False
         for frame in self._frames():
@@ -221,7 +212,7 @@ class FfmpegStream(AudioStream):
             raise AudioRejected("undecodable", "no part of its sound could be decoded")
         if clock.jumps:
             self.notices.append(
-                f"its clock jumps {clock.jumps} times by more than {_LONGEST_GAP / 3600:.0f} hours: "
+                f"its clock jumps {clock.jumps} times by more than {LONGEST_GAP / 3600:.0f} hours: "
                 "that is not counted"
             )
         heard = clock.position - clock.lead
@@ -248,48 +239,11 @@ class FfmpegStream(AudioStream):
         try:
             for packet in self._container.demux(self._stream):
                 try:
-                    yield from packet.decode()  # type: ignore[misc]  # it is an audio stream
+                    yield from packet.decode()
                 except av.FFmpegError:
                     continue
         except (av.FFmpegError, OSError):
             return
-
-
-class _Clock:
-    """Where the sound is on the container's clock, in seconds. `zero`: when the container begins;
-    `begins`: when this stream does."""
-
-    def __init__(self, zero: float | None, begins: float | None) -> None:
-        self._zero, self._begins = zero, begins
-        self._begun = False
-        self.position = self.lead = 0.0
-        self.jumps = 0
-
-    def gap_before(self, time: float | None) -> float:
-        """Seconds of silence before a frame; they are part of `position` from then on."""
-        if time is None:
-            return 0.0
-        if not self._begun:
-            self._begin(time)
-        gap = time - self._zero - self.position if self._zero is not None else 0.0
-        first, self._begun = not self._begun, True
-        if abs(gap) <= _JITTER:
-            return 0.0
-        if gap < 0 or gap > _LONGEST_GAP:  # the clock was set anew
-            self._zero = time - self.position
-            self.jumps += gap > 0
-            return 0.0
-        self.position += gap
-        if first:
-            self.lead = gap
-        return gap
-
-    def _begin(self, time: float) -> None:
-        if self._zero is None:
-            self._zero = time
-        elif self._begins is not None and 0 <= time - self._begins < _DELAY:
-            # What comes out of a decoder first may have a later time than what went in.
-            self._zero += time - self._begins
 
 
 class _Joined:

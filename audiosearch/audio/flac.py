@@ -20,7 +20,11 @@ _INFO_HEADS = (b"\x00\x00\x00\x22", b"\x80\x00\x00\x22")
 # Several frames of the largest kind fit in.
 _TAIL = 1 << 18
 
-_BLOCK_SIZES = {1: 192, **{2 + n: 576 << n for n in range(4)}, **{8 + n: 256 << n for n in range(8)}}
+_BLOCK_SIZES = {
+    1: 192,
+    **{2 + n: 576 << n for n in range(4)},
+    **{8 + n: 256 << n for n in range(8)},
+}
 
 
 def flac_parts(file: IO[bytes], start: int, size: int) -> list[Part]:
@@ -68,33 +72,39 @@ def _last_sample(data: bytes, info: bytes) -> int | None:
 def _frame_end(head: bytes, info: bytes) -> int | None:
     """The number of the sample behind the frame with this header; `None` where it is none of the
     stream's."""
+    coded = _coded_number(head)
+    if coded is None:
+        return None
+    number, place = coded
+    code, rate = head[2] >> 4, head[2] & 15
+    block = _BLOCK_SIZES.get(code, 0)
+    if code in (6, 7):
+        wide = code - 5
+        block = int.from_bytes(head[place : place + wide], "big") + 1
+        place += wide
+    place += {12: 1, 13: 2, 14: 2}.get(rate, 0)
+    channels = head[3] >> 4
+    smallest, largest = struct.unpack(">HH", info[:4])
+    whole = place < len(head) and _crc8(head[:place]) == head[place]
+    # More than 7: two channels, as sum and difference.
+    same = (1 if channels > 7 else channels) == info[12] >> 1 & 7
+    if not whole or not same or rate == 15 or not 0 < block <= max(largest, 16):
+        return None
+    return (number if head[1] & 1 else number * smallest) + block
+
+
+def _coded_number(head: bytes) -> tuple[int, int] | None:
+    """The number of a frame or sample, in the manner of UTF-8, and where it ends."""
     if len(head) < 6 or head[3] & 1:
         return None
     ones = 8 - (head[4] ^ 0xFF).bit_length()
-    if ones == 1:
-        return None
     number, place = head[4] & (0x7F >> ones), 4 + max(1, ones)
-    for byte in head[5:place]:  # a number in the manner of UTF-8
-        if byte & 0xC0 != 0x80:
-            return None
+    following = head[5:place]
+    if ones == 1 or any(byte & 0xC0 != 0x80 for byte in following):
+        return None
+    for byte in following:
         number = number << 6 | byte & 0x3F
-    code = head[2] >> 4
-    block = _BLOCK_SIZES.get(code, 0)
-    if code in (6, 7):
-        wide = 1 if code == 6 else 2
-        block = int.from_bytes(head[place : place + wide], "big") + 1
-        place += wide
-    rate = head[2] & 15
-    place += {12: 1, 13: 2, 14: 2}.get(rate, 0)
-    if not block or rate == 15 or place >= len(head) or _crc8(head[:place]) != head[place]:
-        return None
-    channels = head[3] >> 4
-    if (channels if channels < 8 else 1) != (info[12] >> 1 & 7):
-        return None
-    smallest, largest = struct.unpack(">HH", info[:4])
-    if block > max(largest, 16):
-        return None
-    return (number if head[1] & 1 else number * smallest) + block
+    return number, place
 
 
 def _crc8(data: bytes) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import IO
 
-from audiosearch.audio.chunked import Part, grammar_of, part_at
+from audiosearch.audio.chunked import Part, part_at
 from audiosearch.audio.flac import flac_parts
+from audiosearch.audio.grammar import grammar_of
 from audiosearch.audio.mpeg import Mpeg, examine, skip_id3
 from audiosearch.audio.ogg import ogg_parts
 from audiosearch.audio.splice import bytes_at

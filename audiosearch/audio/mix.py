@@ -62,16 +62,14 @@ def _doubtful(block: np.ndarray, mixed: np.ndarray) -> np.ndarray:
     """(sections,) bool: where the mean has lost most of the power, or has none."""
     channels = block.shape[1]
     power, whole = _powers(mixed[:, None]), _powers(block)
-    lost: np.ndarray = power < np.maximum(
-        _CANCELLED * whole / channels**2, _SECTION * SILENCE**2
-    )
+    lost: np.ndarray = power < np.maximum(_CANCELLED * whole / channels**2, _SECTION * SILENCE**2)
     return lost
 
 
 def _powers(block: np.ndarray) -> np.ndarray:
     """(sections,): the sum of squares of each, over all channels."""
     full = len(block) // _SECTION
-    sections = block[: full * _SECTION].reshape(full, -1)
+    sections = block[: full * _SECTION].reshape(full, _SECTION * block.shape[1])
     powers = np.einsum("ij,ij->i", sections, sections)
     rest = block[full * _SECTION :].ravel()
     return np.append(powers, rest @ rest) if len(rest) else powers

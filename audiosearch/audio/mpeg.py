@@ -103,9 +103,9 @@ def _tagless(file: IO[bytes], start: int, size: int) -> tuple[Segment, ...] | No
         if length is not None and _FRAME.match(bytes_at(file, at + length, 2)):
             cuts.append((at, at + length))
     for at in positions(file, b"TAG", start, size - 128):
-        if bytes_at(file, at + 128, 3) == b"ID3" or _FRAME.match(bytes_at(file, at + 128, 2)):
-            if _is_id3v1(bytes_at(file, at, 128)):
-                cuts.append((at, at + 128))
+        follows = bytes_at(file, at + 128, 3)
+        if (follows == b"ID3" or _FRAME.match(follows)) and _is_id3v1(bytes_at(file, at, 128)):
+            cuts.append((at, at + 128))
     for at in positions(file, b"APETAGEX", start, size):
         head = bytes_at(file, at, 32)
         if len(head) == 32 and head[23] & 32:  # a header, not a footer

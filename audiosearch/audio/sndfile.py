@@ -72,4 +72,3 @@ class SndfileStream(AudioStream):
                     yield block
         declared = None if self.info.frames is None else self.info.frames / rate
         self.truncated = missing(declared, decoded / rate)
-

@@ -28,7 +28,7 @@ class Source:
         return file if self.segments is None else Splice(file, self.segments)
 
 
-class Splice(io.RawIOBase, BinaryIO):  # type: ignore[misc]  # typeshed: two kinds of file
+class Splice(io.RawIOBase, BinaryIO):
     """Segments of a file, end to end, as a file. Closing it closes the file."""
 
     def __init__(self, file: IO[bytes], segments: Sequence[Segment]) -> None:

@@ -40,7 +40,9 @@ def test_a_change(tmp_path: Path, form: str, second: str, turned: bool) -> None:
 def test_nothing_is_lost_to_the_rate_of_the_first(tmp_path: Path, rate: int) -> None:
     """Each part is resampled from its own rate, not by way of another."""
     data = encoded(tone(400, 2, rate), "FLAC", "PCM_16", rate)
-    (tmp_path / "a.flac").write_bytes(data + encoded(tone(10_000, 2, 48_000), "FLAC", "PCM_16", 48_000))
+    (tmp_path / "a.flac").write_bytes(
+        data + encoded(tone(10_000, 2, 48_000), "FLAC", "PCM_16", 48_000)
+    )
     with read_windows(tmp_path / "a.flac", rate=32_000, length=64_000, hop=64_000) as (
         reading,
         windows,

@@ -47,8 +47,8 @@ def test_opposite_phase_for_a_while(tmp_path: Path) -> None:
 
 def test_the_common_mix_is_the_mean() -> None:
     rng = np.random.default_rng(0)
-    for channels in (1, 2, 6):
-        block = rng.normal(0, 0.1, (50_000, channels)).astype(np.float32)
+    for channels, frames in ((1, 50_000), (2, 50_000), (6, 8_192), (2, 3), (2, 0)):
+        block = rng.normal(0, 0.1, (frames, channels)).astype(np.float32)
         assert np.array_equal(Mixer().mix(block), mono(block))
 
 

@@ -256,7 +256,11 @@ def test_the_same_ogg_twice(tmp_path: Path) -> None:
             + encoded(tone(2_000, 1, 44_100, 2), "FLAC", "PCM_24", 44_100)
         ),
         lambda: encoded(LOW, "WAV", "PCM_16") + encoded(HIGH, "WAV", "PCM_16"),
-        lambda: encoded(LOW, "WAV", "PCM_16") + LIST + encoded(tone(2_000, 1, 8_000), "WAV", "ULAW", 8_000),
+        lambda: (
+            encoded(LOW, "WAV", "PCM_16")
+            + LIST
+            + encoded(tone(2_000, 1, 8_000), "WAV", "ULAW", 8_000)
+        ),
         lambda: encoded(LOW, "AIFF", "PCM_16") + encoded(HIGH, "AIFF", "PCM_24"),
     ],
 )
@@ -270,7 +274,9 @@ def test_concatenated_files(tmp_path: Path, data: Callable[[], bytes]) -> None:
 
 @pytest.mark.parametrize("start", [0.5, 1.25, 2.25])
 def test_a_part_of_concatenated_files(tmp_path: Path, start: float) -> None:
-    data = encoded(LOW, "FLAC", "PCM_16") + encoded(tone(2_000, 1, 44_100), "FLAC", "PCM_16", 44_100)
+    data = encoded(LOW, "FLAC", "PCM_16") + encoded(
+        tone(2_000, 1, 44_100), "FLAC", "PCM_16", 44_100
+    )
     (tmp_path / "a.flac").write_bytes(data)
     with read_windows(
         tmp_path / "a.flac", rate=RATE, length=RATE, hop=RATE, start=start, end=start + 0.5
