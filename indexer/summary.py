@@ -14,6 +14,7 @@ class Summary:
     `truncated` files ended before the length that their header declares; what is there was indexed.
     `remarks` say so of each, and of files whose header is wrong otherwise or whose other tracks are
     not heard.
+    `passed_over` counts the files beside the sounds, by suffix (lower case, ``""`` for none).
     `gone` are files that are no longer there but whose rows were kept, for a reason that `notices`
     gives. `seconds` is the audio that was decoded. `switched`: a new model took over.
     """
@@ -30,6 +31,7 @@ class Summary:
     known_failures: int = 0
     remarks: list[Remark] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    passed_over: dict[str, int] = field(default_factory=dict)
     windows: int = 0
     seconds: float = 0.0
     elapsed: float = 0.0

@@ -38,6 +38,7 @@ from audiosearch.errors import AudioRejected
 from audiosearch.models.bundle import FrontEnd
 from audiosearch.models.frontend import log_mel
 from indexer.protocol import receive, send
+from indexer.scan import stamp
 
 # Windows in a message: enough to make its cost vanish, few enough to keep both processes small.
 _CHUNK = 8
@@ -85,7 +86,7 @@ def _hash(path: bytes, alive: Alive) -> dict[str, Any]:
         raise AudioRejected("vanished", "it is no longer there") from error
     except OSError as error:
         raise AudioRejected("unreadable", error.strerror or str(error)) from error
-    return {"is": "hashed", "hash": digest.hex(), "size": before[0], "mtime_ns": before[1]}
+    return {"is": "hashed", "hash": digest.hex(), "size": before[0], "mtime_ns": stamp(before[1])}
 
 
 def _windows(

@@ -53,6 +53,7 @@ _CONTAINER_ENDS = {"matroska", "asf"}
 # Decoders that go by the name that libsndfile has for what they decode.
 _CODECS = {"mp3float": "mpeg_layer_iii", "mp3": "mpeg_layer_iii"}
 
+
 @contextmanager
 def open_ffmpeg(
     source: Source, refused: str, alive: Alive = lambda: None, *, form: str | None = None

@@ -6,27 +6,23 @@ any may.
 
 from __future__ import annotations
 
-import os
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    LargeBinary,
-    Text,
     and_,
     bindparam,
-    cast,
-    literal,
     or_,
     text,
 )
 
-from audiosearch.catalog.schema import contents, roots, sounds
+from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
+from audiosearch.catalog.schema import contents, sounds
 from audiosearch.errors import InvalidQuery
 
 _AGE = re.compile(r"(\d+)\s*([hdwmy])")
@@ -38,7 +34,10 @@ class Filter:
     """Conditions on sounds; an empty one allows everything.
 
     `path`: shell patterns (``*``, ``?``, ``[...]``; ``*`` crosses ``/``) matched with the absolute
-    path or the path below the root; a pattern without any of them matches wherever it occurs.
+    path or the path below the root; a pattern without any of them, or one with brackets that stands
+    in the path as it is, matches wherever it occurs. Neither case nor Unicode's normal forms count.
+    `format`: a container (``wav`` is any of its kinds), an encoding (``opus``) or a suffix
+    (``m4b``). `root`: what lies below that folder, which need not be a root of the library.
     `since`: files modified at that time or later. `tag`: ``word`` is found in any embedded or given
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
     top-level fields of the JSON that was set, compared exactly.
@@ -61,6 +60,20 @@ class Filter:
 
 
 _EVERYTHING = Filter()
+
+# SQLite's integers.
+_LARGEST = (1 << 63) - 1
+
+# What people call a container, and the names under which decoders have it.
+_FORMATS = {
+    "wav": ("wav", "wavex", "rf64", "bw64"),
+    "wave": ("wav", "wavex", "rf64", "bw64"),
+    "aif": ("aiff", "aifc"),
+    "aiff": ("aiff", "aifc"),
+    "mp4": ("mp4", "mov"),
+    "mkv": ("mkv", "matroska"),
+}
+_ENCODINGS = {"mp3": "mpeg_layer_iii", "mp2": "mpeg_layer_ii", "adpcm": "ms_adpcm"}
 
 
 def parse_since(value: str | datetime, now: datetime | None = None) -> datetime:
@@ -120,14 +133,38 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
                 raise InvalidQuery(
                     f"unknown filter {key!r}: there are {', '.join(sorted(names))} and duration"
                 )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidQuery(f"the filter {key} cannot be {value!r}") from error
     known["format"] = tuple(v.lower().lstrip(".") for v in known.get("format", ()))
     made = Filter(**known)
+    _check(made)
     low, high = made.min_duration, made.max_duration
     if low is not None and high is not None and low > high:
         raise InvalidQuery(f"no duration is at least {low:g} s and at most {high:g} s")
     return made
+
+
+def _check(made: Filter) -> None:
+    """Raises `InvalidQuery` for values that SQL cannot hold."""
+    for name in ("min_duration", "max_duration"):
+        value = getattr(made, name)
+        if value is not None and not isinstance(value, int | float):
+            raise InvalidQuery(f"the filter {name} cannot be {value!r}")
+        if value is not None and math.isnan(value):
+            raise InvalidQuery(f"the filter {name} cannot be {value!r}")
+    texts = [("format", v) for v in made.format] + [("tag", v) for v in made.tag]
+    texts += [("external_id", v) for v in made.external_id]
+    for key, value in made.metadata:
+        texts += [("metadata", part) for part in (key, value) if isinstance(part, str)]
+        if isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
+            raise InvalidQuery(f"the filter metadata cannot be {value!r}")
+    for name, text_ in texts:
+        try:
+            text_.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidQuery(f"the filter {name} cannot be {text_!r}: that is no text") from error
+    if "" in made.root:  # the current folder, for whoever would join paths
+        raise InvalidQuery("the filter root is empty: name a folder")
 
 
 def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -138,18 +175,18 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.max_duration is not None:
         found.append(contents.c.duration <= wanted.max_duration)
     if wanted.path:
-        found.append(or_(*(_path_matches(pattern) for pattern in wanted.path)))
+        found.append(or_(*(path_matches(pattern) for pattern in wanted.path)))
     if wanted.format:
-        found.append(contents.c.format.in_(wanted.format))
+        found.append(or_(*(_format_matches(name) for name in wanted.format)))
     if wanted.channels:
-        found.append(contents.c.channels.in_(wanted.channels))
+        found.append(contents.c.channels.in_(_held(wanted.channels)))
     if wanted.rate:
-        found.append(contents.c.sample_rate.in_(wanted.rate))
+        found.append(contents.c.sample_rate.in_(_held(wanted.rate)))
     if wanted.root:
-        folders = [os.fsencode(Path(root).expanduser().absolute()) for root in wanted.root]
-        found.append(roots.c.path.in_(folders))
+        found.append(or_(*(is_below(folder) for folder in wanted.root)))
     if wanted.since is not None:
-        found.append(sounds.c.mtime_ns >= int(wanted.since.timestamp() * 1e9))
+        # The stored times end in 2262, where SQLite's integers do.
+        found.append(sounds.c.mtime_ns >= min(int(wanted.since.timestamp() * 1e9), _LARGEST))
     if wanted.tag:
         found.append(or_(*(_tag_matches(tag) for tag in wanted.tag)))
     if wanted.external_id:
@@ -158,14 +195,18 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _path_matches(pattern: str) -> ColumnElement[bool]:
-    if not re.search(r"[*?\[]", pattern):
-        pattern = f"*{pattern}*"
-    # Bound as bytes, since a pattern from the command line may hold any.
-    glob = cast(literal(os.fsencode(pattern), LargeBinary), Text)
-    relative = cast(sounds.c.path, Text)
-    absolute = cast(roots.c.path, Text).concat("/").concat(relative)
-    return or_(relative.op("GLOB")(glob), absolute.op("GLOB")(glob))
+def _held(numbers: Iterable[int]) -> list[int]:
+    """Those that SQLite can hold; of the others there is no sound."""
+    return [number for number in numbers if -_LARGEST <= number <= _LARGEST]
+
+
+def _format_matches(name: str) -> ColumnElement[bool]:
+    """Whether a sound's container, its encoding or the suffix of its name is that."""
+    return or_(
+        contents.c.format.in_(_FORMATS.get(name, (name,))),
+        contents.c.subtype == _ENCODINGS.get(name, name),
+        has_suffix(name),
+    )
 
 
 def _like(part: str) -> str:

@@ -60,6 +60,12 @@ def test_every_reported_file(shell: Shell, cases: Path, tmp_path: Path) -> None:
 def test_a_query_by_a_stream_that_changes(shell: Shell, cases: Path, tmp_path: Path) -> None:
     shell("index", "-L", tmp_path / "library", SAMPLES / "animals")
     out = shell(
-        "similar", "-L", tmp_path / "library", cases / "mid-stream-change/channels.aac", "-k", "3", "--json"
+        "similar",
+        "-L",
+        tmp_path / "library",
+        cases / "mid-stream-change/channels.aac",
+        "-k",
+        "3",
+        "--json",
     ).stdout
     assert len(out.splitlines()) == 3
