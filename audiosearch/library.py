@@ -21,39 +21,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiosearch import paths
-from audiosearch.care.status import library_status
-from audiosearch.catalog import database, migrations, reading
-from audiosearch.catalog.facets import facets
-from audiosearch.catalog.filters import Filter, make_filter
-from audiosearch.catalog.reader import CatalogReader
-from audiosearch.catalog.records import Sound
-from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
+from audiosearch.catalog import reading
+from audiosearch.catalog.filters import make_filter
+from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.contents import FilePath, LibraryContents, Where
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.identity import check_same_model
-from audiosearch.results import Classification, Facets, Failure, Hit, Status
+from audiosearch.results import Classification, Hit
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.query import Query, Term, as_terms
 
 if TYPE_CHECKING:
     import threading
 
-    from audiosearch.audio.peaks import Peaks
     from audiosearch.models.model import Model
     from indexer.progress import Progress
+    from indexer.standby import Standby
     from indexer.summary import RemovalSummary, Summary
 
-Where = Filter | Mapping[str, Any] | None
-FilePath = str | os.PathLike[str]
 
-
-class Library:
+class Library(LibraryContents):
     """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
 
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
-        self.directory = directory
-        self._reader = CatalogReader(directory)
+        super().__init__(directory)
         self._model = ActiveModel(directory, model)
         self._engine = SearchEngine(self._reader, self._model, shared=shared)
+        self._standby: dict[str, Standby] = {}
 
     @classmethod
     def open(
@@ -72,6 +67,10 @@ class Library:
         together, and their vectors are within 1e-6 of what they are alone, not equal to the bit.
         Raises `LibraryNotFound`, `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound` or
         `ModelMismatch`.
+
+        >>> with Library.open(library.directory) as opened:
+        ...     opened.status().model == library.status().model
+        True
         """
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
@@ -84,15 +83,8 @@ class Library:
         given = model if isinstance(model, Model) else load_model(model) if model else None
         library = cls(where, given, shared)
         try:
-            with library._reader.snapshot() as connection:
-                version = migrations.check_version(connection, str(where))
-                stored = reading.active_model(connection) if version else None
-            if not version:
-                raise LibraryDamaged(f"{where / database.DATABASE} is not a library of audiosearch")
-            if version < migrations.SCHEMA_VERSION:
-                from indexer.store import upgrade_library
-
-                upgrade_library(where)
+            library._reader.check_schema()
+            stored = library._stored_model()
             if given and stored:
                 check_same_model(given, stored, where)
         except BaseException:
@@ -101,8 +93,10 @@ class Library:
         return library
 
     def close(self) -> None:
-        """Give back connections and files."""
-        self._reader.close()
+        """Give back connections, files, and the decoding process that `add` keeps for the next."""
+        super().close()
+        for standby in self._standby.values():
+            standby.close()
 
     def __enter__(self) -> Library:
         return self
@@ -110,17 +104,20 @@ class Library:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- vectors ------------------------------------------------------------------------------
-
     @property
     def model(self) -> Model:
         """The model that this library's vectors come from, loaded at first use.
 
         Raises `ModelMismatch` where the model of that name is not the one that built the library.
+
+        >>> library.model.dimension
+        512
         """
+        return self._model.matching(self._stored_model())
+
+    def _stored_model(self) -> StoredModel | None:
         with self._reader.snapshot() as connection:
-            stored = reading.active_model(connection)
-        return self._model.matching(stored)
+            return reading.active_model(connection)
 
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
         """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's).
@@ -144,8 +141,6 @@ class Library:
         from audiosearch.models.embedding import embed_file
 
         return embed_file(self.model, os.fspath(path), start, end).mean
-
-    # -- searching ----------------------------------------------------------------------------
 
     def search(
         self,
@@ -172,12 +167,7 @@ class Library:
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
         return self._engine.search(
-            as_terms(query),
-            k,
-            make_filter(where),
-            template=template,
-            moments=moments,
-            group=group,
+            as_terms(query), k, make_filter(where), template=template, moments=moments, group=group
         )
 
     def similar(
@@ -227,111 +217,6 @@ class Library:
 
         return classify(self.model, [os.fspath(f) for f in files], labels, template, multi)
 
-    # -- what is in it ------------------------------------------------------------------------
-
-    def sounds(self, where: Where = None) -> Iterator[Sound]:
-        """Every sound with an embedding that passes the filter, by path. Raises `InvalidQuery`.
-
-        >>> sum(1 for sound in library.sounds(where={"format": "ogg", "max_duration": 12}))
-        23
-        """
-        condition = make_filter(where)
-        with self._reader.snapshot() as connection:
-            yield from reading.iterate_sounds(connection, condition, failed=False)
-
-    def sound(self, which: int | FilePath) -> Sound:
-        """A sound by id or path, failed ones too. Raises `SoundNotFound`.
-
-        >>> library.sound("sample_library/animals/dogs.mp3").format
-        'mp3'
-        """
-        with self._reader.snapshot() as connection:
-            if isinstance(which, int):
-                sound = reading.sound_by_id(connection, which)
-            else:
-                absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
-                sound = reading.sound_by_path(connection, absolute)
-        if sound is None:
-            raise SoundNotFound(f"{which} is not in the library {self.directory}")
-        return sound
-
-    def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
-        """The k sounds that follow the id `after`, by id, failed ones too: for walking through a
-        library that changes meanwhile. Raises `InvalidQuery`."""
-        if k < 1:
-            raise InvalidQuery(f"k must be at least 1, not {k}")
-        with self._reader.snapshot() as connection:
-            return reading.page_of_sounds(connection, make_filter(where), after, k)
-
-    def facets(self, where: Where = None) -> Facets:
-        """How many of the sounds that pass the filter have each format, duration, rate, number of
-        channels and root. Raises `InvalidQuery`.
-
-        >>> library.facets(where={"path": "*/fire/*"}).channels
-        {1: 1}
-        """
-        condition = make_filter(where)
-        with self._reader.snapshot() as connection:
-            return facets(connection, condition)
-
-    def peaks(self, which: int | FilePath) -> Peaks:
-        """The outline of a sound, for drawing it; computed once for each content.
-
-        Raises `SoundNotFound`, `AudioRejected`.
-        """
-        from audiosearch.audio.peaks import FOLDER, compute, kept
-
-        sound = self.sound(which)
-        if sound.content is None:
-            return compute(sound.path)
-        return kept(self.directory / FOLDER, sound.content, sound.path)
-
-    def render(
-        self,
-        which: int | FilePath,
-        file: FilePath,
-        *,
-        kind: str = "wav",
-        start: float = 0.0,
-        end: float | None = None,
-    ) -> None:
-        """Write a sound, or its part from `start` to `end` seconds, as ``wav`` or ``opus``.
-
-        Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
-        """
-        from audiosearch.audio.render import render
-
-        render(self.sound(which).path, Path(file), kind, start, end)
-
-    def failures(self) -> list[Failure]:
-        """The files that could not be embedded, by path."""
-        with self._reader.snapshot() as connection:
-            return [
-                Failure(sound.path, sound.failure or "", sound.reason or "")
-                for sound in reading.iterate_sounds(connection, failed=True)
-            ]
-
-    def status(self) -> Status:
-        """Counts, roots, model, and the state of the vector cache.
-
-        >>> library.status().sounds
-        61
-        """
-        with self._reader.snapshot() as connection:
-            return library_status(connection, self.directory)
-
-    def export(self, file: FilePath, *, where: Where = None) -> int:
-        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
-        their number.
-        """
-        from audiosearch.care.export import export
-
-        with self._reader.snapshot() as connection:
-            stored = reading.active_model(connection)
-            return export(connection, stored, Path(file), make_filter(where))
-
-    # -- writing ------------------------------------------------------------------------------
-
     def add(
         self,
         what: Iterable[FilePath] | FilePath = (),
@@ -363,6 +248,7 @@ class Library:
         """
         from indexer.options import Options
         from indexer.run import index
+        from indexer.standby import Standby
 
         if isinstance(what, str | os.PathLike):
             what = [what]
@@ -377,8 +263,6 @@ class Library:
             workers=workers,
             wait=wait,
         )
-        with self._reader.snapshot() as connection:
-            stored = reading.active_model(connection)
         return index(
             self.directory,
             [os.fspath(path) for path in what],
@@ -387,20 +271,18 @@ class Library:
             external_id=external_id,
             on_progress=on_progress,
             cancel=cancel,
-            model=self._model.loaded(stored),
+            model=self._model.loaded(self._stored_model()),
+            standby=self._standby.setdefault("", Standby()),  # in one step, for several threads
         )
 
     def remove(
-        self,
-        what: Iterable[FilePath | int] | FilePath | int,
-        *,
-        dry_run: bool = False,
+        self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False
     ) -> RemovalSummary:
         """Forget sounds by path or id, or all under a folder; the files themselves are never
         touched. Raises `SoundNotFound`, `LibraryBusy`.
 
-        >>> library.remove("sample_library/fire", dry_run=True).windows
-        4
+        >>> len(library.remove("sample_library/fire", dry_run=True).paths)
+        1
         """
         from indexer.remove import remove
 
@@ -417,7 +299,10 @@ class Library:
         metadata: Mapping[str, Any] | None = None,
     ) -> Sound:
         """Set a sound's `external_id` and/or replace its `metadata`; `None` leaves as is. Returns
-        the sound.
+        the sound. Raises `SoundNotFound` and what `describe_many` raises.
+
+        >>> library.describe("sample_library/animals/dogs.mp3", metadata={"take": 3}).metadata
+        {'take': 3}
         """
         sound = self.sound(which)
         self.describe_many([(sound.id, external_id, metadata)])
@@ -431,6 +316,10 @@ class Library:
 
         Raises `InvalidQuery` for metadata that JSON cannot hold, `LibraryBusy` where another writer
         does not finish within 30 s.
+
+        >>> library.describe_many([(1, "asset-1", None), (2, "asset-2", {"rights": "cleared"})])
+        >>> library.sound(2).external_id
+        'asset-2'
         """
         from indexer.store import Belongings, describe
 

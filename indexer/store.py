@@ -7,7 +7,7 @@ that go leave tombstones, by which readers of an older vector cache mask them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -296,6 +296,22 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     connection.execute(row.on_conflict_do_update(["sound_id"], set_=reason))
     if before is not None:
         drop_orphans(connection, [before])
+
+
+def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
+    """The hashes of what is in these sounds."""
+    query = text(
+        "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
+        f"WHERE s.id IN {reading.IDS}"
+    )
+    return {row[0] for row in connection.execute(query, reading.ids_parameter(sound_ids))}
+
+
+def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of the hashes whose content the library does not have."""
+    for content in hashes:
+        if not connection.execute(select(contents.c.id).where(contents.c.hash == content)).first():
+            yield content
 
 
 def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:

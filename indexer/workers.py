@@ -146,6 +146,8 @@ class Worker:
                         stream.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is not None:
+            self.stop()  # it was killed while it had nothing to do: no file's fault
         if self._process is None:
             self._hung = False
             config = {**self._config, "alive": HUNG_SECONDS * _PULSE}

@@ -27,6 +27,7 @@ ROOMS = [
     "audiosearch.care",
     "audiosearch.remote",
     "indexer",
+    "audiosearch.contents",
     "audiosearch.library",
     "audiosearch",  # its __init__: the public names
     "audiosearch.evaluation",

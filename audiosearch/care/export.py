@@ -17,7 +17,7 @@ from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.vectors.stored import vectors_of
 
 
-def export(connection: Connection, model: StoredModel | None, file: Path, wanted: Filter) -> int:
+def export(connection: Connection, model: StoredModel | None, file: Path, condition: Filter) -> int:
     """Write one row for each window of each sound; returns the number of rows.
 
     Columns: ``window`` and ``sound`` (ids), ``path``, ``start`` and ``end`` (seconds), ``vector``
@@ -25,7 +25,7 @@ def export(connection: Connection, model: StoredModel | None, file: Path, wanted
     """
     if file.suffix not in (".npz", ".parquet"):
         raise InvalidQuery(f"cannot export to {file}: its name must end in .npz or .parquet")
-    columns = _columns(connection, model, wanted)
+    columns = _columns(connection, model, condition)
     try:
         if file.suffix == ".npz":
             with file.open("wb") as stream:
@@ -38,10 +38,10 @@ def export(connection: Connection, model: StoredModel | None, file: Path, wanted
 
 
 def _columns(
-    connection: Connection, model: StoredModel | None, wanted: Filter
+    connection: Connection, model: StoredModel | None, condition: Filter
 ) -> dict[str, np.ndarray]:
     dimension = model.dimension if model else 0
-    sounds = {s.id: s for s in reading.iterate_sounds(connection, wanted, failed=False)}
+    sounds = {s.id: s for s in reading.iterate_sounds(connection, condition, failed=False)}
     contents = reading.contents_of_sounds(connection, sounds)
     of_content: dict[int, list[WindowRow]] = {}
     if model:

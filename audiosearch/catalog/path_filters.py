@@ -22,7 +22,7 @@ def path_matches(pattern: str) -> ColumnElement[bool]:
     raw = os.fsencode(pattern)
     special = re.search(r"[*?\[]", pattern)
     glob = raw if special else b"*" + raw + b"*"
-    either = [
+    either: list[ColumnElement[bool]] = [
         _folded(path, raw).op("GLOB")(_text(folded(glob)))
         for path in (cast(sounds.c.path, Text), _ABSOLUTE)
     ]

@@ -89,8 +89,8 @@ class Model:
         for i, encoding in enumerate(encodings):
             ids[i, : len(encoding.ids)] = encoding.ids
             mask[i, : len(encoding.ids)] = encoding.attention_mask
-        found = tower.run({"input_ids": ids, "attention_mask": mask}, self.dimension)
-        return np.stack([self._finite(vector) for vector in found])
+        rows = tower.run({"input_ids": ids, "attention_mask": mask}, self.dimension)
+        return np.stack([self._finite(vector) for vector in rows])
 
     def _tokens(self, tokenizer: tokenizers.Tokenizer, text: str) -> tokenizers.Encoding:
         # Lone surrogates (bytes of a command line that are no UTF-8) are no text.
@@ -173,8 +173,8 @@ def unlike_sounds(bundle: Bundle) -> np.ndarray:
 def _unit(vector: np.ndarray) -> np.ndarray:
     """The vector at unit length; NaN where it has no direction."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        found: np.ndarray = vector / np.linalg.norm(vector)
-    return found
+        scaled: np.ndarray = vector / np.linalg.norm(vector)
+    return scaled
 
 
 def apply_template(template: str, text: str) -> str:

@@ -80,7 +80,7 @@ def _has_vnni() -> bool:
 def probe(bundle: Bundle) -> np.ndarray:
     """(n, window_samples) float32: the probe's windows."""
     front_end = bundle.front_end
-    found = []
+    samples = []
     for path in sorted(p for p in PROBE.iterdir() if p.suffix in (".ogg", ".mp3")):
         with read_windows(
             path,
@@ -89,8 +89,8 @@ def probe(bundle: Bundle) -> np.ndarray:
             hop=bundle.window_samples,
             padding=front_end.padding,
         ) as (_, windows):
-            found += [window.samples for window in windows if not window.silent]
-    return np.stack(found)
+            samples += [window.samples for window in windows if not window.silent]
+    return np.stack(samples)
 
 
 def compare(bundle: Bundle, whole: Path, small: Path, threads: int) -> Comparison:

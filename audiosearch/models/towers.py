@@ -23,8 +23,8 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises; its errors have no parent of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    found = [kind for kind in vars(state).values() if isinstance(kind, type)]
-    return tuple(kind for kind in found if issubclass(kind, Exception))
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
 class Tower:
@@ -47,9 +47,9 @@ class Tower:
             )
         except _runtime_errors() as error:
             raise broken(path, error) from error
-        found = [given.name for given in self._session.get_inputs()]
-        if sorted(found) != sorted(inputs):
-            raise broken(path, f"its inputs are {found}, not {list(inputs)}")
+        names = [given.name for given in self._session.get_inputs()]
+        if sorted(names) != sorted(inputs):
+            raise broken(path, f"its inputs are {names}, not {list(inputs)}")
 
     def run(self, inputs: Mapping[str, np.ndarray], dimension: int) -> np.ndarray:
         """(n, d) float32: the vectors of n items."""

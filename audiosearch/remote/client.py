@@ -48,11 +48,11 @@ def search(
         "moments": moments,
         "group": group,
     }
-    found = ask("/v1/search", json.dumps(body).encode(), "application/json")
+    answer = ask("/v1/search", json.dumps(body).encode(), "application/json")
     known = {field.name for field in fields(Hit)}
     return [
         Hit(**{n: v for n, v in hit.items() if n in known} | {"copies": tuple(hit["copies"])})
-        for hit in found["hits"]
+        for hit in answer["hits"]
     ]
 
 

@@ -46,12 +46,12 @@ def load_keys(directory: Path) -> tuple[Key, ...]:
     except OSError as error:
         raise AudioSearchError(f"cannot read {directory / _FILE}: {error.strerror}") from error
     try:
-        found = [Key(**entry) for entry in json.loads(text)]
+        keys = [Key(**entry) for entry in json.loads(text)]
     except (ValueError, TypeError) as error:
         raise AudioSearchError(
             f"{directory / _FILE} is damaged: delete it and make the keys anew"
         ) from error
-    return tuple(sorted(found, key=lambda key: key.name))
+    return tuple(sorted(keys, key=lambda key: key.name))
 
 
 def make_key(directory: Path, name: str, scope: Scope) -> str:
@@ -78,11 +78,11 @@ def revoke_key(directory: Path, name: str) -> None:
 
 def key_of(keys: Iterable[Key], secret: str) -> Key | None:
     """The key with that secret; takes as long for a wrong one as for any other."""
-    digest, found = _digest(secret), None
+    digest, match = _digest(secret), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
-            found = key
-    return found
+            match = key
+    return match
 
 
 class KeyRing:
@@ -96,8 +96,8 @@ class KeyRing:
     def find(self, secret: str) -> Key | None:
         """The key with that secret, if it was not revoked."""
         try:
-            found = (self._directory / _FILE).stat()
-            stamp = (found.st_mtime_ns, found.st_ino)
+            status = (self._directory / _FILE).stat()
+            stamp = (status.st_mtime_ns, status.st_ino)
         except OSError:
             return None
         if stamp != self._stamp:

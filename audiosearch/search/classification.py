@@ -64,7 +64,7 @@ class _Labels:
         best = by_window.argmax(axis=0)
         scores = by_window.max(axis=0) if multi else exact_scores(self._vectors, sound.mean)
         shares = None if multi else softmax(scores * self._scale)
-        found = [
+        fits = [
             Label(
                 label,
                 float(scores[i]),
@@ -74,8 +74,8 @@ class _Labels:
             )
             for i, label in enumerate(self._labels)
         ]
-        found.sort(key=lambda label: (-label.score, label.label))
-        return Classification(name, tuple(found), self._prompts)
+        fits.sort(key=lambda label: (-label.score, label.label))
+        return Classification(name, tuple(fits), self._prompts)
 
 
 def _check(labels: Sequence[str]) -> None:

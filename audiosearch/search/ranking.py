@@ -38,15 +38,15 @@ def best_moments(
     connection: Connection,
     search: WindowSearch,
     query: np.ndarray,
-    wanted: int,
+    count: int,
     allowed: np.ndarray | None,
 ) -> list[Moment]:
-    """The best window of each of the `wanted` nearest contents, and of any that tie with the last
+    """The best window of each of the `count` nearest contents, and of any that tie with the last
     of them.
     """
     best: dict[int, Moment] = {}
     excluded: np.ndarray | None = None
-    round_size = max(_LEAST_WINDOWS, wanted * _WINDOWS_PER_SOUND)
+    round_size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
         ids, scores = search.nearest(connection, query, round_size, allowed, excluded)
         rows = reading.windows_by_id(connection, ids)
@@ -60,10 +60,10 @@ def best_moments(
             break
         ordered = sorted((moment.score for moment in best.values()), reverse=True)
         # Whatever was not seen scores at most as high as the last window seen.
-        if len(ordered) >= wanted and ordered[wanted - 1] > scores[-1]:
+        if len(ordered) >= count and ordered[count - 1] > scores[-1]:
             break
-        of_found = reading.windows_of_contents(connection, best, search.model.id)
-        excluded = np.array(sorted(row.id for row in of_found), dtype=np.int64)
+        seen = reading.windows_of_contents(connection, best, search.model.id)
+        excluded = np.array(sorted(row.id for row in seen), dtype=np.int64)
     return list(best.values())
 
 
@@ -71,12 +71,12 @@ def all_moments(
     connection: Connection,
     search: WindowSearch,
     query: np.ndarray,
-    wanted: int,
+    count: int,
     allowed: np.ndarray | None,
     base: float,
 ) -> list[Moment]:
-    """At least `wanted` moments if there are so many; `base` as in `merge`."""
-    size = max(_LEAST_WINDOWS, wanted * _WINDOWS_PER_SOUND)
+    """At least `count` moments if there are so many; `base` as in `merge`."""
+    size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
         ids, scores = search.nearest(connection, query, size, allowed)
         rows = reading.windows_by_id(connection, ids)
@@ -87,7 +87,7 @@ def all_moments(
             ],
             base,
         )
-        if len(merged) >= wanted or len(ids) < size:
+        if len(merged) >= count or len(ids) < size:
             return merged
         size *= 4
 
@@ -130,17 +130,17 @@ def make_hits(
     """The first k hits in order: one for each path, or one for each content with its other paths as
     `copies`.
     """
-    found: list[tuple[float, bytes, Moment, Sound, tuple[str, ...]]] = []
+    entries: list[tuple[float, bytes, Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:
         copies = sounds.get(moment.content_id)
         if not copies:
             raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
         if group:
             others = tuple(sound.path for sound in copies[1:])
-            found.append((-moment.score, _key(copies[0]), moment, copies[0], others))
+            entries.append((-moment.score, _key(copies[0]), moment, copies[0], others))
         else:
-            found.extend((-moment.score, _key(sound), moment, sound, ()) for sound in copies)
-    found.sort(key=lambda entry: (entry[0], entry[1], entry[2].start))
+            entries.extend((-moment.score, _key(sound), moment, sound, ()) for sound in copies)
+    entries.sort(key=lambda entry: (entry[0], entry[1], entry[2].start))
     return [
         Hit(
             rank=rank,
@@ -160,7 +160,7 @@ def make_hits(
             metadata=sound.metadata,
             copies=others,
         )
-        for rank, (_, _, moment, sound, others) in enumerate(found[:k], start=1)
+        for rank, (_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]
 
 

@@ -38,8 +38,8 @@ class Sample:
 
     def _scores(self, query: np.ndarray) -> np.ndarray:
         """(n,) cosines of the sample's windows."""
-        found: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
-        return found
+        cosines: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
+        return cosines
 
     def percentiles(self, query: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """For each score, the part (0..100) of the sample's sounds whose best window scores lower;

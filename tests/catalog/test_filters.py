@@ -135,9 +135,6 @@ def test_root_is_any_folder(
     "where",
     [
         {"since": "9999-12-31"},
-        {"channels": 10**20},
-        {"rate": [10**30]},
-        {"channels": -(10**20)},
         {"metadata": {"take": 1 << 62}},
         {"min_duration": "inf"},
     ],
@@ -155,6 +152,8 @@ def test_numbers_beyond_what_sql_holds_find_nothing(
         {"min_duration": "nan"},
         {"duration": (float("nan"), None)},
         {"duration": ("a", "b")},
+        {"channels": 10**20},
+        {"rate": [10**30]},
         {"channels": float("inf")},
         {"channels": float("nan")},
         {"tag": "\udcff"},
@@ -177,4 +176,5 @@ def test_values_that_cannot_be_are_one_line(where: dict[str, Any]) -> None:
 
 def test_a_filter_made_by_hand_is_as_safe(made: Synthetic, library: Library) -> None:
     made.add("a.wav", random_units(1, 1))
-    assert list(library.sounds(Filter(channels=(10**20,)))) == []
+    with pytest.raises(InvalidQuery):
+        list(library.sounds(Filter(channels=(10**20,))))

@@ -76,26 +76,7 @@ def test_folder_that_cannot_be_listed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "suffix",
-    [
-        "weba",
-        "amb",
-        "m4r",
-        "m4b",
-        "qt",
-        "vob",
-        "3g2",
-        "ogx",
-        "dsf",
-        "dff",
-        "caf",
-        "mpc",
-        "shn",
-        "mka",
-        "opus",
-        "W64",
-        "rf64",
-        "ts",
-    ],
+    ["weba", "amb", "m4r", "m4b", "qt", "vob", "3g2", "ogx", "dsf", "dff", "caf", "mpc", "W64"],
 )
 def test_whatever_can_be_decoded_is_found(suffix: str) -> None:
     assert is_sound_name(b"a." + suffix.encode())
