@@ -68,6 +68,8 @@ class Worker:
     """One decoding process, started at first use and again after it died. `samples`: it is to send
     those, not log-mel pictures."""
 
+    program = "indexer.worker"
+
     def __init__(self, bundle: Bundle, *, samples: bool = False) -> None:
         self._config = {
             "samples": samples,
@@ -127,6 +129,8 @@ class Worker:
                         stream.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is not None:
+            self.stop()  # it was killed while it had nothing to do: no file's fault
         if self._process is None:
             self._hung = False
             environment = dict(os.environ)
@@ -135,11 +139,12 @@ class Worker:
             # One thread each: there is a process for every processor already.
             environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "indexer.worker"],
+                [sys.executable, "-P", "-m", self.program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                cwd=os.sep,  # Python does not start in a directory that was removed
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent
             )
             assert self._process.stdin
