@@ -14,6 +14,7 @@ lock for as long as it lasts. The examples run over the library of `sample_libra
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,14 +31,13 @@ from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Hit
-from audiosearch.search.engine import SearchEngine
+from audiosearch.search.engine import Match, SearchEngine
 from audiosearch.search.query import Query, Term, as_terms
 
 if TYPE_CHECKING:
-    import threading
-
     from audiosearch.models.model import Model
     from indexer.progress import Progress
+    from indexer.standby import Standby
     from indexer.summary import RemovalSummary, Summary
 
 
@@ -49,6 +49,8 @@ class Library(LibraryContents):
         super().__init__(directory, decoders=(os.cpu_count() or 1) if shared else 1)
         self._model = ActiveModel(directory, model)
         self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
+        self._opening = threading.Lock()
+        self._standby: Standby | None = None
 
     @classmethod
     def open(
@@ -75,7 +77,7 @@ class Library(LibraryContents):
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = Path(directory).expanduser() if directory is not None else paths.default_library()
+        where = paths.given(directory) if directory is not None else paths.default_library()
         if create:
             from indexer.store import create_library
 
@@ -91,6 +93,13 @@ class Library(LibraryContents):
             library.close()
             raise
         return library
+
+    def close(self) -> None:
+        """Give back connections, files, and the decoding process that `add` keeps for the next."""
+        super().close()
+        with self._opening:
+            if self._standby is not None:
+                self._standby.close()
 
     def __enter__(self) -> Library:
         return self
@@ -154,6 +163,7 @@ class Library(LibraryContents):
         template: str | None = None,
         moments: bool = False,
         group: bool = False,
+        match: Match = "both",
     ) -> list[Hit]:
         """The k nearest sounds, best first.
 
@@ -161,7 +171,9 @@ class Library(LibraryContents):
         fields as a mapping; it decides before any vector is compared. `template`: in place of the
         model's, for text terms; it holds ``{}``. `moments`: every stretch that stands out is a hit,
         not just the best window of each sound. `group`: sounds with identical content are one hit.
-        Raises `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
+        `match`: ``sound`` compares vectors alone; ``both`` also moves up sounds that are named or
+        described with words of the texts to look for; ``words`` goes by these words alone. Raises
+        `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
 
         >>> [hit] = library.search("campfire crackling", k=1, where={"duration": (1, 30)})
         >>> os.path.basename(hit.path), hit.start < hit.end <= hit.duration
@@ -170,7 +182,13 @@ class Library(LibraryContents):
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
         return self._engine.search(
-            as_terms(query), k, make_filter(where), template=template, moments=moments, group=group
+            as_terms(query),
+            k,
+            make_filter(where),
+            template=template,
+            moments=moments,
+            group=group,
+            match=match,
         )
 
     def similar(
@@ -274,7 +292,16 @@ class Library(LibraryContents):
             on_progress=on_progress,
             cancel=cancel,
             model=self._model.loaded(self._stored_model()),
+            standby=self._kept_standby(),
         )
+
+    def _kept_standby(self) -> Standby:
+        from indexer.standby import Standby
+
+        with self._opening:
+            if self._standby is None:
+                self._standby = Standby()
+            return self._standby
 
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False

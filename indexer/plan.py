@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, and_, select
 
 from audiosearch import paths
+from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
 from indexer.scan import Found, Walk
@@ -94,15 +95,19 @@ def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[by
         )
         .where(sounds.c.root_id == scan.root_id)
     )
-    inside = scan.below + b"/" if scan.below else b""
-    rows = {
+    if scan.files is not None:  # a few files must not cost what their root holds
+        parts = [scan.files[i : i + CHUNK] for i in range(0, len(scan.files), CHUNK)]
+        queries = [query.where(sounds.c.path.in_(part)) for part in parts]
+    elif scan.below:
+        inside, beyond = scan.below + b"/", scan.below + b"0"  # "0" is what follows "/"
+        queries = [query.where(sounds.c.path >= inside, sounds.c.path < beyond)]
+    else:
+        queries = [query]
+    return {
         row.path: _Stored(row.id, row.size, row.mtime_ns, row.kind, row.content_id is not None)
-        for row in connection.execute(query)
-        if row.path.startswith(inside)
+        for each in queries
+        for row in connection.execute(each)
     }
-    if scan.files is None:
-        return rows
-    return {path: rows[path] for path in scan.files if path in rows}
 
 
 def _unchanged(found: Found, row: _Stored, options: Options) -> bool:

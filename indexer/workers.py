@@ -129,6 +129,8 @@ class Worker:
                         stream.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is not None:
+            self.stop()  # it was killed while it had nothing to do: no file's fault
         if self._process is None:
             self._hung = False
             environment = dict(os.environ)
@@ -142,6 +144,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                cwd=os.sep,  # Python does not start in a directory that was removed
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent
             )
             assert self._process.stdin

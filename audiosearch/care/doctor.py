@@ -23,7 +23,7 @@ from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.errors import AudioSearchError, LibraryDamaged
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
 from audiosearch.vectors.codec import UNIT_TOLERANCE, from_blobs, intact
-from audiosearch.vectors.validity import usable_footer
+from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
 
 
 @dataclass(frozen=True)
@@ -85,49 +85,49 @@ def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[
         yield from _files(connection)
 
 
-_CONTRADICTIONS = {
-    "no content": (
+_CONTRADICTIONS = (
+    (
         "sounds have neither content nor failure",
         "SELECT count(*) FROM sounds s WHERE content_id IS NULL "
         "AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.sound_id = s.id)",
     ),
-    "both": (
+    (
         "sounds have both content and failure",
         "SELECT count(*) FROM sounds s JOIN failures f ON f.sound_id = s.id "
         "WHERE s.content_id IS NOT NULL",
     ),
-    "unused content": (
+    (
         "contents belong to no sound",
         "SELECT count(*) FROM contents c "
         "WHERE NOT EXISTS (SELECT 1 FROM sounds s WHERE s.content_id = c.id)",
     ),
-    "no embedding": (
+    (
         "contents have no vectors of the library's model",
         "SELECT count(*) FROM contents c WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE "
         "e.content_id = c.id AND e.model_id = (SELECT value FROM meta WHERE key = 'active_model')) "
         "AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_id = c.id AND e.model_id = "
         "(SELECT value FROM meta WHERE key = 'building_model'))",
     ),
-    "no windows": (
+    (
         "embeddings have no windows",
         "SELECT count(*) FROM embeddings e WHERE NOT EXISTS (SELECT 1 FROM windows w "
         "WHERE w.content_id = e.content_id AND w.model_id = e.model_id)",
     ),
-    "stray windows": (
+    (
         "windows belong to no embedding",
         "SELECT count(*) FROM windows w WHERE NOT EXISTS (SELECT 1 FROM embeddings e "
         "WHERE w.content_id = e.content_id AND w.model_id = e.model_id)",
     ),
-    "times": (
+    (
         "windows lie outside their sound",
         "SELECT count(*) FROM windows w JOIN contents c ON c.id = w.content_id "
         'WHERE w.start < 0 OR w."end" <= w.start OR w."end" > c.duration + 1e-6',
     ),
-}
+)
 
 
 def _rows(connection: Connection) -> Iterator[Finding]:
-    for message, query in _CONTRADICTIONS.values():
+    for message, query in _CONTRADICTIONS:
         count = connection.execute(text(query)).scalar_one()
         if count:
             yield Finding("error", "rows", f"{count} {message}")
@@ -156,27 +156,36 @@ def _vectors(connection: Connection, model: StoredModel) -> Iterator[Finding]:
         yield Finding("error", "vectors", f"the vectors of {bad} sounds are damaged")
 
 
+# Rows that are held at a time: 1 KB each.
+_STREAMED = {"yield_per": 500}
+
+
 def damaged_contents(connection: Connection, model: StoredModel) -> list[int]:
     """Contents whose stored vectors are not those that were written, or not finite unit vectors."""
     embedded = connection.execute(
         select(embeddings.c.content_id, embeddings.c.mean, embeddings.c.windows)
         .where(embeddings.c.model_id == model.id)
-        .order_by(embeddings.c.content_id)
+        .order_by(embeddings.c.content_id),
+        execution_options=_STREAMED,
     )
+    # Both come by content, and one content is held at a time: SQLite reads them along its indexes,
+    # sorts nothing, and a library of any size takes the memory of its longest sound.
     rows = connection.execute(
         select(windows.c.content_id, windows.c.vector)
         .where(windows.c.model_id == model.id)
-        .order_by(windows.c.content_id, windows.c.position)
+        .order_by(windows.c.content_id),
+        execution_options=_STREAMED,
     )
-    of_content = {
-        content_id: [row.vector for row in own]
-        for content_id, own in itertools.groupby(rows, lambda row: int(row.content_id))
-    }
-    return [
-        row.content_id
-        for row in embedded
-        if not _sound_vectors(of_content.get(row.content_id, []), row, model.dimension)
-    ]
+    groups = itertools.groupby(rows, lambda row: int(row.content_id))
+    of_content = next(groups, None)
+    bad = []
+    for row in embedded:
+        while of_content and of_content[0] < row.content_id:
+            of_content = next(groups, None)  # windows of no embedding: `_rows` counts them
+        own = of_content[1] if of_content and of_content[0] == row.content_id else ()
+        if not _sound_vectors([each.vector for each in own], row, model.dimension):
+            bad.append(row.content_id)
+    return bad
 
 
 def _sound_vectors(vectors: list[bytes], row: Any, dimension: int) -> bool:
@@ -210,7 +219,7 @@ def cache_findings(
             f"the vector cache holds {footer.count - len(dead)} windows, the database {covered}"
         )
         yield Finding("error", "cache", f"{message}: audiosearch doctor --repair")
-    elif reading.last_window(connection, model.id) > footer.covers:
+    elif is_long(windows_behind(connection, model, footer), footer.count):
         yield Finding(
             "notice", "behind", "the vector cache is behind: the next index run renews it"
         )

@@ -6,11 +6,12 @@ any may.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,15 @@ from sqlalchemy import (
 )
 
 from audiosearch.catalog.schema import contents, roots, sounds
-from audiosearch.errors import InvalidQuery
+from audiosearch.errors import InvalidQuery, shown_value
 
 _AGE = re.compile(r"(\d+)\s*([hdwmy])")
+# SQLite's bounds: integers of 64 bits, patterns of 50,000 bytes (half of it where each character is
+# escaped), some hundred conditions joined by OR, 32,766 values in one statement.
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_MOST_BYTES = 20_000
+_MOST_VALUES = {"path": 100, "tag": 100, "metadata": 100, "external_id": 20_000}
+_MOST_OTHERS = 1_000
 _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 
 
@@ -63,12 +70,16 @@ class Filter:
 _EVERYTHING = Filter()
 
 
-def parse_since(value: str | datetime, now: datetime | None = None) -> datetime:
+def parse_since(value: str | date, now: datetime | None = None) -> datetime:
     """An ISO date or time (local where it names no zone), or an age: ``36h``, ``7d``, ``2w``,
     ``3m``, ``1y``.
     """
     if isinstance(value, datetime):
         return value
+    if isinstance(value, date):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise TypeError("a time is a text or a datetime")
     age = _AGE.fullmatch(value.strip().lower())
     try:
         if age:
@@ -77,14 +88,72 @@ def parse_since(value: str | datetime, now: datetime | None = None) -> datetime:
         return datetime.fromisoformat(value.strip()).astimezone()
     except (ValueError, OverflowError) as error:
         raise InvalidQuery(
-            f"cannot read the time {value!r}: give a date such as 2026-01-31, or an age such as 7d"
+            f"cannot read the time {shown_value(value)}: give a date such as 2026-01-31, or an age such as 7d"
         ) from error
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | os.PathLike) or not isinstance(value, Iterable):
         return (value,)
+    if isinstance(value, Mapping):
+        raise TypeError("a mapping is no list of values")
     return tuple(value)
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        raise TypeError("a duration is one number")
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("NaN is no duration")
+    return number
+
+
+def _integer(value: Any) -> int:
+    number = int(value)
+    if not (isinstance(value, str) or number == value) or not _LEAST <= number <= _MOST:
+        raise ValueError("not an integer of 64 bits")
+    return number
+
+
+def _word(value: Any) -> str:
+    word = str(value) if isinstance(value, int | float) else os.fsdecode(value)
+    if len(os.fsencode(word)) > _MOST_BYTES:
+        raise ValueError("too long")
+    return word
+
+
+def _text(value: Any) -> str:
+    word = _word(value)
+    word.encode()  # raises where it is no Unicode: no stored text is like it
+    return word
+
+
+def _folder(value: Any) -> str:
+    try:
+        return str(Path(_word(value)).expanduser())
+    except RuntimeError as error:  # of a user that does not exist
+        raise ValueError(str(error)) from error
+
+
+def _fields(value: Any) -> tuple[tuple[str, str | int | float | bool], ...]:
+    pairs = dict(value).items()
+    for key, single in pairs:
+        if not isinstance(key, str):
+            raise TypeError("the name of a field is a text")
+        _text(key)
+        if isinstance(single, str):
+            _text(single)
+        elif isinstance(single, int):
+            _integer(single)
+        elif not isinstance(single, float) or math.isnan(single):
+            raise TypeError("the value of a field is a text, a number, true or false")
+    return tuple(sorted(pairs, key=lambda pair: pair[0]))
+
+
+_OTHERS = {"path": _word, "root": _folder, "channels": _integer, "rate": _integer}
 
 
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
@@ -96,38 +165,52 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
     """
     if where is None:
         return _EVERYTHING
-    if isinstance(where, Filter):
-        return where
-    known: dict[str, Any] = {}
     names = {f.name for f in fields(Filter)}
+    if isinstance(where, Filter):
+        where = {name: getattr(where, name) for name in names}
+    if not isinstance(where, Mapping):
+        raise InvalidQuery(f"a filter is a mapping of its fields, not {shown_value(where)}")
+    known: dict[str, Any] = {}
     for key, value in where.items():
         if value is None:
             continue
         try:
             if key == "duration":
-                known["min_duration"], known["max_duration"] = value
+                known["min_duration"], known["max_duration"] = map(_seconds, value)
             elif key in ("min_duration", "max_duration"):
-                known[key] = float(value)
-            elif key in ("channels", "rate"):
-                known[key] = tuple(int(v) for v in _several(value))
+                known[key] = _seconds(value)
             elif key == "since":
                 known[key] = parse_since(value)
             elif key == "metadata":
-                known[key] = tuple(sorted(dict(value).items()))
+                known[key] = _fields(value)
             elif key in names:
-                known[key] = tuple(str(v) for v in _several(value))
+                read = _OTHERS.get(key, _text)
+                known[key] = tuple(read(single) for single in _several(value))
             else:
                 raise InvalidQuery(
-                    f"unknown filter {key!r}: there are {', '.join(sorted(names))} and duration"
+                    f"unknown filter {shown_value(key)}: "
+                    f"there are {', '.join(sorted(names))} and duration"
                 )
-        except (TypeError, ValueError) as error:
-            raise InvalidQuery(f"the filter {key} cannot be {value!r}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidQuery(f"the filter {key} cannot be {shown_value(value)}") from error
+        most = _MOST_VALUES.get(key, _MOST_OTHERS)
+        if isinstance(known.get(key), tuple) and len(known[key]) > most:
+            raise InvalidQuery(f"the filter {key} takes at most {most} values")
     known["format"] = tuple(v.lower().lstrip(".") for v in known.get("format", ()))
     made = Filter(**known)
     low, high = made.min_duration, made.max_duration
     if low is not None and high is not None and low > high:
         raise InvalidQuery(f"no duration is at least {low:g} s and at most {high:g} s")
     return made
+
+
+def _nanoseconds(moment: datetime) -> int:
+    """Since 1970; a time beyond what can be stored is the last that can."""
+    try:
+        number = int(moment.timestamp() * 1e9)
+    except (OverflowError, ValueError, OSError):  # depends on the system
+        number = _MOST if moment.year > 1970 else _LEAST
+    return max(_LEAST, min(_MOST, number))
 
 
 def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -146,10 +229,10 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.rate:
         found.append(contents.c.sample_rate.in_(wanted.rate))
     if wanted.root:
-        folders = [os.fsencode(Path(root).expanduser().absolute()) for root in wanted.root]
+        folders = [os.fsencode(Path(root).absolute()) for root in wanted.root]
         found.append(roots.c.path.in_(folders))
     if wanted.since is not None:
-        found.append(sounds.c.mtime_ns >= int(wanted.since.timestamp() * 1e9))
+        found.append(sounds.c.mtime_ns >= _nanoseconds(wanted.since))
     if wanted.tag:
         found.append(or_(*(_tag_matches(tag) for tag in wanted.tag)))
     if wanted.external_id:

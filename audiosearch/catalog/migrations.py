@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select
 
-from audiosearch.catalog import schema
+from audiosearch.catalog import schema, words
 from audiosearch.errors import LibraryTooNew
 
 
@@ -28,7 +28,11 @@ def _m001_create_tables(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_create_tables,)
+def _m002_index_words(connection: Connection) -> None:
+    words.create_table(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_create_tables, _m002_index_words)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

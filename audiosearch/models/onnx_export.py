@@ -10,12 +10,12 @@ extractor decides by chance (`is_longer`) is false here.
 from __future__ import annotations
 
 import logging
-import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ _UNLOADABLE = (
     TypeError,
     KeyError,
     RuntimeError,
-    pickle.UnpicklingError,
+    UnpicklingError,
     EOFError,
     SafetensorError,
     StrictDataclassError,

@@ -23,7 +23,7 @@ from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
 from audiosearch.vectors.stored import batches, vectors_of
-from audiosearch.vectors.validity import usable_footer
+from audiosearch.vectors.validity import FEW, usable_footer
 
 log = logging.getLogger(__name__)
 
@@ -184,10 +184,6 @@ def _base(
         reading.last_window(connection, model.id),
         reading.generation(connection),
     )
-
-
-# Below this nobody notices that vectors are read from the database: no notice.
-FEW = 2_000
 
 
 class SearchState:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from audiosearch.care.doctor import check
+from audiosearch.care.doctor import check, damaged_contents
 from audiosearch.vectors.cachefile import CACHE
 from indexer.repair import repair
 from tests.libraries import Synthetic, random_units, synthetic
@@ -95,7 +97,33 @@ def test_database_that_sqlite_cannot_read(made: Synthetic) -> None:
     assert codes(made) == {"database"}
 
 
+def test_a_cache_that_is_far_behind_is_a_notice(made: Synthetic) -> None:
+    made.add("new.wav", random_units(1, 99))
+    assert codes(made, "notice", quick=True) == set()  # of eight windows, one may be behind
+    made.add("newer.wav", random_units(1, 100))
+    assert codes(made) == set()
+    assert codes(made, "notice", quick=True) == {"behind"}
+
+
 def test_failed_files_are_a_notice(made: Synthetic) -> None:
     made.fail("broken.wav")
     assert codes(made) == set()
     assert "failed" in codes(made, "notice")
+
+
+def test_memory_does_not_grow_with_the_library(tmp_path: Path) -> None:
+    """Bytes that Python holds at most: a part of what the vectors take, and all are looked at."""
+    with synthetic(tmp_path / "library") as library:
+        for number in range(60):
+            library.add(f"{number}.wav", random_units(100, number))
+        damage(library, "UPDATE windows SET vector = zeroblob(1028) WHERE id IN (1, 5999)")
+        with library.reading() as connection:
+            model = library.model
+            (size,) = connection.execute(text("SELECT sum(length(vector)) FROM windows")).one()
+            tracemalloc.start()
+            try:
+                assert damaged_contents(connection, model) == [1, 60]
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+    assert peak < size / 2
