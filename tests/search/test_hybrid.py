@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -78,9 +77,8 @@ def test_only_positive_texts_take_part(library: Library) -> None:
 
 
 def test_moments_and_groups(library: Library) -> None:
-    ways: list[dict[str, Any]] = [{"moments": True}, {"group": True}]
-    for options in ways:
-        hits = library.search("glissando", k=5, **options)
+    for moments in (True, False):
+        hits = library.search("glissando", k=5, moments=moments, group=not moments)
         assert {Path(hit.path).name for hit in hits[:2]} == {"glissando.wav", "Glissando down.wav"}
 
 
