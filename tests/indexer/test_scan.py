@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,9 +92,22 @@ def test_what_is_no_sound_is_counted(tmp_path: Path) -> None:
     assert walk.passed_over == {"txt": 2, "": 1, "\\xc3\\xbc": 1}
 
 
-def test_folders_as_deep_as_they_come(tmp_path: Path) -> None:
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A folder for folders `d` below each other: too deep for `shutil.rmtree`, with which pytest would
+    clear them away, and end every later run."""
+    yield tmp_path
+    while (tmp_path / "d").is_dir():
+        if (tmp_path / "d" / "d").is_dir():
+            (tmp_path / "d" / "d").rename(tmp_path / "next")
+        shutil.rmtree(tmp_path / "d")
+        if (tmp_path / "next").is_dir():
+            (tmp_path / "next").rename(tmp_path / "d")
+
+
+def test_folders_as_deep_as_they_come(deep: Path) -> None:
     """A thousand and more below each other; what is too deep to be named costs itself alone."""
-    here = os.open(tmp_path, os.O_RDONLY)
+    here = os.open(deep, os.O_RDONLY)
     for _ in range(2_500):
         os.mkdir("d", dir_fd=here)
         os.close(os.open("d/a.wav", os.O_CREAT | os.O_WRONLY, dir_fd=here))
@@ -100,8 +115,8 @@ def test_folders_as_deep_as_they_come(tmp_path: Path) -> None:
         os.close(here)
         here = below
     os.close(here)
-    touch(tmp_path / "z.wav")
-    walk = Walk(os.fsencode(tmp_path))
+    touch(deep / "z.wav")
+    walk = Walk(os.fsencode(deep))
     found = [f.path for f in walk]
     assert len(found) > 1_500
     assert found[-1] == b"z.wav"
