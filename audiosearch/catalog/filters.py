@@ -32,7 +32,14 @@ _AGE = re.compile(r"(\d+)\s*([hdwmy])")
 # escaped), some hundred conditions joined by OR, 32,766 values in one statement.
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _MOST_BYTES = 20_000
-_MOST_VALUES = {"path": 100, "root": 100, "format": 100, "tag": 100, "metadata": 100, "external_id": 20_000}
+_MOST_VALUES = {
+    "path": 100,
+    "root": 100,
+    "format": 100,
+    "tag": 100,
+    "metadata": 100,
+    "external_id": 20_000,
+}
 _MOST_OTHERS = 1_000
 _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 
