@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audiosearch.audio.isolation import Isolation
 from audiosearch.care.status import library_status
 from audiosearch.catalog import reading
 from audiosearch.catalog.facets import facets
@@ -31,12 +32,14 @@ class LibraryContents:
     Raises `LibraryNotFound` or `LibraryDamaged`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, decoders: int = 1) -> None:
         self.directory = directory
         self._reader = CatalogReader(directory)
+        self._decoding = Isolation(decoders)
 
     def close(self) -> None:
-        """Give back connections and files."""
+        """Give back connections, files and decoding processes."""
+        self._decoding.close()
         self._reader.close()
 
     def sounds(self, where: Where = None) -> Iterator[Sound]:
@@ -98,12 +101,15 @@ class LibraryContents:
         >>> outline.levels.shape[1]  # lowest and highest sample of each bucket
         2
         """
-        from audiosearch.audio.peaks import FOLDER, compute, kept
+        from audiosearch.audio.peaks import FOLDER, keep, load
 
-        sound = self.sound(which)
-        if sound.content is None:
-            return compute(sound.path)
-        return kept(self.directory / FOLDER, sound.content, sound.path)
+        sound, folder = self.sound(which), self.directory / FOLDER
+        outline = load(folder, sound.content) if sound.content else None
+        if outline is None:
+            outline = self._decoding.reader.peaks(sound.path)
+            if sound.content:
+                keep(folder, sound.content, outline)
+        return outline
 
     def render(
         self,
@@ -122,9 +128,7 @@ class LibraryContents:
         >>> (folder / "bark.wav").exists()
         True
         """
-        from audiosearch.audio.render import render
-
-        render(self.sound(which).path, Path(file), kind, start, end)
+        self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
 
     def failures(self) -> list[Failure]:
         """The files that could not be embedded, by path.

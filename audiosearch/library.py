@@ -14,9 +14,10 @@ lock for as long as it lasts. The examples run over the library of `sample_libra
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -27,17 +28,15 @@ from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.contents import FilePath, LibraryContents, Where
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Hit
 from audiosearch.search.engine import SearchEngine
-from audiosearch.search.query import Query, Term, as_terms
+from audiosearch.search.query import Match, Query, Term, as_terms
 
 if TYPE_CHECKING:
-    import threading
-
     from audiosearch.models.model import Model
     from indexer.progress import Progress
-    from indexer.standby import Standby
     from indexer.summary import RemovalSummary, Summary
 
 
@@ -45,10 +44,10 @@ class Library(LibraryContents):
     """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
 
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
-        super().__init__(directory)
+        # A library that many ask decodes on every processor, any other one file at a time.
+        super().__init__(directory, decoders=(os.cpu_count() or 1) if shared else 1)
         self._model = ActiveModel(directory, model)
-        self._engine = SearchEngine(self._reader, self._model, shared=shared)
-        self._standby: dict[str, Standby] = {}
+        self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
 
     @classmethod
     def open(
@@ -75,7 +74,7 @@ class Library(LibraryContents):
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = Path(directory).expanduser() if directory is not None else paths.default_library()
+        where = paths.given(directory) if directory is not None else paths.default_library()
         if create:
             from indexer.store import create_library
 
@@ -91,12 +90,6 @@ class Library(LibraryContents):
             library.close()
             raise
         return library
-
-    def close(self) -> None:
-        """Give back connections, files, and the decoding process that `add` keeps for the next."""
-        super().close()
-        for standby in self._standby.values():
-            standby.close()
 
     def __enter__(self) -> Library:
         return self
@@ -138,9 +131,18 @@ class Library(LibraryContents):
         >>> library.embed_audio("sample_library/animals/dogs.mp3", start=1, end=4).shape
         (512,)
         """
-        from audiosearch.models.embedding import embed_file
+        return self.embed_windows(path, start, end).mean
 
-        return embed_file(self.model, os.fspath(path), start, end).mean
+    def embed_windows(
+        self, path: FilePath, start: float = 0.0, end: float | None = None
+    ) -> EmbeddedFile:
+        """The windows of a file, or of its part from `start` to `end` seconds, each with its vector.
+        Raises `AudioRejected`, also where the decoder died of the file.
+
+        >>> library.embed_windows("sample_library/animals/dogs.mp3", start=1, end=4).vectors.shape
+        (1, 512)
+        """
+        return self._decoding.reader.embed(self.model, path, start, end)
 
     def search(
         self,
@@ -151,6 +153,7 @@ class Library(LibraryContents):
         template: str | None = None,
         moments: bool = False,
         group: bool = False,
+        match: Match = "both",
     ) -> list[Hit]:
         """The k nearest sounds, best first.
 
@@ -158,7 +161,9 @@ class Library(LibraryContents):
         fields as a mapping; it decides before any vector is compared. `template`: in place of the
         model's, for text terms; it holds ``{}``. `moments`: every stretch that stands out is a hit,
         not just the best window of each sound. `group`: sounds with identical content are one hit.
-        Raises `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
+        `match`: ``sound`` compares vectors alone; ``both`` also moves up sounds that are named or
+        described with words of the texts to look for; ``words`` goes by these words alone. Raises
+        `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
 
         >>> [hit] = library.search("campfire crackling", k=1, where={"duration": (1, 30)})
         >>> os.path.basename(hit.path), hit.start < hit.end <= hit.duration
@@ -166,8 +171,16 @@ class Library(LibraryContents):
         """
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        if match not in get_args(Match):
+            raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         return self._engine.search(
-            as_terms(query), k, make_filter(where), template=template, moments=moments, group=group
+            as_terms(query),
+            k,
+            make_filter(where),
+            template=template,
+            moments=moments,
+            group=group,
+            match=match,
         )
 
     def similar(
@@ -197,25 +210,25 @@ class Library(LibraryContents):
 
     def classify(
         self,
-        files: Iterable[FilePath],
+        files: Iterable[FilePath | int],
         labels: Sequence[str],
         *,
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score each file against labels that need no training (zero-shot); see `results.Label` for
-        the scores.
+        """Score each file, or stored sound by its id, against labels that need no training
+        (zero-shot); see `results.Label` for the scores.
 
         `multi`: labels do not exclude each other, and each is looked for in every window. Files
-        need not be in the library. Raises `InvalidQuery`, `AudioRejected`.
+        need not be in the library; of one that is, and has not changed, the stored vectors are
+        taken. Raises `InvalidQuery`, `AudioRejected`, `SoundNotFound`.
 
         >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])
         >>> dogs.labels[0].label
         'dog'
         """
-        from audiosearch.search.classification import classify
-
-        return classify(self.model, [os.fspath(f) for f in files], labels, template, multi)
+        sounds = [file if isinstance(file, int) else os.fspath(file) for file in files]
+        return self._engine.classify(sounds, labels, template=template, multi=multi)
 
     def add(
         self,
@@ -248,7 +261,6 @@ class Library(LibraryContents):
         """
         from indexer.options import Options
         from indexer.run import index
-        from indexer.standby import Standby
 
         if isinstance(what, str | os.PathLike):
             what = [what]
@@ -272,7 +284,7 @@ class Library(LibraryContents):
             on_progress=on_progress,
             cancel=cancel,
             model=self._model.loaded(self._stored_model()),
-            standby=self._standby.setdefault("", Standby()),  # in one step, for several threads
+            standby=self._decoding.standby,
         )
 
     def remove(

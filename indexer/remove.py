@@ -70,7 +70,7 @@ def _matches(connection: Connection, which: str | int) -> dict[int, str]:
     query = select(sounds.c.id, sounds.c.path, roots.c.path.label("root")).join(roots)
     if isinstance(which, int):
         return _paths(connection, query.where(sounds.c.id == which))
-    absolute = os.fsencode(os.path.abspath(which))  # noqa: PTH100 (links are not followed)
+    absolute = os.fsencode(os.path.abspath(paths.given(which)))  # noqa: PTH100 (links stay)
     matches: dict[int, str] = {}
     for root in connection.execute(select(roots.c.id, roots.c.path)).all():
         of_root = query.where(sounds.c.root_id == root.id)

@@ -20,7 +20,7 @@ from indexer.scan import is_sound_name
 
 def absolute(path: str) -> bytes:
     """The absolute form of a path that a user gave; links are kept as they are."""
-    return os.fsencode(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
+    return os.fsencode(os.path.abspath(paths.given(path)))  # noqa: PTH100
 
 
 def check_named(named: Sequence[str], *, files: bool) -> None:

@@ -26,6 +26,7 @@ from audiosearch.catalog.schema import (
     sounds,
     windows,
 )
+from audiosearch.catalog.words import index_words
 from audiosearch.errors import InvalidQuery, LibraryReadOnly
 from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
@@ -152,19 +153,21 @@ def store_batch(
     out of `missing`.
     """
     stored = Stored()
+    placed: list[int] = []
     next_generation(connection)
     for outcome in outcomes:
         if isinstance(outcome, Embedded):
             content_id = _store_content(connection, outcome, model_id)
-            _place(connection, outcome, content_id, missing, belongings, stored)
+            placed.append(_place(connection, outcome, content_id, missing, belongings, stored))
         elif isinstance(outcome, Known):
             known = _content_id(connection, outcome.read.hash)
             if known is not None and has_embedding(connection, outcome.read.hash, model_id):
-                _place(connection, outcome, known, missing, belongings, stored)
+                placed.append(_place(connection, outcome, known, missing, belongings, stored))
             else:
                 stored.again.append(outcome.job)
         elif isinstance(outcome, Failed):
-            _store_failure(connection, outcome, belongings)
+            placed.append(_store_failure(connection, outcome, belongings))
+    index_words(connection, placed)
     return stored
 
 
@@ -226,8 +229,10 @@ def _place(
     missing: set[int],
     belongings: Belongings,
     stored: Stored,
-) -> None:
-    """Point the file's row at its content, making or moving a row where it has none."""
+) -> int:
+    """Point the file's row at its content, making or moving a row where it has none; returns its
+    id.
+    """
     job = outcome.job
     values = {
         "root_id": job.root_id,
@@ -249,7 +254,9 @@ def _place(
             stored.added += 1
     before = None
     if sound_id is None:
-        connection.execute(insert(sounds).values(values))
+        sound_id = connection.execute(
+            insert(sounds).values(values).returning(sounds.c.id)
+        ).scalar_one()
     else:
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
@@ -261,6 +268,7 @@ def _place(
             stored.updated += 1
     if before is not None and before != content_id:
         drop_orphans(connection, [before])
+    return sound_id
 
 
 def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> int | None:
@@ -272,7 +280,7 @@ def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> i
     return next((row.id for row in holders if row.id in missing), None)
 
 
-def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> None:
+def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> int:
     job: Job = failed.job
     values = {
         "root_id": job.root_id,
@@ -284,7 +292,7 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     }
     before = None
     if job.sound_id is None:
-        sound_id = connection.execute(
+        sound_id: int = connection.execute(
             insert(sounds).values(values).returning(sounds.c.id)
         ).scalar_one()
     else:
@@ -296,6 +304,7 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     connection.execute(row.on_conflict_do_update(["sound_id"], set_=reason))
     if before is not None:
         drop_orphans(connection, [before])
+    return sound_id
 
 
 def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
@@ -327,6 +336,7 @@ def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
     )
     content_ids = [row[0] for row in touched]
     connection.execute(text(f"DELETE FROM sounds WHERE id IN {reading.IDS}"), values)
+    connection.execute(text(f"DELETE FROM words WHERE rowid IN {reading.IDS}"), values)
     return drop_orphans(connection, content_ids)
 
 
@@ -401,6 +411,7 @@ def set_belongings(connection: Connection, described: Sequence[tuple[int, Belong
         next_generation(connection)
     for sound_id, values in changes:
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
+    index_words(connection, [sound_id for sound_id, _ in changes])
 
 
 def forget_empty_roots(connection: Connection) -> None:

@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -37,14 +35,13 @@ from audiosearch.audio.tags import read_tags
 from audiosearch.errors import AudioRejected
 from audiosearch.models.bundle import FrontEnd
 from audiosearch.models.frontend import log_mel
+from indexer import confined
 from indexer.protocol import receive, send
 from indexer.scan import stamp
 
 # Windows in a message: enough to make its cost vanish, few enough to keep both processes small.
 _CHUNK = 8
 _HASH_BLOCK = 1 << 20
-# Address space. Beyond it a decoder is not decoding a sound but obeying a header.
-_MOST_MEMORY = 6 << 30
 
 
 def content_hash(file: IO[bytes], alive: Alive = lambda: None) -> bytes:
@@ -178,22 +175,9 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
             send(outgoing, {"is": "failed", "kind": "refused", "reason": reason})
 
 
-def _limit_memory() -> None:
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-
-
 def main() -> None:
-    """Serve on stdin and stdout. Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_memory()
-    # A C library that prints must not be able to break the protocol: stdout becomes stderr for all
-    # but us.
-    outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(sys.stdin.buffer, outgoing)
+    """Serve on stdin and stdout."""
+    confined.run(serve)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ class Worker:
     """One decoding process, started at first use and again after it died. `samples`: it is to send
     those, not log-mel pictures."""
 
+    program = "indexer.worker"
+
     def __init__(self, bundle: Bundle, *, samples: bool = False) -> None:
         self._config = {
             "samples": samples,
@@ -157,11 +159,12 @@ class Worker:
             # One thread each: there is a process for every processor already.
             environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "indexer.worker"],
+                [sys.executable, "-P", "-m", self.program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                cwd=os.sep,  # Python does not start in a directory that was removed
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent
             )
             assert self._process.stdin

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import schema
+from audiosearch.catalog import schema, words
 from audiosearch.errors import LibraryTooNew
 
 
@@ -28,7 +28,11 @@ def _m001_create_tables(connection: Connection) -> None:
     )
 
 
-def _m002_notices(connection: Connection) -> None:
+def _m002_index_words(connection: Connection) -> None:
+    words.create_table(connection)
+
+
+def _m003_add_notices(connection: Connection) -> None:
     """Where header and file disagree. What failed is read once more: by now it may be heard."""
     columns = [column["name"] for column in inspect(connection).get_columns("contents")]
     if "notices" not in columns:  # a new library's tables are made as they are today
@@ -42,7 +46,11 @@ def _m002_notices(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_create_tables, _m002_notices)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _m001_create_tables,
+    _m002_index_words,
+    _m003_add_notices,
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

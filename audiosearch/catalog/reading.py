@@ -360,6 +360,14 @@ def dead_windows(connection: Connection, since: int) -> list[int]:
     return [row[0] for row in connection.execute(query)]
 
 
+def count_sounds(connection: Connection) -> int:
+    """How many sounds have an embedding, copies included."""
+    return connection.execute(_COUNT_SOUNDS).scalar_one()
+
+
+_COUNT_SOUNDS = select(func.count()).select_from(sounds).where(sounds.c.content_id.is_not(None))
+
+
 def all_roots(connection: Connection) -> list[Root]:
     """The folders of the library."""
     query = (

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from audiosearch.audio.isolation import Isolation
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.evaluation import bootstrap, retrieval, zero_shot
 from audiosearch.evaluation.bootstrap import Interval
 from audiosearch.evaluation.datasets import Dataset, DatasetError, Item
-from audiosearch.models.embedding import embed_file, mean_of
+from audiosearch.models.embedding import mean_of
 from audiosearch.models.model import Model, apply_template
 
 
@@ -70,13 +71,17 @@ def embed_sounds(
     items: list[Item] = []
     vectors: list[np.ndarray] = []
     failed: list[tuple[Path, str]] = []
-    for item in dataset.items:
-        try:
-            vectors.append(embed_file(model, str(item.path)).vectors)
-            items.append(item)
-        except AudioRejected as error:
-            failed.append((item.path, str(error)))
-        on_progress()
+    decoding = Isolation()
+    try:
+        for item in dataset.items:
+            try:
+                vectors.append(decoding.reader.embed(model, item.path).vectors)
+                items.append(item)
+            except AudioRejected as error:
+                failed.append((item.path, str(error)))
+            on_progress()
+    finally:
+        decoding.close()
     if not items:
         path, reason = failed[0]
         raise DatasetError(f"none of the {len(failed)} sounds can be read: {path}: {reason}")

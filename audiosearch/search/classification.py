@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audiosearch.audio.isolation import Isolation
 from audiosearch.errors import InvalidQuery
-from audiosearch.models.embedding import EmbeddedFile, embed_file
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Label
 from audiosearch.search.query import check_text
 from audiosearch.vectors.codec import exact_scores
@@ -23,27 +25,22 @@ def classify(
     labels: Sequence[str],
     template: str | None = None,
     multi: bool = False,
+    windows_of: Callable[[str], EmbeddedFile] | None = None,
 ) -> Iterator[Classification]:
     """Score each file against the labels; see `results.Label` for what the scores are.
 
+    `windows_of` gives a file's windows; by default they are decoded in a process of their own.
     Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
     embedding.
     """
     chosen = _Labels(model, labels, template)
-    for file in files:
-        yield chosen.classify(file, embed_file(model, file), multi)
-
-
-def classify_embedded(
-    model: Model,
-    name: str,
-    sound: EmbeddedFile,
-    labels: Sequence[str],
-    template: str | None = None,
-    multi: bool = False,
-) -> Classification:
-    """The same of one sound that was embedded already, by whatever `name` it is to go."""
-    return _Labels(model, labels, template).classify(name, sound, multi)
+    decoding = Isolation()
+    try:
+        for file in files:
+            embed = windows_of or partial(decoding.reader.embed, model)
+            yield chosen.classify(file, embed(file), multi)
+    finally:
+        decoding.close()
 
 
 class _Labels:

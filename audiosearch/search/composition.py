@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.search.query import Term
 from audiosearch.vectors.codec import from_blobs, unit
 
@@ -90,6 +91,24 @@ def _unchanged(connection: Connection, path: str) -> int | None:
     if sound and (sound.size, sound.mtime_ns) == (now.st_size, now.st_mtime_ns):
         return sound.id
     return None
+
+
+def stored_windows(
+    connection: Connection, which: int | str, stored: StoredModel
+) -> EmbeddedFile | None:
+    """The stored windows of a sound, by id, or by path if the file is still what was indexed."""
+    sound_id = which if isinstance(which, int) else _unchanged(connection, which)
+    content = reading.content_of_sound(connection, sound_id) if sound_id else None
+    rows = reading.windows_of_contents(connection, [content], stored.id) if content else []
+    if not rows:
+        return None
+    vectors = dict(reading.vectors_by_id(connection, [row.id for row in rows]))
+    return EmbeddedFile(
+        from_blobs([vectors[row.id] for row in rows], stored.dimension),
+        np.array([row.start for row in rows]),
+        np.array([row.end for row in rows]),
+        rows[-1].end,
+    )
 
 
 def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> np.ndarray | None:

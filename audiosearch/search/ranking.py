@@ -6,7 +6,7 @@ Order is by score, then by path, and does not depend on the order in which sound
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
+from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.stored import vectors_of
 from audiosearch.vectors.window_search import WindowSearch
 
 # Windows asked for in one round: several belong to one sound, and a second round costs more than a
@@ -120,27 +122,55 @@ def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
     return [m for m in ordered if m.score >= ordered[min(k, len(ordered)) - 1].score]
 
 
+def moments_of(
+    connection: Connection, search: WindowSearch, query: np.ndarray, content_ids: Sequence[int]
+) -> list[Moment]:
+    """The best window of each of these contents, by exact scores."""
+    rows = {
+        row.id: row for row in reading.windows_of_contents(connection, content_ids, search.model.id)
+    }
+    ids, vectors = vectors_of(connection, np.array(sorted(rows), np.int64), search.model.dimension)
+    best: dict[int, Moment] = {}
+    for window_id, score in zip(ids.tolist(), exact_scores(vectors, query).tolist(), strict=True):
+        row = rows[window_id]
+        known = best.get(row.content_id)
+        if known is None or (score, -row.start) > (known.score, -known.start):
+            best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
+    return list(best.values())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sound's moment stands: the higher `key`, the nearer the top; `why` as in `Hit`."""
+
+    key: float
+    why: tuple[str, ...] = ("sound",)
+
+
 def make_hits(
     moments: Iterable[Moment],
     sounds: dict[int, list[Sound]],
     percentile_of: dict[float, float],
     k: int,
     group: bool,
+    place: Callable[[Moment, Sound], Place] = lambda moment, sound: Place(moment.score),
 ) -> list[Hit]:
     """The first k hits in order: one for each path, or one for each content with its other paths as
-    `copies`.
+    `copies`. `place` decides the order, by default the score; ties go by path.
     """
-    entries: list[tuple[float, bytes, Moment, Sound, tuple[str, ...]]] = []
+    entries: list[tuple[Place, bytes, Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:
         copies = sounds.get(moment.content_id)
         if not copies:
             raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
+        placed = [(place(moment, sound), _key(sound), moment, sound) for sound in copies]
         if group:
-            others = tuple(sound.path for sound in copies[1:])
-            entries.append((-moment.score, _key(copies[0]), moment, copies[0], others))
+            placed.sort(key=lambda entry: (-entry[0].key, entry[1]))
+            others = tuple(sound.path for _, _, _, sound in placed[1:])
+            entries.append((*placed[0], others))
         else:
-            entries.extend((-moment.score, _key(sound), moment, sound, ()) for sound in copies)
-    entries.sort(key=lambda entry: (entry[0], entry[1], entry[2].start))
+            entries.extend((*entry, ()) for entry in placed)
+    entries.sort(key=lambda entry: (-entry[0].key, entry[1], entry[2].start))
     return [
         Hit(
             rank=rank,
@@ -159,8 +189,9 @@ def make_hits(
             external_id=sound.external_id,
             metadata=sound.metadata,
             copies=others,
+            why=place_.why,
         )
-        for rank, (_, _, moment, sound, others) in enumerate(entries[:k], start=1)
+        for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]
 
 

@@ -47,12 +47,24 @@ class Sample:
         """
         if not self._count:
             return np.zeros(len(scores))
-        best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
-        np.maximum.at(best, self._sound, self._scores(query))
+        best = self._best(query)
         best.sort()
         below = np.searchsorted(best, scores - _TIE, side="left")
         upto = np.searchsorted(best, scores + _TIE, side="right")
         return 100.0 * (below + upto) / 2 / len(best)
+
+    def spread(self, query: np.ndarray) -> tuple[float, float]:
+        """Mean and standard deviation of the scores of the sample's sounds, by their best windows."""
+        if not self._count:
+            return 0.0, 0.0
+        best = self._best(query)
+        return float(best.mean()), float(best.std())
+
+    def _best(self, query: np.ndarray) -> np.ndarray:
+        """(sounds,) the score of the best window of each sound of the sample."""
+        best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
+        np.maximum.at(best, self._sound, self._scores(query))
+        return best
 
     def median(self, query: np.ndarray) -> float:
         """What the window in the middle of the sample scores."""

@@ -12,7 +12,7 @@ router = APIRouter()
 
 
 @router.get("/healthz", tags=["health"], summary="The process is alive.")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
@@ -26,7 +26,8 @@ def readyz(library: TheLibrary) -> dict[str, str]:
 @router.get("/metrics", tags=["health"], summary="For Prometheus.", response_class=Response)
 def metrics(request: Request, library: TheLibrary, jobs: TheJobs) -> Response:
     kept: Metrics = request.app.state.metrics
-    return Response(kept.text(library.status(), jobs.counts()), media_type=CONTENT_TYPE)
+    in_hand = request.app.state.hands.counts()
+    return Response(kept.text(library.status(), jobs.counts(), in_hand), media_type=CONTENT_TYPE)
 
 
 @router.get(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
-from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Facets, Hit
 from audiosearch.search.query import Term
-from audiosearch.server.answers import TheLibrary, as_json, turn
+from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.pools import Pools
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import (
     MOST_QUERIES,
@@ -27,9 +29,14 @@ from audiosearch.server.types import (
     Text,
     Word,
 )
-from audiosearch.server.upload_routes import uploaded_sound
+from audiosearch.server.upload_routes import BODY, TheUpload
 
 router = APIRouter(prefix="/v1", tags=["search"])
+
+Result = TypeVar("Result")
+
+# Searches that wait for a decoder take hands that others search with.
+_MOST_WAITING = 32
 
 
 class Filters(BaseModel):
@@ -75,6 +82,10 @@ class _Shown(BaseModel):
     template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
     moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
     group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+    match: Annotated[
+        Literal["both", "sound", "words"],
+        Field(description="What is heard, the words of names and metadata, or both."),
+    ] = "both"
 
 
 class Asked(Filters, _Shown):
@@ -128,6 +139,15 @@ class Mixture(_Shown):
     terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
     where: Where = Where()
 
+    def library_terms(self) -> list[Term]:
+        """As the library knows them."""
+        return [term.term() for term in self.terms]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether a part of a sound is among the terms, which must be decoded."""
+        return any(t.id is not None and (t.start > 0 or t.end is not None) for t in self.terms)
+
 
 class Batch(BaseModel):
     """Several mixtures at once."""
@@ -156,41 +176,51 @@ class Pages:
     pages: tuple[Page, ...]
 
 
-_TURN = [Depends(turn, scope="function")]
+@router.get("/search", response_model=Page, summary="Sounds by a description.")
+async def search(
+    library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
+) -> Response:
+    terms = [Term(text=asked.q)]
+    return await pools.search(answer, library, terms, asked.given(), asked)
 
 
-@router.get("/search", dependencies=_TURN, response_model=Page, summary="Sounds by a description.")
-def search(library: TheLibrary, asked: Annotated[Asked, Query()]) -> Response:
-    return as_json(page_of(library, [Term(text=asked.q)], asked.given(), asked))
+@router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
+async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
+    work = partial(answer, library, mixture.library_terms(), mixture.where.given(), mixture)
+    return await _run(pools, mixture, work)
 
 
-@router.post(
-    "/search", dependencies=_TURN, response_model=Page, summary="Sounds by a mixture of terms."
-)
-def search_mixture(library: TheLibrary, mixture: Mixture) -> Response:
-    return as_json(_answer(library, mixture))
-
-
-@router.post(
-    "/search/batch", dependencies=_TURN, response_model=Pages, summary="Several mixtures at once."
-)
-def search_batch(library: TheLibrary, batch: Batch) -> Response:
+@router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
+async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Response:
     pages = []
     for number, mixture in enumerate(batch.queries):
         try:
-            pages.append(_answer(library, mixture))
+            terms = mixture.library_terms()
+            work = partial(page_of, library, terms, mixture.where.given(), mixture)
+            # A turn each: others have theirs in between.
+            page = await _run(pools, mixture, work)
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
-    return as_json(Pages(tuple(pages)))
+        pages.append(page)
+    return await pools.search(as_json, Pages(tuple(pages)))
 
 
-@router.post("/search/audio", response_model=Page, summary="Sounds like the one in the body.")
-def search_by_sound(
+@router.post(
+    "/search/audio",
+    response_model=Page,
+    summary="Sounds like the one in the body.",
+    openapi_extra=BODY,
+)
+async def search_by_sound(
     library: TheLibrary,
+    pools: ThePools,
     asked: Annotated[AskedBySound, Query()],
-    sound: Annotated[EmbeddedFile, Depends(uploaded_sound)],
+    upload: TheUpload,
 ) -> Response:
-    return as_json(page_of(library, [Term(vector=sound.mean)], asked.given(), asked))
+    async with upload.file() as path:
+        # By its path: it is embedded by the model whose vectors are searched.
+        terms = [Term(path=str(path))]
+        return await pools.decode(answer, library, terms, asked.given(), asked)
 
 
 @router.get("/facets", response_model=Facets, summary="How many sounds have what.")
@@ -198,9 +228,16 @@ def facets(library: TheLibrary, where: Annotated[Filters, Query()]) -> Response:
     return as_json(library.facets(where.given() or None))
 
 
-def _answer(library: Library, mixture: Mixture) -> Page:
-    terms = [term.term() for term in mixture.terms]
-    return page_of(library, terms, mixture.where.given(), mixture)
+async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
+    if not mixture.decodes:
+        return await pools.search(work)
+    if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
+        raise Problem(503, "busy", "too many wait for parts of sounds: try again")
+    return await pools.decode(work)
+
+
+def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Response:
+    return as_json(page_of(library, terms, where, shown))
 
 
 def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Page:
@@ -216,6 +253,7 @@ def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _
             where=where or None,
             template=shown.template,
             moments=shown.moments,
+            match=shown.match,
             group=shown.group,
         )
     except AudioSearchError:

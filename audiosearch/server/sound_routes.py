@@ -5,21 +5,26 @@ from __future__ import annotations
 import mimetypes
 import os
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from starlette.concurrency import run_in_threadpool
 
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.library import Library
 from audiosearch.results import Classification
 from audiosearch.search.query import Term
-from audiosearch.server.answers import TheLibrary, as_json
+from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search_routes import AskedBySound, Filters, Page, page_of
+from audiosearch.server.search_routes import AskedBySound, Filters, Page, answer
 from audiosearch.server.types import LARGEST_ID, Id, Text, Word
+
+if TYPE_CHECKING:
+    from audiosearch.audio.peaks import Peaks
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
@@ -125,7 +130,11 @@ def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
 
 
 @router.post("/descriptions", response_model=Described, summary="Set ids and metadata of many.")
-def describe_many(library: TheLibrary, many: Many) -> Response:
+async def describe_many(library: TheLibrary, pools: ThePools, many: Many) -> Response:
+    return as_json(await pools.write(_describe_many, library, many))
+
+
+def _describe_many(library: Library, many: Many) -> Described:
     known, unknown = [], []
     for about in many.sounds:
         if (about.id is None) == (about.path is None):
@@ -138,7 +147,7 @@ def describe_many(library: TheLibrary, many: Many) -> Response:
         else:
             known.append((sound.id, about.external_id, about.metadata))
     library.describe_many(known)
-    return as_json(Described(len(known), tuple(unknown)))
+    return Described(len(known), tuple(unknown))
 
 
 @router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
@@ -147,24 +156,27 @@ def sound(library: TheLibrary, sound_id: SoundId) -> Response:
 
 
 @router.patch("/sounds/{sound_id}", response_model=Sound, summary="Set its id and metadata.")
-def describe(library: TheLibrary, sound_id: SoundId, about: About) -> Response:
-    return as_json(
-        library.describe(sound_id, external_id=about.external_id, metadata=about.metadata)
-    )
+async def describe(
+    library: TheLibrary, pools: ThePools, sound_id: SoundId, about: About
+) -> Response:
+    named = {"external_id": about.external_id, "metadata": about.metadata}
+    return as_json(await pools.write(library.describe, sound_id, **named))
 
 
 @router.delete("/sounds/{sound_id}", status_code=204, summary="Forget it; the file stays.")
-def forget(library: TheLibrary, sound_id: SoundId) -> Response:
-    library.sound(sound_id)
-    library.remove(sound_id)
+async def forget(library: TheLibrary, pools: ThePools, sound_id: SoundId) -> Response:
+    await pools.write(library.remove, sound_id)
     return Response(status_code=204)
 
 
 @router.get("/sounds/{sound_id}/similar", response_model=Page, summary="Sounds like a sound.")
-def similar(
-    library: TheLibrary, sound_id: SoundId, asked: Annotated[AskedBySound, Query()]
+async def similar(
+    library: TheLibrary,
+    pools: ThePools,
+    sound_id: SoundId,
+    asked: Annotated[AskedBySound, Query()],
 ) -> Response:
-    return as_json(page_of(library, [Term(id=sound_id)], asked.given(), asked))
+    return await pools.search(answer, library, [Term(id=sound_id)], asked.given(), asked)
 
 
 @router.get(
@@ -172,9 +184,10 @@ def similar(
     response_class=FileResponse,
     summary="The sound itself, or a part of it; ranges of bytes are served.",
 )
-def audio(
+async def audio(
     request: Request,
     library: TheLibrary,
+    pools: ThePools,
     sound_id: SoundId,
     form: Annotated[
         Literal["original", "wav", "opus"], Query(alias="as", description="wav and opus are made.")
@@ -182,8 +195,8 @@ def audio(
     start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
     end: Until = None,
 ) -> Response:
-    path = library.sound(sound_id).path
-    if not os.path.isfile(path):  # noqa: PTH113
+    path = (await run_in_threadpool(library.sound, sound_id)).path
+    if not await run_in_threadpool(os.path.isfile, path):
         raise SoundNotFound(f"the file of sound {sound_id} is gone, or its disk is not there")
     if form == "original":
         if start or end is not None:
@@ -194,21 +207,39 @@ def audio(
         name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
         return FileResponse(path, media_type=kind, filename=name, content_disposition_type=shown)
     renderings: Renderings = request.app.state.renderings
-    made = renderings.get(sound_id, form, start, end)
+    made = await run_in_threadpool(renderings.made, sound_id, form, start, end)
+    if made is None:
+        made = await pools.decode(renderings.make, sound_id, form, start, end)
     return FileResponse(made, media_type={"wav": "audio/wav", "opus": "audio/ogg"}[form])
 
 
 @router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
-def peaks(
+async def peaks(
     library: TheLibrary,
+    pools: ThePools,
     sound_id: SoundId,
     columns: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="At most so many.")] = 512,
     start: Seconds = 0.0,
     end: Until = None,
 ) -> Response:
+    whole = await run_in_threadpool(_kept, library, sound_id)
+    if whole is None:
+        whole = await pools.decode(library.peaks, sound_id)
+    return as_json(await run_in_threadpool(_outline, whole, columns, start, end))
+
+
+def _kept(library: Library, sound_id: int) -> Peaks | None:
+    """The outline of a sound that was drawn before."""
+    from audiosearch.audio.peaks import FOLDER, load
+
+    content = library.sound(sound_id).content
+    return load(library.directory / FOLDER, content) if content else None
+
+
+def _outline(part: Peaks, columns: int, start: float, end: float | None) -> Outline:
     from audiosearch.audio.peaks import at_most, between
 
-    part, begins = library.peaks(sound_id), 0.0
+    begins = 0.0
     if start or end is not None:
         if end is not None and not end > start:
             raise InvalidQuery(f"a sound from {start:g} s to {end:g} s is no sound")
@@ -216,14 +247,17 @@ def peaks(
         part, begins = between(part, start, last if end is None else min(end, last))
     part = at_most(part, columns)
     low, high = part.levels[:, 0].tolist(), part.levels[:, 1].tolist()
-    return as_json(Outline(begins, part.seconds, tuple(low), tuple(high)))
+    return Outline(begins, part.seconds, tuple(low), tuple(high))
 
 
 @router.post("/classify", response_model=Classifications, summary="How labels fit stored sounds.")
-def classify(library: TheLibrary, asked: ToClassify) -> Response:
-    files = [library.sound(number).path for number in asked.ids]
-    found = library.classify(files, asked.labels, template=asked.template, multi=asked.multi)
-    return as_json(Classifications(tuple(found)))
+async def classify(library: TheLibrary, pools: ThePools, asked: ToClassify) -> Response:
+    return as_json(await pools.decode(_classify, library, asked))
+
+
+def _classify(library: Library, asked: ToClassify) -> Classifications:
+    found = library.classify(asked.ids, asked.labels, template=asked.template, multi=asked.multi)
+    return Classifications(tuple(found))
 
 
 class ToEmbed(BaseModel):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.errors import InvalidQuery
-from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification
-from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
 from audiosearch.server.jobs import Job
 from audiosearch.server.problems import Problem
 from audiosearch.server.settings import Settings
@@ -44,13 +46,22 @@ async def _receive(request: Request, target: Path) -> None:
         raise InvalidQuery("the body is empty: it is to hold a sound file")
 
 
-async def uploaded_sound(request: Request) -> EmbeddedFile:
-    """The sound in the body, embedded as files are when they are indexed, and forgotten."""
-    with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
-        path = Path(folder) / "sound"
-        await _receive(request, path)
-        found: EmbeddedFile = await run_in_threadpool(request.app.state.reader().embed, path)
-        return found
+class Upload:
+    """The sound in the body of a request, once what else it says was found valid."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @asynccontextmanager
+    async def file(self) -> AsyncIterator[Path]:
+        """A file that holds it, for as long as the block lasts."""
+        with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
+            path = Path(folder) / "sound"
+            await _receive(self._request, path)
+            yield path
+
+
+TheUpload = Annotated[Upload, Depends()]
 
 
 def _free_name(folder: Path, name: str) -> Path:
@@ -111,7 +122,7 @@ async def upload(
                 os.link(whole, target)
             except FileExistsError as error:
                 raise Problem(409, "exists", f"there is a sound named {name!r} already") from error
-    job = jobs.add((str(target),), external_id, about)
+    job = await run_in_threadpool(jobs.add, (str(target),), external_id, about)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
@@ -121,8 +132,9 @@ async def upload(
     openapi_extra=BODY,
     tags=["search"],
 )
-async def embed_audio(request: Request) -> dict[str, Any]:
-    sound = await uploaded_sound(request)
+async def embed_audio(library: TheLibrary, pools: ThePools, upload: TheUpload) -> dict[str, Any]:
+    async with upload.file() as path:
+        sound = await pools.decode(library.embed_windows, path)
     return {"vector": sound.mean.tolist(), "duration": sound.duration}
 
 
@@ -134,16 +146,16 @@ async def embed_audio(request: Request) -> dict[str, Any]:
     tags=["search"],
 )
 async def classify_audio(
-    request: Request,
     library: TheLibrary,
+    pools: ThePools,
+    upload: TheUpload,
     label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
     template: str | None = None,
     multi: bool = False,
 ) -> Response:
-    from audiosearch.search.classification import classify_embedded
+    def classified(path: Path) -> Classification:
+        (found,) = library.classify([path], label, template=template, multi=multi)
+        return dataclasses.replace(found, path="")
 
-    sound = await uploaded_sound(request)
-    found = await run_in_threadpool(
-        classify_embedded, library.model, "", sound, label, template, multi
-    )
-    return as_json(found)
+    async with upload.file() as path:
+        return as_json(await pools.decode(classified, path))

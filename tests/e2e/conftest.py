@@ -68,6 +68,7 @@ class Shell:
         )
         ran = Ran(done.returncode, done.stdout, done.stderr)
         assert b"Traceback" not in ran.err, ran.talk
+        assert b"defect of audiosearch" not in ran.err, ran.talk
         if code is not None:
             assert ran.code == code, ran.talk
         return ran

@@ -378,7 +378,7 @@ def test_a_hub_that_cannot_be_reached_is_said_so(cache, monkeypatch, tmp_path):
 def test_a_hub_without_encryption_is_not_asked(cache, monkeypatch):
     from huggingface_hub import constants
 
-    monkeypatch.setattr(constants, "ENDPOINT", "http://localhost:1")
+    monkeypatch.setattr(constants, "ENDPOINT", "http://example.org")
     assert_refused("laion/clap-htsat-unfused", cache, "is not https", ModelNotFound)
 
 
