@@ -28,11 +28,7 @@ def _m001_create_tables(connection: Connection) -> None:
     )
 
 
-def _m002_index_words(connection: Connection) -> None:
-    words.create_table(connection)
-
-
-def _m003_add_notices(connection: Connection) -> None:
+def _m002_notices(connection: Connection) -> None:
     """Where header and file disagree. What failed is read once more: by now it may be heard."""
     columns = [column["name"] for column in inspect(connection).get_columns("contents")]
     if "notices" not in columns:  # a new library's tables are made as they are today
@@ -46,10 +42,14 @@ def _m003_add_notices(connection: Connection) -> None:
     )
 
 
+def _m003_index_words(connection: Connection) -> None:
+    words.create_table(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
-    _m002_index_words,
-    _m003_add_notices,
+    _m002_notices,
+    _m003_index_words,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -109,11 +109,12 @@ def heard(path: Path, start: float = 0.0) -> tuple[float, list[tuple[float, floa
         blocks = [block.mean(axis=1) for block in stream.blocks(round(start * rate))]
         notices = [*stream.notices, *([stream.truncated] if stream.truncated else [])]
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    size, found = rate // 4, []
+    size = rate // 4
+    tones: list[tuple[float, float]] = []
     for at in range(0, len(samples) - size + 1, size):
         part = samples[at : at + size]
         power = np.abs(np.fft.rfft(part * np.hanning(size)))
         hertz = round(float(power.argmax()) * 4, -2) if np.abs(part).max() > 1e-3 else 0.0
-        if not found or found[-1][1] != hertz:
-            found.append((at / rate, hertz))
-    return len(samples) / rate, found, notices
+        if not tones or tones[-1][1] != hertz:
+            tones.append((at / rate, hertz))
+    return len(samples) / rate, tones, notices

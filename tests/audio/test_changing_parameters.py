@@ -32,7 +32,7 @@ def test_a_change(tmp_path: Path, form: str, second: str, turned: bool) -> None:
     seconds, tones, _ = heard(path)
     assert seconds == pytest.approx(3, abs=0.2)
     loud = [hertz for _, hertz in tones if hertz]
-    assert loud[0], loud[-1] == ((2_000, 400) if turned else (400, 2_000))
+    assert (loud[0], loud[-1]) == ((2_000, 400) if turned else (400, 2_000))
     assert {hertz for _, hertz in tones} <= {0, 400, 2_000}
 
 

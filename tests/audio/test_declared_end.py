@@ -187,7 +187,8 @@ def test_vbr_mp3_without_a_note(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(vbr_without_note())
     seconds, tones, _ = heard(tmp_path / "a.mp3")
     assert seconds == pytest.approx(9, abs=0.15)
-    assert tones[-1] == (pytest.approx(8, abs=0.3), 2_000)
+    assert tones[-1][0] == pytest.approx(8, abs=0.3)
+    assert tones[-1][1] == 2_000
 
 
 @pytest.mark.parametrize(
@@ -282,7 +283,8 @@ def test_a_part_of_concatenated_files(tmp_path: Path, start: float) -> None:
         tmp_path / "a.flac", rate=RATE, length=RATE, hop=RATE, start=start, end=start + 0.5
     ) as (reading, windows):
         (window,) = windows
-    assert (window.start, window.end) == (start, pytest.approx(start + 0.5, abs=1e-3))
+    assert window.start == start
+    assert window.end == pytest.approx(start + 0.5, abs=1e-3)
     assert reading.duration == pytest.approx(start + 0.5, abs=1e-3)
     spectrum = np.abs(np.fft.rfft(window.samples))
     assert spectrum.argmax() == (2_000 if start >= 2 else 400)

@@ -121,7 +121,7 @@ def test_paths_out_of_the_root_are_refused(old: Path) -> None:
             list(library.sounds())
 
 
-def test_notices_come_with_schema_3(old: Path) -> None:
+def test_notices_come_with_schema_2(old: Path) -> None:
     """An upgraded library and a new one have the same tables; what failed is read once more, for
     by now it may be heard."""
     with closing(sqlite3.connect(old / database.DATABASE)) as connection:

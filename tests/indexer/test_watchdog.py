@@ -152,7 +152,7 @@ def test_a_disk_that_fails_is_no_verdict_on_the_file(
     (tmp_path / "a").write_bytes(muxed([(sound, 48_000)], form, "aac"))
 
     def failing(source: splice.Source) -> IO[bytes]:
-        return Failing(source.path)  # type: ignore[return-value]
+        return Failing(source.path)
 
     monkeypatch.setattr(splice.Source, "open", failing)
     with pytest.raises(AudioRejected) as caught, open_audio(tmp_path / "a") as stream:
