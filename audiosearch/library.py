@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -31,8 +31,8 @@ from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Hit
-from audiosearch.search.engine import Match, SearchEngine
-from audiosearch.search.query import Query, Term, as_terms
+from audiosearch.search.engine import SearchEngine
+from audiosearch.search.query import Match, Query, Term, as_terms
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
@@ -171,6 +171,8 @@ class Library(LibraryContents):
         """
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        if match not in get_args(Match):
+            raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         return self._engine.search(
             as_terms(query),
             k,

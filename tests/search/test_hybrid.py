@@ -10,8 +10,8 @@ import pytest
 
 from audiosearch import Library, Term
 from audiosearch.models.registry import load_model
-from audiosearch.search.engine import Match
 from audiosearch.search.fusion import fused_key
+from audiosearch.search.query import Match
 from tests.libraries import random_units, synthetic
 
 
