@@ -14,7 +14,7 @@ import griffe
 _DOCTEST = re.compile(r"^>>> .*?(?=\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
-class Doctests(griffe.Extension):  # type: ignore[misc]  # it has no type here
+class Doctests(griffe.Extension):
     """Puts each doctest into a fenced block."""
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
