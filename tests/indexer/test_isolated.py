@@ -52,6 +52,14 @@ def test_windows_are_those_of_this_process(
     assert np.array_equal(embedded.vectors, vectors)
 
 
+def test_a_relative_path_is_of_the_current_directory(
+    reader: IsolatedReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(CAMPFIRE.parent)
+    assert reader.embed(load_model(), CAMPFIRE.name).duration > 10
+    assert reader.peaks(CAMPFIRE.name).frames > 0
+
+
 def test_outlines_and_renderings_are_those_of_this_process(
     reader: IsolatedReader, tmp_path: Path
 ) -> None:
