@@ -59,7 +59,8 @@ class AudioRejected(AudioSearchError):
 
     Kinds: ``undecodable``, ``empty``, ``silent`` (peak below -90 dBFS), ``nan`` (NaN or infinite
     samples), ``refused`` (a header beyond the limits), ``unreadable`` (the operating system said
-    no), ``changed`` (the file changed while it was read).
+    no), ``changed`` (the file changed while it was read), ``hung`` (its decoder fell silent or was
+    killed). The last three may pass: the next run tries again.
     """
 
     def __init__(self, kind: str, message: str) -> None:

@@ -17,7 +17,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -31,13 +31,12 @@ from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Hit
-from audiosearch.search.engine import Match, SearchEngine
-from audiosearch.search.query import Query, Term, as_terms
+from audiosearch.search.engine import SearchEngine
+from audiosearch.search.query import Match, Query, Term, as_terms
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
     from indexer.progress import Progress
-    from indexer.standby import Standby
     from indexer.summary import RemovalSummary, Summary
 
 
@@ -49,8 +48,6 @@ class Library(LibraryContents):
         super().__init__(directory, decoders=(os.cpu_count() or 1) if shared else 1)
         self._model = ActiveModel(directory, model)
         self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
-        self._opening = threading.Lock()
-        self._standby: Standby | None = None
 
     @classmethod
     def open(
@@ -93,13 +90,6 @@ class Library(LibraryContents):
             library.close()
             raise
         return library
-
-    def close(self) -> None:
-        """Give back connections, files, and the decoding process that `add` keeps for the next."""
-        super().close()
-        with self._opening:
-            if self._standby is not None:
-                self._standby.close()
 
     def __enter__(self) -> Library:
         return self
@@ -181,6 +171,8 @@ class Library(LibraryContents):
         """
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        if match not in get_args(Match):
+            raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         return self._engine.search(
             as_terms(query),
             k,
@@ -292,16 +284,8 @@ class Library(LibraryContents):
             on_progress=on_progress,
             cancel=cancel,
             model=self._model.loaded(self._stored_model()),
-            standby=self._kept_standby(),
+            standby=self._decoding.standby,
         )
-
-    def _kept_standby(self) -> Standby:
-        from indexer.standby import Standby
-
-        with self._opening:
-            if self._standby is None:
-                self._standby = Standby()
-            return self._standby
 
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False

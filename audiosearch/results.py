@@ -40,6 +40,15 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """What is odd about a file that was indexed: header and content disagree, there are more
+    tracks."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Label:
     """How well a label fits a sound.
 

@@ -162,7 +162,7 @@ def read_one(
                 assert read is not None
                 return _embedded(job, read, message, np.concatenate(vectors), times)
     except WorkerDied as death:
-        return Failed(job, "undecodable", str(death))
+        return Failed(job, death.kind, str(death))
     assert read is not None
     return Known(job, read)
 

@@ -265,6 +265,7 @@ class _Run:
         self.summary.unchanged = len(plan.kept) - plan.known_failures
         self.summary.known_failures = plan.known_failures
         self.summary.notices.extend(plan.notices)
+        self.summary.passed_over = dict(plan.passed_over.most_common())
 
     def _finished(self) -> Summary:
         self.summary.failures.sort(key=lambda failure: os.fsencode(failure.path))

@@ -191,6 +191,7 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                 subtype=file.done.info["subtype"],
                 tags=json.dumps(file.done.tags, ensure_ascii=False),
                 truncated=file.done.truncated,
+                notices=json.dumps(file.done.notices, ensure_ascii=False),
             )
             .returning(contents.c.id)
         ).scalar_one()

@@ -75,7 +75,7 @@ def write(checkpoint: Path, directory: Path, *, masked: bool = False, lower: boo
         shutil.copy(checkpoint / name, directory / name)
     tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
 
-    class Tower(torch.nn.Module):  # type: ignore[misc,name-defined]
+    class Tower(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.clap = clap  # weights of a module's own are exported as such, others are constants

@@ -121,7 +121,7 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             path = unquote(parts.path)
             if at := re.fullmatch(r"/api/models/(.+?)/(revision|tree)/([^/]+)", path):
-                self._list(*at.groups(), parse_qs(parts.query))
+                self._list(at[1], at[2], at[3], parse_qs(parts.query))
             elif at := re.fullmatch(r"/(.+?/.+?)/resolve/([^/]+)/(.+)", path):
                 self._resolve(*at.groups())
             elif at := re.fullmatch(r"/stored/([0-9a-f]+)", path):

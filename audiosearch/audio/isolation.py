@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from indexer.isolated import IsolatedReader
+    from indexer.standby import Standby
 
 
 class Isolation:
-    """One `IsolatedReader` of `processes` processes, made when it is first asked for."""
+    """One `IsolatedReader` of `processes` processes, and what index runs of an open library keep for
+    the next (`Standby`), each made when it is first asked for; thread-safe.
+    """
 
     def __init__(self, processes: int = 1) -> None:
         self._processes = processes
         self._lock = threading.Lock()
         self._reader: IsolatedReader | None = None
+        self._standby: Standby | None = None
 
     @property
     def reader(self) -> IsolatedReader:
@@ -32,8 +36,20 @@ class Isolation:
                 self._reader = IsolatedReader(self._processes)
             return self._reader
 
+    @property
+    def standby(self) -> Standby:
+        """What index runs keep for the next."""
+        from indexer.standby import Standby
+
+        with self._lock:
+            if self._standby is None:
+                self._standby = Standby()
+            return self._standby
+
     def close(self) -> None:
-        """End its processes."""
+        """End the processes."""
         with self._lock:
             if self._reader:
                 self._reader.close()
+            if self._standby:
+                self._standby.close()

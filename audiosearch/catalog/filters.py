@@ -17,17 +17,14 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    LargeBinary,
-    Text,
     and_,
     bindparam,
-    cast,
-    literal,
     or_,
     text,
 )
 
-from audiosearch.catalog.schema import contents, roots, sounds
+from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
+from audiosearch.catalog.schema import contents, sounds
 from audiosearch.errors import InvalidQuery, shown_value
 
 _AGE = re.compile(r"(\d+)\s*([hdwmy])")
@@ -35,7 +32,14 @@ _AGE = re.compile(r"(\d+)\s*([hdwmy])")
 # escaped), some hundred conditions joined by OR, 32,766 values in one statement.
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _MOST_BYTES = 20_000
-_MOST_VALUES = {"path": 100, "tag": 100, "metadata": 100, "external_id": 20_000}
+_MOST_VALUES = {
+    "path": 100,
+    "root": 100,
+    "format": 100,
+    "tag": 100,
+    "metadata": 100,
+    "external_id": 20_000,
+}
 _MOST_OTHERS = 1_000
 _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 
@@ -45,7 +49,10 @@ class Filter:
     """Conditions on sounds; an empty one allows everything.
 
     `path`: shell patterns (``*``, ``?``, ``[...]``; ``*`` crosses ``/``) matched with the absolute
-    path or the path below the root; a pattern without any of them matches wherever it occurs.
+    path or the path below the root; a pattern without any of them, or one with brackets that stands
+    in the path as it is, matches wherever it occurs. Neither case nor Unicode's normal forms count.
+    `format`: a container (``wav`` is any of its kinds), an encoding (``opus``) or a suffix
+    (``m4b``). `root`: what lies below that folder, which need not be a root of the library.
     `since`: files modified at that time or later. `tag`: ``word`` is found in any embedded or given
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
     top-level fields of the JSON that was set, compared exactly.
@@ -68,6 +75,17 @@ class Filter:
 
 
 _EVERYTHING = Filter()
+
+# What people call a container, and the names under which decoders have it.
+_FORMATS = {
+    "wav": ("wav", "wavex", "rf64", "bw64"),
+    "wave": ("wav", "wavex", "rf64", "bw64"),
+    "aif": ("aiff", "aifc"),
+    "aiff": ("aiff", "aifc"),
+    "mp4": ("mp4", "mov"),
+    "mkv": ("mkv", "matroska"),
+}
+_ENCODINGS = {"mp3": "mpeg_layer_iii", "mp2": "mpeg_layer_ii", "adpcm": "ms_adpcm"}
 
 
 def parse_since(value: str | date, now: datetime | None = None) -> datetime:
@@ -132,6 +150,8 @@ def _text(value: Any) -> str:
 
 
 def _folder(value: Any) -> str:
+    if not _word(value):  # the current folder, for whoever would join paths
+        raise ValueError("an empty text names no folder")
     try:
         return str(Path(_word(value)).expanduser())
     except RuntimeError as error:  # of a user that does not exist
@@ -221,16 +241,15 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.max_duration is not None:
         found.append(contents.c.duration <= wanted.max_duration)
     if wanted.path:
-        found.append(or_(*(_path_matches(pattern) for pattern in wanted.path)))
+        found.append(or_(*(path_matches(pattern) for pattern in wanted.path)))
     if wanted.format:
-        found.append(contents.c.format.in_(wanted.format))
+        found.append(or_(*(_format_matches(name) for name in wanted.format)))
     if wanted.channels:
         found.append(contents.c.channels.in_(wanted.channels))
     if wanted.rate:
         found.append(contents.c.sample_rate.in_(wanted.rate))
     if wanted.root:
-        folders = [os.fsencode(Path(root).absolute()) for root in wanted.root]
-        found.append(roots.c.path.in_(folders))
+        found.append(or_(*(is_below(folder) for folder in wanted.root)))
     if wanted.since is not None:
         found.append(sounds.c.mtime_ns >= _nanoseconds(wanted.since))
     if wanted.tag:
@@ -241,14 +260,13 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _path_matches(pattern: str) -> ColumnElement[bool]:
-    if not re.search(r"[*?\[]", pattern):
-        pattern = f"*{pattern}*"
-    # Bound as bytes, since a pattern from the command line may hold any.
-    glob = cast(literal(os.fsencode(pattern), LargeBinary), Text)
-    relative = cast(sounds.c.path, Text)
-    absolute = cast(roots.c.path, Text).concat("/").concat(relative)
-    return or_(relative.op("GLOB")(glob), absolute.op("GLOB")(glob))
+def _format_matches(name: str) -> ColumnElement[bool]:
+    """Whether a sound's container, its encoding or the suffix of its name is that."""
+    return or_(
+        contents.c.format.in_(_FORMATS.get(name, (name,))),
+        contents.c.subtype == _ENCODINGS.get(name, name),
+        has_suffix(name),
+    )
 
 
 def _like(part: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from audiosearch.search.query import Term
 
 app = command_app()
+
+
+class Matching(StrEnum):
+    """The values of --match: those of `audiosearch.search.query.Match`."""
+
+    both = auto()
+    sound = auto()
+    words = auto()
 
 
 @command(app)
@@ -66,6 +75,12 @@ def query(
             help="Put each text in these words instead of the model's; '{}' is the text.",
         ),
     ] = None,
+    match: Annotated[
+        Matching,
+        typer.Option(
+            "--match", help="Compare what is heard, the words of names and metadata, or both."
+        ),
+    ] = Matching.both,
     filters: options.Filters,
     server: Annotated[
         str | None,
@@ -101,6 +116,7 @@ def query(
         "template": template,
         "moments": answer.moments,
         "group": answer.is_table,
+        "match": match.value,
     }
     hits: Sequence[Any]
     if server is not None:

@@ -116,7 +116,9 @@ def print_paths(paths: Iterable[str], end: bytes = b"\n") -> None:
 
 
 def _hit_table(hits: Sequence[Hit]) -> None:
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    # Where sound alone brought every hit, there is nothing to say.
+    with_why = any(hit.why != ("sound",) for hit in hits)
     for hit in hits:
         copies = f" (+{len(hit.copies)} copies)" if hit.copies else ""
         rows.append(
@@ -126,8 +128,15 @@ def _hit_table(hits: Sequence[Hit]) -> None:
                 f"{hit.percentile:.1f}",
                 f"{clock(hit.start)}-{clock(hit.end)}",
                 clock(hit.duration),
+                *((_why(hit),) if with_why else ()),
                 near(hit.path) + copies,
             )
         )
-    heads = ("#", "score", "pct", "heard at", "length", "sound")
-    table(heads, rows, (True, True, True, True, True, False))
+    why = ("why",) if with_why else ()
+    heads = ("#", "score", "pct", "heard at", "length", *why, "sound")
+    table(heads, rows, (True, True, True, True, True, *(False for _ in why), False))
+
+
+def _why(hit: Hit) -> str:
+    """The reasons of a hit in few columns: ``sound``, ``name``, ``sound+name``."""
+    return "+".join(reason.removeprefix("words: ") for reason in hit.why[:2])

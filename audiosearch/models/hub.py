@@ -16,7 +16,7 @@ from typing import Any
 
 from audiosearch.errors import ModelBroken, ModelNotFound
 from audiosearch.models.bundle import MANIFEST, file_entry
-from audiosearch.models.hub_http import hub_address
+from audiosearch.models.hub_http import how_to_enter, hub_address
 from audiosearch.models.registry import named_directory
 
 CONFIG = "config.json"
@@ -85,6 +85,8 @@ def _download(name: str, revision: str | None) -> Path:
         raise ModelNotFound(
             f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
         ) from error
+    except errors.GatedRepoError as error:
+        raise ModelNotFound(how_to_enter(name)) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelNotFound(
             f"there is no checkpoint {name} on the Hugging Face hub, or it is private"

@@ -92,10 +92,7 @@ def explained(name: str, revision: str | None) -> Iterator[None]:
     try:
         yield
     except errors.GatedRepoError as error:
-        raise ModelNotFound(
-            f"{name} is gated: ask for access at {hub_address()}/{name}, tell this machine your token "
-            "(hf auth login, or HF_TOKEN), and add it again"
-        ) from error
+        raise ModelNotFound(how_to_enter(name)) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelNotFound(
             f"there is no model {name} on the Hugging Face hub, or it is private"
@@ -109,6 +106,14 @@ def explained(name: str, revision: str | None) -> Iterator[None]:
             f"the Hugging Face hub cannot be reached, so {name} was not added: connect (and unset "
             "HF_HUB_OFFLINE) and try again, or bring its directory here and add that"
         ) from error
+
+
+def how_to_enter(name: str) -> str:
+    """What to do about a gated model."""
+    return (
+        f"{name} is gated: ask for access at {hub_address()}/{name}, tell this machine your token "
+        "(hf auth login, or HF_TOKEN), and add it again"
+    )
 
 
 def network_errors() -> tuple[type[Exception], ...]:

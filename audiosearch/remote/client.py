@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.results import Hit
-from audiosearch.search.query import Term
+from audiosearch.search.query import Match, Term
 
 _SECONDS = 60.0
 
@@ -32,6 +32,7 @@ def search(
     template: str | None = None,
     moments: bool = False,
     group: bool = False,
+    match: Match = "both",
     key: str | None = None,
 ) -> list[Hit]:
     """What `Library.search` of the served library answers. Sound files are sent to the server.
@@ -47,11 +48,15 @@ def search(
         "template": template,
         "moments": moments,
         "group": group,
+        "match": match,
     }
     answer = ask("/v1/search", json.dumps(body).encode(), "application/json")
     known = {field.name for field in fields(Hit)}
     return [
-        Hit(**{n: v for n, v in hit.items() if n in known} | {"copies": tuple(hit["copies"])})
+        Hit(
+            **{name: value for name, value in hit.items() if name in known}
+            | {name: tuple(hit[name]) for name in ("copies", "why") if name in hit}
+        )
         for hit in answer["hits"]
     ]
 

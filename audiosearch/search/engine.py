@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Connection
@@ -28,7 +28,7 @@ from audiosearch.search import ranking
 from audiosearch.search.classification import classify
 from audiosearch.search.composition import query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
-from audiosearch.search.query import Term, check_text
+from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
@@ -39,8 +39,6 @@ from audiosearch.vectors.window_search import SearchState, WindowSearch
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
-
-Match = Literal["sound", "words", "both"]
 
 # Of the sounds that words bring, those with the best word scores are compared by sound as well:
 # each costs some 20 us, and beyond the first few their words are all alike.

@@ -10,7 +10,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -93,6 +93,9 @@ def _checked_vector(vector: Any) -> np.ndarray:
         raise InvalidQuery("a term's vector holds NaN or infinite values")
     return values
 
+
+# What a query is compared with: what is heard, the words that people wrote, or both.
+Match = Literal["both", "sound", "words"]
 
 Query = str | Term | Sequence[str | Term] | np.ndarray
 

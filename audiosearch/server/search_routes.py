@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Query, Response
@@ -84,6 +84,10 @@ class _Shown(BaseModel):
     template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
     moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
     group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+    match: Annotated[
+        Literal["both", "sound", "words"],
+        Field(description="What is heard, the words of names and metadata, or both."),
+    ] = "both"
 
 
 class Asked(Filters, _Shown):
@@ -256,6 +260,7 @@ def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _
             where=where or None,
             template=shown.template,
             moments=shown.moments,
+            match=shown.match,
             group=shown.group,
         )
     except AudioSearchError:

@@ -24,7 +24,8 @@ import numpy as np
 
 from audiosearch import Library
 from audiosearch.evaluation.bootstrap import mean_interval
-from audiosearch.search import engine, fusion
+from audiosearch.search import fusion
+from audiosearch.search.query import Match
 from scripts.mini.corpus import families, held_out
 
 WEIGHTS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -88,7 +89,7 @@ def gains(ranking: list[str], caption: str, relevant: int) -> tuple[float, float
 Search = Callable[[Library, str], list[str]]
 
 
-def by(match: engine.Match) -> Search:
+def by(match: Match) -> Search:
     """The product's own search: the paths of ten hits."""
     return lambda opened, text: [hit.path for hit in opened.search(text, k=10, match=match)]
 
@@ -96,7 +97,7 @@ def by(match: engine.Match) -> Search:
 def reciprocal_ranks(opened: Library, text: str) -> list[str]:
     """Reciprocal rank fusion (Cormack et al. 2009) of the two rankings, 100 deep."""
     scores: dict[str, float] = {}
-    rankings: list[engine.Match] = ["sound", "words"]
+    rankings: list[Match] = ["sound", "words"]
     for match in rankings:
         for hit in opened.search(text, k=100, match=match):
             scores[hit.path] = scores.get(hit.path, 0.0) + 1 / (RRF + hit.rank)

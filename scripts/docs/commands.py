@@ -22,7 +22,7 @@ def reference() -> str:
     """Every command with its arguments and options."""
     from audiosearch.cli.main import app
 
-    root: Any = app if hasattr(app, "commands") else get_command(app)
+    root: Any = get_command(app)
     context: Any = root.make_context("audiosearch", [], resilient_parsing=True)
     return HEAD + "".join(_commands(root, context, level=2))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosearch.audio import peaks
@@ -25,6 +25,7 @@ def whole(samples: np.ndarray, frames: int) -> np.ndarray:
     return np.array(found)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5_000), st.integers(1, 700), st.integers(1, 3), st.integers(1, 64))
 def test_any_level_is_exact(frames: int, block: int, channels: int, buckets: int) -> None:
     samples = np.random.default_rng(frames).uniform(-1, 1, (frames, channels)).astype(np.float32)

@@ -10,7 +10,7 @@ import pytest
 
 from audiosearch import Library
 from audiosearch.models.registry import find_bundle
-from tests.e2e.conftest import Shell, write
+from tests.e2e.conftest import Indexed, Shell
 
 
 @pytest.fixture
@@ -25,12 +25,8 @@ def other(shell: Shell) -> Path:
 
 
 @pytest.fixture
-def folder(shell: Shell) -> Path:
-    folder = shell.home / "in"
-    for name in ("a.wav", "b.wav", "c.wav"):
-        write(folder / name, rate=1_500)  # 21 s: several windows
-    shell("index", folder)
-    return folder
+def folder(indexed: Indexed) -> Path:
+    return indexed("in", ["a.wav", "b.wav", "c.wav"], rate=1_500)  # 21 s: several windows
 
 
 def status(shell: Shell) -> dict[str, object]:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.documents import ROOT, Example, named, the_example
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.libraries import moved
 from tests.serving import free_port, running
 
 
@@ -54,10 +55,10 @@ def run(user: Shell, line: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def indexed(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) -> Shell:
     """A user whose demo.library holds sample_library; the pages share it."""
     user = make_user(tmp_path_factory.mktemp("pages"))
-    run(user, "audiosearch index sample_library")
+    moved(sample_directory, user.home / "demo.library", root=user.home / "sample_library")
     return user
 
 

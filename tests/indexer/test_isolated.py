@@ -40,7 +40,7 @@ def test_windows_are_those_of_this_process(
 ) -> None:
     model = load_model()
     bundle = model.bundle
-    sizes = {"length": bundle.window_samples, "hop": bundle.hop_samples}
+    sizes: dict[str, Any] = {"length": bundle.window_samples, "hop": bundle.hop_samples}
     rate = bundle.front_end.sampling_rate
     with read_windows(CAMPFIRE, rate=rate, **sizes, start=start, end=end) as (reading, windows):
         expected = list(windows)
@@ -135,7 +135,8 @@ def test_a_decoder_that_dies_in_mid_file_is_a_rejected_file(
     """Whatever was asked of it; and the next file has a decoder again."""
     shutil.rmtree(library.directory / peaks.FOLDER, ignore_errors=True)
     write(tmp_path / "long.wav", tone(seconds=120))
-    real, seen = Worker._next, []
+    real = Worker._next
+    seen: list[Any] = []
 
     def killed(worker: Worker, process: Any) -> Any:
         # Behind the first windows, where there are some, else at once.

@@ -89,7 +89,8 @@ def refused(source, cache, what, error=ModelNotFound, **options):
 
 
 def test_a_known_name_is_added(served, cache):
-    steps, counts = [], []
+    steps: list[str] = []
+    counts: list[tuple[int, ...]] = []
     bundle = add_model(NAME, on_progress=steps.append, on_bytes=lambda *count: counts.append(count))
     assert bundle.directory == cache / "laion--clap-htsat-unfused"
     assert (bundle.name, bundle.revision) == (NAME, KNOWN[NAME].commit)
@@ -545,19 +546,16 @@ def test_lower_precision_is_kept_where_it_is_good(
     )
 
 
-def test_int8_text_goes_alone(unpacked, cache, monkeypatch):
-    """Its scales span the batch: a text beside others would have another vector."""
-    monkeypatch.setattr(precision, "LEAST_COSINE", 0.9)
-    shutil.copytree(unpacked / "masked", cache.parent / "both")
-    shutil.copy(
-        unpacked / "micro" / "onnx" / "audio_model_quantized.onnx", cache.parent / "both/onnx"
-    )
-    shutil.copy(
-        unpacked / "micro" / "onnx" / "text_model_quantized.onnx", cache.parent / "both/onnx"
-    )
-    bundle = add_model(str(cache.parent / "both"), precision="int8")
-    model = Model(bundle)
-    assert model.embed_text_together(TEXTS).tobytes() == model.embed_text(TEXTS).tobytes()
+def test_texts_that_differ_beside_others_go_alone(unpacked, cache, monkeypatch):
+    """As those of an int8 tower do, whose scales span the batch."""
+    texts = list(TEXTS)
+    both = Model(add(unpacked / "masked", name="both"))
+    assert not both.bundle.texts_alone
+    assert both.embed_text_together(texts).tobytes() != both.embed_text(texts).tobytes()
+    monkeypatch.setattr(layout, "_BATCH_TOLERANCE", 0.0)  # even 1e-7 is too much
+    alone = Model(add(unpacked / "masked", name="alone"))
+    assert alone.bundle.texts_alone
+    assert alone.embed_text_together(texts).tobytes() == alone.embed_text(texts).tobytes()
 
 
 def test_a_lower_file_that_does_not_load_leaves_fp32(micro, cache):

@@ -334,8 +334,8 @@ def test_older_weights_are_loaded_as_tensors_alone(checkpoint, cache):
     (checkpoint / "model.safetensors").unlink()
     torch.save(weights, checkpoint / "pytorch_model.bin")
     other = compile_checkpoint(str(checkpoint), name="other")
-    vectors = [Model(bundle).embed_text(["rain"]) for bundle in (one, other)]
-    np.testing.assert_array_equal(*vectors)
+    ours, theirs = (Model(bundle).embed_text(["rain"]) for bundle in (one, other))
+    np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("save", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))])

@@ -10,8 +10,8 @@ import pytest
 
 from audiosearch import Library, Term
 from audiosearch.models.registry import load_model
-from audiosearch.search.engine import Match
 from audiosearch.search.fusion import fused_key
+from audiosearch.search.query import Match
 from tests.libraries import random_units, synthetic
 
 
@@ -77,8 +77,8 @@ def test_only_positive_texts_take_part(library: Library) -> None:
 
 
 def test_moments_and_groups(library: Library) -> None:
-    for options in ({"moments": True}, {"group": True}):
-        hits = library.search("glissando", k=5, **options)
+    for moments in (True, False):
+        hits = library.search("glissando", k=5, moments=moments, group=not moments)
         assert {Path(hit.path).name for hit in hits[:2]} == {"glissando.wav", "Glissando down.wav"}
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -132,11 +133,11 @@ TERMS = st.fixed_dictionaries(
 @given(query=VALUES, parts=st.lists(TERMS, max_size=2), beside=VALUES)
 def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside: Any) -> None:
     checked(lambda: library.search(query, k=3))
-    terms = [checked(lambda given=given: Term(**given)) for given in parts]
+    terms = [checked(partial(Term, **given)) for given in parts]
     good = [term for term in terms if isinstance(term, Term)]
     checked(lambda: library.search([*good, beside], k=3))
     for term in good:
-        hits = checked(lambda term=term: library.search(term, k=3))
+        hits = checked(partial(library.search, term, k=3))
         if isinstance(hits, list):
             assert all(np.isfinite(hit.score) for hit in hits)
 

@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -55,6 +55,10 @@ def until(reached: Callable[[], bool]) -> None:
 def state(client: TestClient, job: dict[str, Any]) -> str:
     found: str = client.get(f"/v1/jobs/{job['id']}").json()["state"]
     return found
+
+
+def is_done(client: TestClient, job: dict[str, Any]) -> bool:
+    return state(client, job) == "done"
 
 
 def start(client: TestClient) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def test_no_error_of_a_job_ends_the_jobs(
         bad = start(client)
         until(broken.is_set)
         good = start(client)
-        until(lambda good=good: state(client, good) == "done")
+        until(partial(is_done, client, good))
         assert state(client, bad) in ("failed", "done")
         monkeypatch.undo()
 
@@ -147,7 +151,7 @@ def test_no_error_of_a_job_ends_the_jobs(
 # -- what waits ------------------------------------------------------------------------------
 
 
-def answers_now(client: TestClient, path: str) -> httpx.Response:
+def answers_now(client: TestClient, path: str) -> Any:
     """The answer, which must not wait for what is held."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(client.get, path).result(timeout=60)
@@ -181,7 +185,7 @@ def test_what_waits_for_a_decoder_starves_nobody(
 
     monkeypatch.setattr(Worker, "_next", held)
 
-    def ask(number: int) -> httpx.Response:
+    def ask(number: int) -> Any:
         if what == "upload":
             return client.post("/v1/search/audio", content=DOGS.read_bytes())
         if what == "peaks":
@@ -203,12 +207,12 @@ def test_what_waits_for_a_decoder_starves_nobody(
 
 
 def test_what_waits_for_the_writer_starves_nobody(where: Path, client: TestClient) -> None:
-    def change(number: int) -> httpx.Response:
+    def change(number: int) -> Any:
         return client.patch("/v1/sounds/1", json={"metadata": {"number": number}})
 
     with ThreadPoolExecutor(MANY) as pool:
         with writer_lock(where):
-            waiting: list[Future[httpx.Response]] = [pool.submit(change, n) for n in range(MANY)]
+            waiting: list[Future[Any]] = [pool.submit(change, n) for n in range(MANY)]
             until(lambda: in_hand(client) == MANY)
             quick_answers(client)
             assert not any(future.done() for future in waiting)
@@ -222,7 +226,7 @@ def test_what_waits_for_the_writer_starves_nobody(where: Path, client: TestClien
 def test_a_decoder_that_dies_costs_one_answer(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:
-    asked: dict[str, Callable[[], httpx.Response]] = {
+    asked: dict[str, Callable[[], Any]] = {
         "upload": lambda: client.post("/v1/embed/audio", content=DOGS.read_bytes()),
         "label": lambda: client.post("/v1/classify/audio?label=a", content=DOGS.read_bytes()),
         "part": lambda: client.post("/v1/search", json={"terms": [{"id": 1, "start": 0.5}]}),

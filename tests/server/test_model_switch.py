@@ -58,7 +58,7 @@ def test_the_answers_are_those_of_the_new_model(tmp_path: Path, other: Path) -> 
         library.add(tmp_path / "sounds")
     with TestClient(make_app(where, Settings()), base_url="http://localhost") as client:
         before = asked(client)
-        switch = [COMMAND, "index", "-L", where, "--model", other]
+        switch: list[str | Path] = [COMMAND, "index", "-L", where, "--model", other]
         subprocess.run(switch, check=True, capture_output=True)
         after = asked(client)
     with TestClient(make_app(where, Settings()), base_url="http://localhost") as client:

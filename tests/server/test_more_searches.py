@@ -99,7 +99,8 @@ def test_a_part_of_a_stored_sound(client: TestClient) -> None:
 
 
 def test_all_sounds_page_by_page(client: TestClient) -> None:
-    seen, after = [], 0
+    seen: list[int] = []
+    after: int | None = 0
     while after is not None:
         page = client.get("/v1/sounds", params={"after": after, "k": 25}).json()
         seen += [sound["id"] for sound in page["sounds"]]
