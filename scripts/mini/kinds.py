@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from scripts.mini.families import FAMILIES
 
 FOLDER = Path(__file__).parent / "concepts"
 KNOWN = "general"  # the file whose kinds an earlier revision was trained on
@@ -86,12 +85,13 @@ def written(names: list[str]) -> list[Kind]:
 
 
 def composed(names: list[str]) -> list[Kind]:
-    """The kinds of `families.py`: each frame with each thing that it goes with."""
+    """The kinds of `families.json`: each frame with each thing that it goes with."""
+    pattern = json.loads((FOLDER / "families.json").read_text(encoding="utf-8"))
     kinds = []
-    for family, (frames, base, things) in FAMILIES.items():
-        common = parse_weights(base, names)
-        for thing, own in things.items():
-            words = tuple(frame.format(thing) for frame in frames)
+    for family, rule in pattern["families"].items():
+        common = parse_weights(rule["classes"], names)
+        for thing, own in pattern["things"][rule["things"]].items():
+            words = tuple(frame.format(thing) for frame in rule["frames"])
             weights = 0.5 * common + 0.5 * parse_weights(own, names)
             unlike = np.zeros(len(names), bool)
             kinds.append(Kind(f"family {family}", words, weights, unlike, is_held(words[0])))
