@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AudioSearchError",
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from audiosearch.catalog.records import Sound
     from audiosearch.errors import AudioSearchError
     from audiosearch.library import Library
-    from audiosearch.query import Term
     from audiosearch.results import Classification, Hit, Status
+    from audiosearch.search.query import Term
 
 _WHERE = {
     "AudioSearchError": "audiosearch.errors",
@@ -40,7 +40,7 @@ _WHERE = {
     "Library": "audiosearch.library",
     "Sound": "audiosearch.catalog.records",
     "Status": "audiosearch.results",
-    "Term": "audiosearch.query",
+    "Term": "audiosearch.search.query",
 }
 
 

@@ -7,6 +7,8 @@ the program.
 
 from __future__ import annotations
 
+import reprlib
+
 
 class AudioSearchError(Exception):
     """Parent of every error that a user or an embedding program can do something about."""
@@ -57,9 +59,18 @@ class AudioRejected(AudioSearchError):
 
     Kinds: ``undecodable``, ``empty``, ``silent`` (peak below -90 dBFS), ``nan`` (NaN or infinite
     samples), ``refused`` (a header beyond the limits), ``unreadable`` (the operating system said
-    no), ``changed`` (the file changed while it was read).
+    no), ``changed`` (the file changed while it was read), ``hung`` (its decoder fell silent or was
+    killed). The last three may pass: the next run tries again.
     """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def shown_value(value: object) -> str:
+    """A value as a message names it: on one line, and not at length."""
+    try:
+        return " ".join(reprlib.repr(value).split())
+    except ValueError:  # an integer of more than 4,300 digits
+        return f"a {type(value).__name__}"

@@ -4,83 +4,55 @@
         for hit in library.search("campfire crackling", k=10, where={"duration": (1, 30)}):
             print(hit.score, hit.path, hit.start, hit.end)
 
+This is a facade: searching is done in `audiosearch.search`, examining in `audiosearch.care`,
+writing in `indexer`. Times are in seconds, vectors are float32 of unit length, scores are cosines.
 Reading is thread-safe and needs no lock; each call sees one state of the library, and the next call
 sees what a writer has finished meanwhile. Writing (`add`, `remove`, `describe`) takes the writer's
-lock for as long as it lasts.
+lock for as long as it lasts. The examples run over the library of `sample_library`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from sqlalchemy import Connection
 
-from audiosearch import paths, query, ranking
-from audiosearch.catalog import database, migrations, reading
-from audiosearch.catalog.facets import facets
-from audiosearch.catalog.filters import Filter, make_filter
-from audiosearch.catalog.records import Sound
-from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
-from audiosearch.identity import check_same_model
-from audiosearch.results import Classification, Facets, Failure, Hit, Status
-from audiosearch.status import library_status
-from audiosearch.terms import query_vector
-from audiosearch.vectors.cachefile import SnapshotTooOld
-from audiosearch.vectors.search import SearchState, WindowSearch
+from audiosearch import paths
+from audiosearch.catalog import reading
+from audiosearch.catalog.filters import make_filter
+from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.contents import FilePath, LibraryContents, Where
+from audiosearch.errors import InvalidQuery
+from audiosearch.models.active import ActiveModel
+from audiosearch.models.embedding import EmbeddedFile
+from audiosearch.models.identity import check_same_model
+from audiosearch.results import Classification, Hit
+from audiosearch.search.engine import SearchEngine
+from audiosearch.search.query import Match, Query, Term, as_terms
 
 if TYPE_CHECKING:
-    import threading as _threading
-
-    from audiosearch.audio.peaks import Peaks
     from audiosearch.models.model import Model
-    from audiosearch.models.together import Together
     from indexer.progress import Progress
     from indexer.summary import RemovalSummary, Summary
 
-Where = Filter | Mapping[str, Any] | None
 
-# A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
-_SNAPSHOT_TRIES = 5
-
-# Filters whose windows are remembered for the present state of the library.
-_FILTERS_KEPT = 32
-
-# Texts that go through the text tower together: more gain nothing, and make the first wait for the
-# last.
-_TEXTS_TOGETHER = 16
-
-# Texts whose vectors are remembered, 2 KB each: people ask for the next page, and for the same
-# again.
-_TEXTS_KEPT = 1_000
-
-
-class Library:
+class Library(LibraryContents):
     """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
 
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
-        self.directory = directory
-        self._shared = shared
-        self._together: Together[str] | None = None
-        self._engine = database.reader(directory)
-        self._model = model
-        self._model_lock = threading.Lock()
-        self._search_state = SearchState(directory)
-        self._text_vectors: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
-        self._per_state: tuple[tuple[int, int], dict[Any, Any]] | None = None
+        # A library that many ask decodes on every processor, any other one file at a time.
+        super().__init__(directory, decoders=(os.cpu_count() or 1) if shared else 1)
+        self._model = ActiveModel(directory, model)
+        self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
 
     @classmethod
     def open(
         cls,
-        directory: str | os.PathLike[str] | None = None,
+        directory: FilePath | None = None,
         *,
         model: str | Model | None = None,
         create: bool = False,
@@ -88,16 +60,21 @@ class Library:
     ) -> Library:
         """Open the library in `directory` (default: ``$AUDIOSEARCH_LIBRARY``, else the user's own).
 
-        `model`: a name or a loaded `Model` to insist on; by default, the one that the library was
-        built with. `create`: make an empty library where there is none. `shared`: for many threads
-        that ask at once; texts that wait go through the text tower together, and their vectors are
-        within 1e-6 of what they are alone, not equal to the bit. Raises `LibraryNotFound`,
-        `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound` or `ModelMismatch`.
+        `model`: a name or a loaded `Model` to insist on; by default, the library's own, also after
+        another process has switched it. `create`: make an empty library where there is none.
+        `shared`: for many threads that ask at once; texts that wait go through the text tower
+        together, and their vectors are within 1e-6 of what they are alone, not equal to the bit.
+        Raises `LibraryNotFound`, `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound` or
+        `ModelMismatch`.
+
+        >>> with Library.open(library.directory) as opened:
+        ...     opened.status().model == library.status().model
+        True
         """
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = Path(directory).expanduser() if directory is not None else paths.default_library()
+        where = paths.given(directory) if directory is not None else paths.default_library()
         if create:
             from indexer.store import create_library
 
@@ -105,15 +82,8 @@ class Library:
         given = model if isinstance(model, Model) else load_model(model) if model else None
         library = cls(where, given, shared)
         try:
-            with library._reading() as connection:
-                version = migrations.check_version(connection, str(where))
-                stored = reading.active_model(connection) if version else None
-            if not version:
-                raise LibraryDamaged(f"{where / database.DATABASE} is not a library of audiosearch")
-            if version < migrations.SCHEMA_VERSION:
-                from indexer.store import upgrade_library
-
-                upgrade_library(where)
+            library._reader.check_schema()
+            stored = library._stored_model()
             if given and stored:
                 check_same_model(given, stored, where)
         except BaseException:
@@ -121,152 +91,101 @@ class Library:
             raise
         return library
 
-    def close(self) -> None:
-        """Give back connections and files."""
-        self._engine.dispose()
-
     def __enter__(self) -> Library:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        """One snapshot of the database."""
-        with database.translating(self.directory), self._engine.connect() as connection:
-            try:
-                yield connection
-            except (UnicodeDecodeError, json.JSONDecodeError) as error:
-                raise LibraryDamaged(
-                    f"the library {self.directory} holds text that was not written so ({error}): "
-                    "see audiosearch doctor"
-                ) from error
-
-    # -- the model ----------------------------------------------------------------------------
-
     @property
     def model(self) -> Model:
         """The model that this library's vectors come from, loaded at first use.
 
         Raises `ModelMismatch` where the model of that name is not the one that built the library.
-        """
-        with self._model_lock:
-            if self._model is None:
-                from audiosearch.models.registry import load_model
 
-                with self._reading() as connection:
-                    stored = reading.active_model(connection)
-                model = load_model(stored.name) if stored else load_model()
-                if stored:
-                    check_same_model(model, stored, self.directory)
-                self._model = model
-            return self._model
+        >>> library.model.dimension
+        512
+        """
+        return self._model.matching(self._stored_model())
+
+    def _stored_model(self) -> StoredModel | None:
+        with self._reader.snapshot() as connection:
+            return reading.active_model(connection)
 
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
-        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's
-        own).
+        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's).
+
+        Raises `InvalidQuery` for an empty text, or a template without ``{}``.
+
+        >>> library.embed_text(["a door slams", "rain"]).shape
+        (2, 512)
         """
-        from audiosearch.models.model import apply_template
-
-        model = self.model
-        chosen = model.bundle.query_template if template is None else template
-        for text in texts:
-            query.check_text(text)
-        vectors = np.empty((len(texts), model.dimension), np.float32)
-        for vector, text in zip(vectors, texts, strict=True):
-            vector[:] = self._text_vector(model, apply_template(chosen, text))
-        return vectors
-
-    def _text_vector(self, model: Model, prompt: str) -> np.ndarray:
-        """(d,) of a text as it is, computed once as long as it is remembered."""
-        key = (model.identity.digest, prompt)
-        with self._model_lock:
-            if key in self._text_vectors:
-                self._text_vectors.move_to_end(key)
-                return self._text_vectors[key]
-        vector = self._encode(model, prompt)
-        vector.setflags(write=False)
-        with self._model_lock:
-            self._text_vectors[key] = vector
-            if len(self._text_vectors) > _TEXTS_KEPT:
-                self._text_vectors.popitem(last=False)
-        return vector
-
-    def _encode(self, model: Model, prompt: str) -> np.ndarray:
-        if not self._shared:
-            found: np.ndarray = model.embed_text([prompt])[0]
-            return found
-        from audiosearch.models.together import Together
-
-        with self._model_lock:
-            if self._together is None:
-                self._together = Together(model.embed_text_together, _TEXTS_TOGETHER)
-        vector: np.ndarray = self._together.embed([prompt])[0]
-        return vector
+        return self._engine.embed_texts(self.model, texts, template)
 
     def embed_audio(
-        self, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None
+        self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> np.ndarray:
         """(d,) float32 unit vector of a file, or of its part from `start` to `end` seconds: the
-        mean of its windows.
+        mean of its windows. Raises `AudioRejected` with the reason where there is none.
 
-        Raises `AudioRejected` with the reason where there is none.
+        >>> library.embed_audio("sample_library/animals/dogs.mp3", start=1, end=4).shape
+        (512,)
         """
-        from audiosearch.embedding import embed_file
+        return self.embed_windows(path, start, end).mean
 
-        return embed_file(self.model, os.fspath(path), start, end).mean
+    def embed_windows(
+        self, path: FilePath, start: float = 0.0, end: float | None = None
+    ) -> EmbeddedFile:
+        """The windows of a file, or of its part from `start` to `end` seconds, each with its vector.
+        Raises `AudioRejected`, also where the decoder died of the file.
 
-    # -- searching ----------------------------------------------------------------------------
+        >>> library.embed_windows("sample_library/animals/dogs.mp3", start=1, end=4).vectors.shape
+        (1, 512)
+        """
+        return self._decoding.reader.embed(self.model, path, start, end)
 
     def search(
         self,
-        what: query.Query,
+        query: Query,
         k: int = 10,
         *,
         where: Where = None,
         template: str | None = None,
         moments: bool = False,
         group: bool = False,
+        match: Match = "both",
     ) -> list[Hit]:
         """The k nearest sounds, best first.
 
-        `what`: a text, a `Term`, a sequence of them, or a vector (d,). `where`: a `Filter` or its
+        `query`: a text, a `Term`, a sequence of them, or a vector (d,). `where`: a `Filter` or its
         fields as a mapping; it decides before any vector is compared. `template`: in place of the
         model's, for text terms; it holds ``{}``. `moments`: every stretch that stands out is a hit,
-        not just the best window of each sound. `group`: sounds with identical content are one hit. Raises
+        not just the best window of each sound. `group`: sounds with identical content are one hit.
+        `match`: ``sound`` compares vectors alone; ``both`` also moves up sounds that are named or
+        described with words of the texts to look for; ``words`` goes by these words alone. Raises
         `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
+
+        >>> [hit] = library.search("campfire crackling", k=1, where={"duration": (1, 30)})
+        >>> os.path.basename(hit.path), hit.start < hit.end <= hit.duration
+        ('campfire.ogg', True)
         """
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
-        wanted = make_filter(where)
-        terms = query.as_terms(what)
-        vector: np.ndarray | None = None
-        for attempt in range(_SNAPSHOT_TRIES):
-            with self._reading() as connection:
-                stored = reading.active_model(connection)
-                if stored is None:
-                    return []
-                if vector is None or len(vector) != stored.dimension:
-                    vector = query_vector(
-                        connection,
-                        terms,
-                        stored,
-                        partial(self.embed_text, template=template),
-                        self.embed_audio,
-                    )
-                try:
-                    search = self._search_state.current(
-                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
-                    )
-                except SnapshotTooOld:
-                    continue
-                return self._hits(connection, search, vector, wanted, k, moments, group)
-        raise AssertionError("unreachable")
+        if match not in get_args(Match):
+            raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
+        return self._engine.search(
+            as_terms(query),
+            k,
+            make_filter(where),
+            template=template,
+            moments=moments,
+            group=group,
+            match=match,
+        )
 
     def similar(
         self,
-        sound: str | os.PathLike[str] | int,
+        sound: FilePath | int,
         k: int = 10,
         *,
         start: float = 0.0,
@@ -275,233 +194,127 @@ class Library:
         moments: bool = False,
         group: bool = False,
     ) -> list[Hit]:
-        """The k sounds nearest to a file (in the library or not) or to a stored sound's id; itself
-        among them.
+        """The k sounds nearest to a file (in the library or not) or to a stored sound's id, that
+        sound among them; of it, only the part from `start` to `end` seconds counts. The rest is as
+        in `search`.
+
+        >>> [hit] = library.similar("sample_library/animals/dogs.mp3", k=1)
+        >>> os.path.basename(hit.path)
+        'dogs.mp3'
         """
         if isinstance(sound, int):
-            term = query.Term(id=sound)
+            term = Term(id=sound, start=start, end=end)
         else:
-            term = query.Term(path=os.fspath(sound), start=start, end=end)
+            term = Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
-
-    def _hits(
-        self,
-        connection: Connection,
-        search: WindowSearch,
-        vector: np.ndarray,
-        wanted: Filter,
-        k: int,
-        moments: bool,
-        group: bool,
-    ) -> list[Hit]:
-        model_id = search.model.id
-        allowed = None
-        if wanted:
-            allowed = self._remembered(
-                search,
-                wanted,
-                lambda: reading.allowed_windows(connection, wanted, model_id),
-            )
-        sample: ranking.Sample = self._remembered(
-            search,
-            "sample",
-            lambda: ranking.Sample(connection, model_id, search.model.dimension),
-        )
-        count = min(k, search.count)
-        if moments:
-            base = sample.median(vector)
-            found = ranking.all_moments(connection, search, vector, count, allowed, base)
-        else:
-            found = ranking.best_moments(connection, search, vector, count, allowed)
-        found = ranking.leading(found, count)
-        scores = sorted({moment.score for moment in found})
-        percentiles = sample.percentiles(vector, np.array(scores, dtype=np.float32))
-        return ranking.make_hits(
-            found,
-            reading.sounds_of_contents(connection, [m.content_id for m in found], wanted),
-            dict(zip(scores, percentiles.tolist(), strict=True)),
-            k,
-            group,
-        )
-
-    def _remembered(self, search: WindowSearch, key: Any, make: Callable[[], Any]) -> Any:
-        """A value that holds for this state of the library only."""
-        state = (search.generation, search.model.id)
-        kept = self._per_state
-        if kept is None or kept[0] != state:
-            kept = (state, {})
-            self._per_state = kept
-        if key not in kept[1]:
-            if len(kept[1]) >= _FILTERS_KEPT:
-                kept[1].clear()
-            kept[1][key] = make()
-        return kept[1][key]
 
     def classify(
         self,
-        files: Iterable[str | os.PathLike[str]],
+        files: Iterable[FilePath | int],
         labels: Sequence[str],
         *,
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score each file against labels that need no training (zero-shot); see `results.Label` for
-        the scores.
+        """Score each file, or stored sound by its id, against labels that need no training
+        (zero-shot); see `results.Label` for the scores.
 
         `multi`: labels do not exclude each other, and each is looked for in every window. Files
-        need not be in the library. Raises `InvalidQuery`, `AudioRejected`.
+        need not be in the library; of one that is, and has not changed, the stored vectors are
+        taken. Raises `InvalidQuery`, `AudioRejected`, `SoundNotFound`.
+
+        >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])
+        >>> dogs.labels[0].label
+        'dog'
         """
-        from audiosearch.classification import classify
-
-        return classify(self.model, [os.fspath(f) for f in files], labels, template, multi)
-
-    # -- what is in it ------------------------------------------------------------------------
-
-    def sounds(self, where: Where = None) -> Iterator[Sound]:
-        """Every sound with an embedding that passes the filter, by path."""
-        wanted = make_filter(where)
-        with self._reading() as connection:
-            yield from reading.iterate_sounds(connection, wanted, failed=False)
-
-    def sound(self, which: int | str | os.PathLike[str]) -> Sound:
-        """A sound by id or path, failed ones too. Raises `SoundNotFound`."""
-        with self._reading() as connection:
-            if isinstance(which, int):
-                found = reading.sound_by_id(connection, which)
-            else:
-                absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
-                found = reading.sound_by_path(connection, absolute)
-        if found is None:
-            raise SoundNotFound(f"{which} is not in the library {self.directory}")
-        return found
-
-    def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
-        """The k sounds that follow the id `after`, by id, failed ones too: for walking through a
-        library that changes meanwhile."""
-        if k < 1:
-            raise InvalidQuery(f"k must be at least 1, not {k}")
-        with self._reading() as connection:
-            return reading.page_of_sounds(connection, make_filter(where), after, k)
-
-    def facets(self, where: Where = None) -> Facets:
-        """How many of the sounds that pass the filter have each format, duration, rate, number of
-        channels and root."""
-        wanted = make_filter(where)
-        with self._reading() as connection:
-            return facets(connection, wanted)
-
-    def peaks(self, which: int | str | os.PathLike[str]) -> Peaks:
-        """The outline of a sound, for drawing it; computed once for each content.
-
-        Raises `SoundNotFound`, `AudioRejected`.
-        """
-        from audiosearch.audio.peaks import FOLDER, compute, kept
-
-        sound = self.sound(which)
-        if sound.content is None:
-            return compute(sound.path)
-        return kept(self.directory / FOLDER, sound.content, sound.path)
-
-    def render(
-        self,
-        which: int | str | os.PathLike[str],
-        file: str | os.PathLike[str],
-        *,
-        kind: str = "wav",
-        start: float = 0.0,
-        end: float | None = None,
-    ) -> None:
-        """Write a sound, or its part from `start` to `end` seconds, as ``wav`` or ``opus``.
-
-        Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
-        """
-        from audiosearch.audio.render import render
-
-        render(self.sound(which).path, Path(file), kind, start, end)
-
-    def failures(self) -> list[Failure]:
-        """The files that could not be embedded, by path."""
-        with self._reading() as connection:
-            return [
-                Failure(sound.path, sound.failure or "", sound.reason or "")
-                for sound in reading.iterate_sounds(connection, failed=True)
-            ]
-
-    def status(self) -> Status:
-        """Counts, roots, model, and the state of the vector cache."""
-        with self._reading() as connection:
-            return library_status(connection, self.directory)
-
-    def export(self, file: str | os.PathLike[str], *, where: Where = None) -> int:
-        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
-        their number.
-        """
-        from audiosearch.export import export
-
-        with self._reading() as connection:
-            stored = reading.active_model(connection)
-            return export(connection, stored, Path(file), make_filter(where))
-
-    # -- writing ------------------------------------------------------------------------------
+        sounds = [file if isinstance(file, int) else os.fspath(file) for file in files]
+        return self._engine.classify(sounds, labels, template=template, multi=multi)
 
     def add(
         self,
-        what: Iterable[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+        what: Iterable[FilePath] | FilePath = (),
         *,
         metadata: Mapping[str, Any] | None = None,
         external_id: str | None = None,
         on_progress: Callable[[Progress], None] | None = None,
-        cancel: _threading.Event | None = None,
-        **options: Any,
+        cancel: threading.Event | None = None,
+        exclude: Iterable[str] = (),
+        follow_symlinks: bool = False,
+        prune: bool = False,
+        rehash: bool = False,
+        retry: bool = False,
+        dry_run: bool = False,
+        model: str | None = None,
+        workers: int | None = None,
+        wait: float | None = 0.0,
     ) -> Summary:
         """Index folders and single files; without any, all folders of the library again.
 
-        `metadata` and `external_id` are set on every sound that was named or found. `options` are
-        the fields of `indexer.options.Options` (exclude, follow_symlinks, prune, rehash, retry,
-        dry_run, model ...). A file that cannot be embedded is a failure in the summary, not an
-        error. Setting `cancel` ends the run after the batch in hand.
+        `metadata` (JSON) and `external_id` are set on every sound that was named or met. A file
+        that cannot be embedded is a failure in the summary, not an error. Setting `cancel` ends the
+        run after the batch in hand. The options from `exclude` on are those of
+        `indexer.options.Options`. Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`,
+        `SoundNotFound`, `ModelNotFound` or `ModelMismatch`.
+
+        >>> library.add("sample_library/fire").unchanged
+        1
         """
         from indexer.options import Options
         from indexer.run import index
 
         if isinstance(what, str | os.PathLike):
             what = [what]
+        options = Options(
+            exclude=tuple(exclude),
+            follow_symlinks=follow_symlinks,
+            prune=prune,
+            rehash=rehash,
+            retry=retry,
+            dry_run=dry_run,
+            model=model,
+            workers=workers,
+            wait=wait,
+        )
         return index(
             self.directory,
             [os.fspath(path) for path in what],
-            Options(**options),
+            options,
             metadata=metadata,
             external_id=external_id,
             on_progress=on_progress,
             cancel=cancel,
-            model=self._model,
+            model=self._model.loaded(self._stored_model()),
+            standby=self._decoding.standby,
         )
 
     def remove(
-        self,
-        what: Iterable[str | os.PathLike[str] | int] | str | os.PathLike[str] | int,
-        *,
-        dry_run: bool = False,
+        self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False
     ) -> RemovalSummary:
         """Forget sounds by path or id, or all under a folder; the files themselves are never
-        touched.
+        touched. Raises `SoundNotFound`, `LibraryBusy`.
+
+        >>> len(library.remove("sample_library/fire", dry_run=True).paths)
+        1
         """
         from indexer.remove import remove
 
         if isinstance(what, str | os.PathLike | int):
             what = [what]
-        wanted = [which if isinstance(which, int) else os.fspath(which) for which in what]
-        return remove(self.directory, wanted, dry_run=dry_run)
+        named = [which if isinstance(which, int) else os.fspath(which) for which in what]
+        return remove(self.directory, named, dry_run=dry_run)
 
     def describe(
         self,
-        which: int | str | os.PathLike[str],
+        which: int | FilePath,
         *,
         external_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Sound:
         """Set a sound's `external_id` and/or replace its `metadata`; `None` leaves as is. Returns
-        the sound.
+        the sound. Raises `SoundNotFound` and what `describe_many` raises.
+
+        >>> library.describe("sample_library/animals/dogs.mp3", metadata={"take": 3}).metadata
+        {'take': 3}
         """
         sound = self.sound(which)
         self.describe_many([(sound.id, external_id, metadata)])
@@ -515,6 +328,10 @@ class Library:
 
         Raises `InvalidQuery` for metadata that JSON cannot hold, `LibraryBusy` where another writer
         does not finish within 30 s.
+
+        >>> library.describe_many([(1, "asset-1", None), (2, "asset-2", {"rights": "cleared"})])
+        >>> library.sound(2).external_id
+        'asset-2'
         """
         from indexer.store import Belongings, describe
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from audiosearch.errors import InvalidQuery
+
 _SEP = os.fsencode(os.sep)
 
 
@@ -35,11 +37,28 @@ def shown(path: str | bytes) -> str:
     )
 
 
+def given(path: str | os.PathLike[str]) -> Path:
+    """The path that a user gave, with ``~`` expanded.
+
+    Raises `InvalidQuery` for an empty string, which `Path` would take for the current directory,
+    and for the home of a user that there is not, unless a file has that very name.
+    """
+    text = os.fspath(path)
+    if not text:
+        raise InvalidQuery("a path is empty (is a variable unset?); the current directory is .")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        if os.path.lexists(text):
+            return Path(text)
+        raise InvalidQuery(f"{shown(text)} names the home of a user that there is not") from error
+
+
 def default_library() -> Path:
     """``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
     named = os.environ.get("AUDIOSEARCH_LIBRARY")
     if named:
-        return Path(named).expanduser()
+        return given(named)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library"

@@ -15,7 +15,9 @@ class Hit:
     `score` is the cosine of query and window (-1..1; not a probability). `percentile` (0..100) is
     the part of a sample of the library that scores lower for this query. `path` is absolute;
     `start` to `end` is the matching window, `end` <= `duration`. `content` is the file's hash;
-    `copies` are the other paths with the same content, where hits were grouped.
+    `copies` are the other paths with the same content, where hits were grouped. `why` says what
+    brought the hit here: ``sound`` where its sound alone would have, ``words: FIELD`` for each
+    field that holds a word of the query.
     """
 
     rank: int
@@ -34,6 +36,16 @@ class Hit:
     external_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
+    why: tuple[str, ...] = ("sound",)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is odd about a file that was indexed: header and content disagree, there are more
+    tracks."""
+
+    path: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from audiosearch import paths
 from audiosearch.catalog import reading
-from audiosearch.results import Failure
+from audiosearch.results import Failure, Remark
 from indexer.cache import is_far_behind, refresh_cache
 from indexer.pipeline import Embedded, Failed, Outcome
 from indexer.plan import Job
@@ -51,9 +51,16 @@ class Batches:
             self._windows += len(outcome.vectors)
             self.summary.seconds += outcome.done.duration
             self.summary.truncated += outcome.done.truncated is not None
+            self._remark(outcome)
         due = time.monotonic() - self._since > _SECONDS
         if due or self._windows >= _WINDOWS or len(self._batch) >= _FILES:
             self.commit()
+
+    def _remark(self, outcome: Embedded) -> None:
+        done = outcome.done
+        texts = [*done.notices, *([f"truncated: {done.truncated}"] if done.truncated else [])]
+        path = paths.usable(outcome.job.path)
+        self.summary.remarks += [Remark(path, text) for text in texts]
 
     def commit(self) -> None:
         """Write what there is in one transaction."""

@@ -17,7 +17,8 @@ from audiosearch.catalog.schema import tombstones, windows
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, read_cache, write_cache
 from audiosearch.vectors.codec import from_blobs
-from audiosearch.vectors.search import batches, usable_footer
+from audiosearch.vectors.stored import batches
+from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
 from indexer.store import set_meta
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,19 @@ BEHIND_AT_MOST = 50_000
 def is_far_behind(rows: int, covered: int) -> bool:
     """Whether that many rows after the cache warrant a new one in the middle of a run."""
     return rows > max(BEHIND_AT_MOST, covered // 4)
+
+
+def renew_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:
+    """Bring the cache up to the database's state if it is unusable, or so far behind that searches
+    notice; `None` where it was left as it is.
+    """
+    with engine.connect() as connection:
+        try:
+            footer = usable_footer(connection, directory, model)
+            worth_it = is_long(windows_behind(connection, model, footer), footer.count)
+        except CacheUnusable:
+            worth_it = True
+    return refresh_cache(directory, engine, model) if worth_it else None
 
 
 def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,14 @@ from audiosearch.catalog.schema import contents
 
 # A file that has no name yet after so long is nobody's.
 _ABANDONED_SECONDS = 3600.0
+
+
+def drop_outlines(directory: Path, content_hashes: Iterable[bytes]) -> None:
+    """Delete the outlines of these contents."""
+    for content in content_hashes:
+        name = content.hex()
+        with suppress(OSError):
+            (directory / FOLDER / name[:2] / f"{name}.npz").unlink()
 
 
 def sweep_outlines(directory: Path, connection: Connection) -> None:

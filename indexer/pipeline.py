@@ -12,13 +12,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from audiosearch.embedding import mean_of
-from audiosearch.models.bundle import Bundle
+from audiosearch.models.embedding import mean_of
 from indexer.encoder import Encoder
 from indexer.plan import Job
 from indexer.workers import Done, Hashed, Rejected, Windows, Worker, WorkerDied
@@ -69,7 +69,7 @@ Outcome = Embedded | Known | Failed | Vanished
 
 def embed(
     jobs: Iterable[Job],
-    bundle: Bundle,
+    open_worker: Callable[[], AbstractContextManager[Worker]],
     encoder: Encoder,
     known: Callable[[bytes], bool],
     cancel: threading.Event,
@@ -78,8 +78,9 @@ def embed(
     """Embed the files of `jobs`, in whatever order they finish; stops early, between files, when
     `cancel` is set.
 
-    `known` tells of a content hash whether its vectors are stored; it is called from several
-    threads. An error in a thread (a defect, a broken model) is raised here.
+    `open_worker` gives a decoding process for as long as its block lasts. `known` tells of a content
+    hash whether its vectors are stored; it is called from several threads. An error in a thread (a
+    defect, a broken model) is raised here.
     """
     waiting = iter(jobs)
     taking = threading.Lock()
@@ -99,7 +100,7 @@ def embed(
 
     def run() -> None:
         try:
-            with Worker(bundle, samples=encoder.takes_samples) as worker:
+            with open_worker() as worker:
                 while not stopped():
                     with taking:
                         job = next(waiting, None)
@@ -161,7 +162,7 @@ def read_one(
                 assert read is not None
                 return _embedded(job, read, message, np.concatenate(vectors), times)
     except WorkerDied as death:
-        return Failed(job, "undecodable", str(death))
+        return Failed(job, death.kind, str(death))
     assert read is not None
     return Known(job, read)
 

@@ -8,18 +8,20 @@ folders that are there, not empty, and could be read.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, and_, select
 
 from audiosearch import paths
+from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
-from indexer.scan import Found, Walk
+from indexer.scan import Found, Walk, stamp
 
 # These depend on the moment, not on the file: they are tried again at every run.
-_PASSING = frozenset({"unreadable", "changed"})
+_PASSING = frozenset({"unreadable", "changed", "hung"})
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Scan:
 @dataclass
 class Plan:
     """Jobs to do, the files found unchanged (`kept`: their rows), and the rows whose files are
-    gone.
+    gone. `passed_over` counts the files that are no sounds, by suffix.
     """
 
     jobs: list[Job] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Plan:
     missing: set[int] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
     found: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,19 @@ def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[by
         )
         .where(sounds.c.root_id == scan.root_id)
     )
-    inside = scan.below + b"/" if scan.below else b""
-    rows = {
+    if scan.files is not None:  # a few files must not cost what their root holds
+        parts = [scan.files[i : i + CHUNK] for i in range(0, len(scan.files), CHUNK)]
+        queries = [query.where(sounds.c.path.in_(part)) for part in parts]
+    elif scan.below:
+        inside, beyond = scan.below + b"/", scan.below + b"0"  # "0" is what follows "/"
+        queries = [query.where(sounds.c.path >= inside, sounds.c.path < beyond)]
+    else:
+        queries = [query]
+    return {
         row.path: _Stored(row.id, row.size, row.mtime_ns, row.kind, row.content_id is not None)
-        for row in connection.execute(query)
-        if row.path.startswith(inside)
+        for each in queries
+        for row in connection.execute(each)
     }
-    if scan.files is None:
-        return rows
-    return {path: rows[path] for path in scan.files if path in rows}
 
 
 def _unchanged(found: Found, row: _Stored, options: Options) -> bool:
@@ -122,7 +129,7 @@ def _named_files(scan: Scan, unreadable: list[tuple[bytes, str]]) -> Iterator[Fo
         except OSError as error:
             unreadable.append((relative, error.strerror or str(error)))
             continue
-        yield Found(relative, status.st_size, status.st_mtime_ns)
+        yield Found(relative, status.st_size, stamp(status.st_mtime_ns))
 
 
 def compare(
@@ -176,6 +183,7 @@ def compare(
                 f"{paths.shown(os.path.join(walk.folder, relative))} cannot be looked into "  # noqa: PTH118
                 f"({reason}): what the library knows of it is kept"
             )
+        plan.passed_over += walk.passed_over
         _note_missing(plan, scan, walk, rows, where)
     return plan
 

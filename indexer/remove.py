@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, and_, select
 
 from audiosearch import paths
 from audiosearch.catalog import database, reading
 from audiosearch.catalog.schema import roots, sounds
 from audiosearch.errors import SoundNotFound
-from indexer.cache import refresh_cache
+from indexer.cache import renew_cache
 from indexer.lock import writer_lock
-from indexer.outlines import sweep_outlines
-from indexer.store import delete_sounds, forget_empty_roots, next_generation
+from indexer.outlines import drop_outlines
+from indexer.roots import inside
+from indexer.store import (
+    delete_sounds,
+    forget_empty_roots,
+    hashes_of_sounds,
+    next_generation,
+    unused_hashes,
+)
 from indexer.summary import RemovalSummary
 
 
@@ -33,7 +41,7 @@ def remove(
             with engine.begin() as connection:
                 chosen: dict[int, str] = {}
                 for which in wanted:
-                    found = _find(connection, which)
+                    found = _matches(connection, which)
                     if not found:
                         raise SoundNotFound(
                             f"{which} is not in the library {directory}: nothing was removed"
@@ -42,30 +50,40 @@ def remove(
                 going = 0
                 if not dry_run:
                     next_generation(connection)
+                    hashes = hashes_of_sounds(connection, chosen)
                     going = delete_sounds(connection, chosen)
                     forget_empty_roots(connection)
-                    sweep_outlines(directory, connection)
+                    drop_outlines(directory, unused_hashes(connection, hashes))
             if not dry_run:
                 with engine.connect() as connection:
                     model = reading.active_model(connection)
                 if model:
-                    refresh_cache(directory, engine, model)
+                    renew_cache(directory, engine, model)
         finally:
             engine.dispose()
     removed = tuple(sorted(chosen.values(), key=os.fsencode))
     return RemovalSummary(removed, going, dry_run)
 
 
-def _find(connection: Connection, which: str | int) -> dict[int, str]:
-    """Ids and paths of what is meant: a sound, or everything below a folder."""
+def _matches(connection: Connection, which: str | int) -> dict[int, str]:
+    """Ids and paths of what is named: a sound, or everything below a folder."""
     query = select(sounds.c.id, sounds.c.path, roots.c.path.label("root")).join(roots)
     if isinstance(which, int):
-        query = query.where(sounds.c.id == which)
-        return {row.id: paths.usable(row.root, row.path) for row in connection.execute(query)}
-    absolute = os.fsencode(os.path.abspath(which))  # noqa: PTH100 (links are not followed)
-    found: dict[int, str] = {}
-    for row in connection.execute(query):
-        path = os.path.join(row.root, row.path)  # noqa: PTH118 (bytes)
-        if path == absolute or path.startswith(absolute.rstrip(b"/") + b"/"):
-            found[row.id] = paths.usable(row.root, row.path)
-    return found
+        return _paths(connection, query.where(sounds.c.id == which))
+    absolute = os.fsencode(os.path.abspath(paths.given(which)))  # noqa: PTH100 (links stay)
+    matches: dict[int, str] = {}
+    for root in connection.execute(select(roots.c.id, roots.c.path)).all():
+        of_root = query.where(sounds.c.root_id == root.id)
+        below = inside(absolute, root.path)
+        if inside(root.path, absolute) is not None:
+            matches |= _paths(connection, of_root)
+        elif below is not None:  # "0" is what follows "/"
+            path = paths.stored(below)
+            matches |= _paths(connection, of_root.where(sounds.c.path == path))
+            within = and_(sounds.c.path >= path + b"/", sounds.c.path < path + b"0")
+            matches |= _paths(connection, of_root.where(within))
+    return matches
+
+
+def _paths(connection: Connection, query: Select[Any]) -> dict[int, str]:
+    return {row.id: paths.usable(row.root, row.path) for row in connection.execute(query)}

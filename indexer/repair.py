@@ -1,4 +1,4 @@
-"""Mending what `audiosearch.doctor` finds: whatever contradicts itself is dropped, and read again
+"""Mending what `audiosearch.care.doctor` finds: whatever contradicts itself is dropped, and read again
 at the next run.
 """
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from audiosearch.care.doctor import cache_findings, damaged_contents
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
-from audiosearch.doctor import cache_findings, damaged_contents
 from audiosearch.vectors.cachefile import CACHE
 from indexer.cache import refresh_cache
 from indexer.lock import writer_lock

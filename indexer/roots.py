@@ -20,7 +20,7 @@ from indexer.scan import is_sound_name
 
 def absolute(path: str) -> bytes:
     """The absolute form of a path that a user gave; links are kept as they are."""
-    return os.fsencode(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
+    return os.fsencode(os.path.abspath(paths.given(path)))  # noqa: PTH100
 
 
 def check_named(named: Sequence[str], *, files: bool) -> None:
@@ -79,7 +79,7 @@ def _all_scans(connection: Connection) -> list[Scan]:
     return scans
 
 
-def _inside(path: bytes, folder: bytes) -> bytes | None:
+def inside(path: bytes, folder: bytes) -> bytes | None:
     """`path` relative to `folder`; `None` where it is not inside."""
     if path == folder:
         return b""
@@ -91,10 +91,10 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
     """The root that holds a folder: its id, its path, and the folder relative to it."""
     known = connection.execute(select(roots)).all()
     for root in known:
-        below = _inside(folder, root.path)
+        below = inside(folder, root.path)
         if below is not None and (root.whole or not whole):
             return root.id, root.path, below
-    merging = [root for root in known if _inside(root.path, folder) is not None]
+    merging = [root for root in known if inside(root.path, folder) is not None]
     if not whole:
         merging = []
     same = next((root for root in merging if root.path == folder), None)
@@ -107,7 +107,7 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
         ).scalar_one()
     for root in merging:
         if root is not same:
-            prefix = _inside(root.path, folder)
+            prefix = inside(root.path, folder)
             assert prefix
             connection.execute(
                 text(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,19 +20,19 @@ from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import sounds
 from audiosearch.errors import LibraryNotFound
-from audiosearch.identity import check_same_model
+from audiosearch.models.identity import check_same_model
 from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
 from indexer import roots, store
 from indexer.batches import Batches
-from indexer.cache import refresh_cache
-from indexer.encoder import open_encoder
+from indexer.cache import renew_cache
 from indexer.lock import writer_lock
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
 from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
+from indexer.standby import Standby
 from indexer.summary import Summary
 
 
@@ -46,10 +47,12 @@ def index(
     cancel: threading.Event | None = None,
     model: Model | None = None,
     files: bool = True,
+    standby: Standby | None = None,
 ) -> Summary:
     """Index what is named (all roots for nothing), and bring library and cache up to date.
 
-    Makes the library where there is none. `files`: single files may be named too. See `Library.add`
+    Makes the library where there is none. `files`: single files may be named too. `standby`: what
+    an earlier run left ready, and this one leaves for the next. See `Library.add`
     for the rest.
     """
     roots.check_named(named, files=files)
@@ -79,7 +82,10 @@ def index(
         migrations.migrate(engine, str(where))
         if options.dry_run:
             return run.rehearse(engine, named)
-        summary = run.index(engine, named, model)
+        if standby is None:
+            standby = Standby()
+            stack.callback(standby.close)
+        summary = run.index(engine, named, model, standby)
         database.merge_log(engine)
     return summary
 
@@ -117,9 +123,11 @@ class _Run:
             self.summary.removed = len(plan.missing)
         return self._finished()
 
-    def index(self, engine: Engine, named: Sequence[str], given: Model | None) -> Summary:
+    def index(
+        self, engine: Engine, named: Sequence[str], given: Model | None, standby: Standby
+    ) -> Summary:
         """Scan, embed, sweep, switch models, renew the cache."""
-        model, model_id, building = self._model(engine, given)
+        model, model_id, building = self._model(engine, given, standby)
         with engine.begin() as connection:
             scans = roots.plan_scans(connection, named)
             if building:  # the new model must have seen everything before it may answer
@@ -133,14 +141,16 @@ class _Run:
             self.summary.notices.append("no sounds found in " + ", ".join(map(paths.shown, named)))
         with engine.begin() as connection:
             store.set_belongings(connection, [(kept, self.belongings) for kept in plan.kept])
-        self._embed(engine, plan, model, model_id)
+        self._embed(engine, plan, model, model_id, standby)
         if not self.cancel.is_set():
             self._sweep(engine, plan, before)
             if building:
                 self._switch(engine, model_id)
         with engine.begin() as connection:
             store.forget_empty_roots(connection)
-            if self.summary.removed or self.summary.updated:
+            # To look at every outline takes as long as to walk a folder: an added file does not.
+            walked = any(scan.files is None for scan in scans)
+            if walked and (self.summary.removed or self.summary.updated):
                 sweep_outlines(self.directory, connection)
         with engine.connect() as connection:
             active = reading.active_model(connection)
@@ -150,12 +160,15 @@ class _Run:
 
     # -- steps --------------------------------------------------------------------------------
 
-    def _model(self, engine: Engine, given: Model | None) -> tuple[Model, int, bool]:
+    def _model(
+        self, engine: Engine, given: Model | None, standby: Standby
+    ) -> tuple[Model, int, bool]:
         """The model to embed with, its row, and whether it is being built beside the active one."""
         with engine.connect() as connection:
             active = reading.active_model(connection)
         name = self.options.model or (active.name if active else "mini")
-        model = given if given and not self.options.model else load_model(name)
+        ready = given or (standby.model(active.digest) if active else None)
+        model = ready if ready and not self.options.model else load_model(name)
         if active and not self.options.model:
             check_same_model(model, active, self.directory)
         with engine.begin() as connection:
@@ -170,7 +183,9 @@ class _Run:
                 store.set_meta(connection, "active_model", model_id)
         return model, model_id, building
 
-    def _embed(self, engine: Engine, plan: Plan, model: Model, model_id: int) -> None:
+    def _embed(
+        self, engine: Engine, plan: Plan, model: Model, model_id: int, standby: Standby
+    ) -> None:
         batches = Batches(
             self.directory, engine, model_id, plan.missing, self.belongings, self.summary
         )
@@ -182,10 +197,11 @@ class _Run:
 
         jobs, total, done = plan.jobs, len(plan.jobs), 0
         try:
-            encoder = open_encoder(model) if jobs else None
+            encoder = standby.encoder(model) if jobs else None
+            open_worker = partial(standby.worker, model)
             while jobs and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(jobs))
-                for outcome in embed(jobs, model.bundle, encoder, known, self.cancel, workers):
+                for outcome in embed(jobs, open_worker, encoder, known, self.cancel, workers):
                     batches.add(outcome)
                     done = min(done + 1, total)
                     path = paths.usable(outcome.job.path)
@@ -238,7 +254,7 @@ class _Run:
 
     def _refresh(self, engine: Engine, active: StoredModel, jobs: int) -> None:
         self.tell(Progress("cache", jobs, jobs, self.summary.failed, self.summary.seconds))
-        refresh_cache(self.directory, engine, active)
+        renew_cache(self.directory, engine, active)
 
     # -- telling ------------------------------------------------------------------------------
 
@@ -249,6 +265,7 @@ class _Run:
         self.summary.unchanged = len(plan.kept) - plan.known_failures
         self.summary.known_failures = plan.known_failures
         self.summary.notices.extend(plan.notices)
+        self.summary.passed_over = dict(plan.passed_over.most_common())
 
     def _finished(self) -> Summary:
         self.summary.failures.sort(key=lambda failure: os.fsencode(failure.path))

@@ -10,17 +10,33 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-# What libsndfile or FFmpeg reads and people keep sounds in; video for its sound track.
+# What libsndfile or FFmpeg reads and recognises by its content; video for its sound track. Not:
+# samples without a header, playlists, and what has a key.
 SUFFIXES = frozenset(
     """
-    wav wave bwf w64 rf64 flac ogg oga opus mp3 mp2 mpga aif aiff aifc caf au snd voc sf ircam avr
-    sd2 nist sph svx 8svx m4a m4b aac adts alac wma asf ac3 eac3 amr ape wv tta mka dts spx gsm tak
-    mp4 m4v mov mkv webm avi mpg mpeg wmv flv 3gp ogv mts m2ts ts mxf
-    """.split()  # noqa: SIM905 - a list of 60 lines says no more
+    wav wave bwf amb w64 rf64 bw64 flac fla ogg oga ogx ogm mogg opus spx mp3 mp2 mp1 mpa mpga m2a
+    aif aiff aifc caf au snd voc sf ircam avr sd2 sds nist sph svx 8svx 16sv iff paf fap pvf xi wve
+    htk m4a m4b m4r m4p f4a f4b aac adts loas latm alac wma xwm xwma asf ac3 ec3 eac3 ac4 amr awb
+    ape apl mac wv tta tak mpc mp+ mpp mka weba dts dtshd dsf dff mlp thd truehd gsm shn oma omg
+    aa3 at3 ra qcp dss iamf lc3 osq bonk rka laf qoa vqf adx hca ast brstm bfstm bcstm vag xvag fsb
+    mp4 m4v mov qt mkv mk3d webm avi divx mpg mpeg mpe m2p vob evo wmv flv f4v 3gp 3g2 3gpp 3gp2
+    3ga ogv mts m2ts m2t ts trp tp mod tod mxf gxf dv dif rm rmvb nut wtv dvr-ms nsv mj2 isma ismv
+    lrv insv
+    """.split()  # noqa: SIM905 - a list of 150 lines says no more
 )
+
+# SQLite's integers hold nanoseconds up to the year 2262.
+_LAST_NS = (1 << 63) - 1
+
+
+def stamp(mtime_ns: int) -> int:
+    """A time as the library keeps it: those that it cannot hold are the last or first that it
+    can."""
+    return max(-_LAST_NS, min(mtime_ns, _LAST_NS))
 
 
 @dataclass(frozen=True)
@@ -35,19 +51,44 @@ class Found:
 @dataclass
 class Walk:
     """One walk over a folder; `unreadable` holds the relative paths of folders that could not be
-    listed and of files that could not be looked at.
+    listed and of files that could not be looked at. `passed_over` counts the files that are no
+    sounds by their suffix (lower case, ``""`` for none).
     """
 
     folder: bytes
     exclude: Sequence[str] = ()
     follow_symlinks: bool = False
     unreadable: list[tuple[bytes, str]] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Found]:
         seen: set[tuple[int, int]] = set()
-        yield from self._below(b"", seen)
+        # Folders may be nested deeper than Python's stack is.
+        open_folders = [self._listed(b"", seen)]
+        while open_folders:
+            for entry, path in open_folders[-1]:
+                try:
+                    if entry.is_dir():
+                        open_folders.append(self._listed(path, seen))
+                        break
+                    if not is_sound_name(entry.name):
+                        self.passed_over[_suffix(entry.name)] += 1
+                        continue
+                    status = entry.stat()
+                except FileNotFoundError:
+                    continue  # it went away between the listing and the look
+                except OSError as error:  # it may well be there
+                    self.unreadable.append((path, error.strerror or str(error)))
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    yield Found(path, status.st_size, stamp(status.st_mtime_ns))
+            else:
+                open_folders.pop()
 
-    def _below(self, relative: bytes, seen: set[tuple[int, int]]) -> Iterator[Found]:
+    def _listed(
+        self, relative: bytes, seen: set[tuple[int, int]]
+    ) -> Iterator[tuple[os.DirEntry[bytes], bytes]]:
+        """What is in a folder, with its relative path; nothing of what is skipped."""
         here = os.path.join(self.folder, relative) if relative else self.folder  # noqa: PTH118
         try:
             status = os.stat(here)  # noqa: PTH116
@@ -63,19 +104,8 @@ class Walk:
             return
         for entry in entries:
             path = relative + b"/" + entry.name if relative else entry.name
-            if self._skipped(entry, path):
-                continue
-            try:
-                if entry.is_dir():
-                    yield from self._below(path, seen)
-                elif is_sound_name(entry.name):
-                    status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        yield Found(path, status.st_size, status.st_mtime_ns)
-            except FileNotFoundError:
-                continue  # it went away between the listing and the look
-            except OSError as error:  # it may well be there
-                self.unreadable.append((path, error.strerror or str(error)))
+            if not self._skipped(entry, path):
+                yield entry, path
 
     def _skipped(self, entry: os.DirEntry[bytes], path: bytes) -> bool:
         if entry.name.startswith(b"."):
@@ -87,8 +117,13 @@ class Walk:
 
 def is_sound_name(name: bytes) -> bool:
     """Whether a file's name has a suffix of a sound."""
-    suffix = name.rpartition(b".")[2].lower()
-    return suffix.decode("ascii", "replace") in SUFFIXES and b"." in name
+    return _suffix(name) in SUFFIXES
+
+
+def _suffix(name: bytes) -> str:
+    """In lower case, without its point; empty where there is none."""
+    _, point, suffix = name.rpartition(b".")
+    return suffix.lower().decode("ascii", "backslashreplace") if point else ""
 
 
 def is_excluded(path: bytes, patterns: Sequence[str]) -> bool:

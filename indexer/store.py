@@ -7,7 +7,7 @@ that go leave tombstones, by which readers of an older vector cache mask them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from audiosearch.catalog.schema import (
     sounds,
     windows,
 )
+from audiosearch.catalog.words import index_words
 from audiosearch.errors import InvalidQuery, LibraryReadOnly
 from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
@@ -152,19 +153,21 @@ def store_batch(
     out of `missing`.
     """
     stored = Stored()
+    placed: list[int] = []
     next_generation(connection)
     for outcome in outcomes:
         if isinstance(outcome, Embedded):
             content_id = _store_content(connection, outcome, model_id)
-            _place(connection, outcome, content_id, missing, belongings, stored)
+            placed.append(_place(connection, outcome, content_id, missing, belongings, stored))
         elif isinstance(outcome, Known):
             known = _content_id(connection, outcome.read.hash)
             if known is not None and has_embedding(connection, outcome.read.hash, model_id):
-                _place(connection, outcome, known, missing, belongings, stored)
+                placed.append(_place(connection, outcome, known, missing, belongings, stored))
             else:
                 stored.again.append(outcome.job)
         elif isinstance(outcome, Failed):
-            _store_failure(connection, outcome, belongings)
+            placed.append(_store_failure(connection, outcome, belongings))
+    index_words(connection, placed)
     return stored
 
 
@@ -188,6 +191,7 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                 subtype=file.done.info["subtype"],
                 tags=json.dumps(file.done.tags, ensure_ascii=False),
                 truncated=file.done.truncated,
+                notices=json.dumps(file.done.notices, ensure_ascii=False),
             )
             .returning(contents.c.id)
         ).scalar_one()
@@ -225,8 +229,10 @@ def _place(
     missing: set[int],
     belongings: Belongings,
     stored: Stored,
-) -> None:
-    """Point the file's row at its content, making or moving a row where it has none."""
+) -> int:
+    """Point the file's row at its content, making or moving a row where it has none; returns its
+    id.
+    """
     job = outcome.job
     values = {
         "root_id": job.root_id,
@@ -248,7 +254,9 @@ def _place(
             stored.added += 1
     before = None
     if sound_id is None:
-        connection.execute(insert(sounds).values(values))
+        sound_id = connection.execute(
+            insert(sounds).values(values).returning(sounds.c.id)
+        ).scalar_one()
     else:
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
@@ -260,6 +268,7 @@ def _place(
             stored.updated += 1
     if before is not None and before != content_id:
         drop_orphans(connection, [before])
+    return sound_id
 
 
 def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> int | None:
@@ -271,7 +280,7 @@ def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> i
     return next((row.id for row in holders if row.id in missing), None)
 
 
-def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> None:
+def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> int:
     job: Job = failed.job
     values = {
         "root_id": job.root_id,
@@ -283,7 +292,7 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     }
     before = None
     if job.sound_id is None:
-        sound_id = connection.execute(
+        sound_id: int = connection.execute(
             insert(sounds).values(values).returning(sounds.c.id)
         ).scalar_one()
     else:
@@ -295,6 +304,23 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     connection.execute(row.on_conflict_do_update(["sound_id"], set_=reason))
     if before is not None:
         drop_orphans(connection, [before])
+    return sound_id
+
+
+def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
+    """The hashes of what is in these sounds."""
+    query = text(
+        "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
+        f"WHERE s.id IN {reading.IDS}"
+    )
+    return {row[0] for row in connection.execute(query, reading.ids_parameter(sound_ids))}
+
+
+def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
+    """Those of the hashes whose content the library does not have."""
+    for content in hashes:
+        if not connection.execute(select(contents.c.id).where(contents.c.hash == content)).first():
+            yield content
 
 
 def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
@@ -310,6 +336,7 @@ def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
     )
     content_ids = [row[0] for row in touched]
     connection.execute(text(f"DELETE FROM sounds WHERE id IN {reading.IDS}"), values)
+    connection.execute(text(f"DELETE FROM words WHERE rowid IN {reading.IDS}"), values)
     return drop_orphans(connection, content_ids)
 
 
@@ -384,6 +411,7 @@ def set_belongings(connection: Connection, described: Sequence[tuple[int, Belong
         next_generation(connection)
     for sound_id, values in changes:
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
+    index_words(connection, [sound_id for sound_id, _ in changes])
 
 
 def forget_empty_roots(connection: Connection) -> None:

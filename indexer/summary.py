@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from audiosearch.results import Failure
+from audiosearch.results import Failure, Remark
 
 
 @dataclass
@@ -12,6 +12,9 @@ class Summary:
     """The outcome of an index run; the counts are of files.
 
     `truncated` files ended before the length that their header declares; what is there was indexed.
+    `remarks` say so of each, and of files whose header is wrong otherwise or whose other tracks are
+    not heard.
+    `passed_over` counts the files beside the sounds, by suffix (lower case, ``""`` for none).
     `gone` are files that are no longer there but whose rows were kept, for a reason that `notices`
     gives. `seconds` is the audio that was decoded. `switched`: a new model took over.
     """
@@ -26,7 +29,9 @@ class Summary:
     truncated: int = 0
     failures: list[Failure] = field(default_factory=list)
     known_failures: int = 0
+    remarks: list[Remark] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    passed_over: dict[str, int] = field(default_factory=dict)
     windows: int = 0
     seconds: float = 0.0
     elapsed: float = 0.0

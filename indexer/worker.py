@@ -4,48 +4,67 @@ Run as ``python -m indexer.worker``; speaks `indexer.protocol` on stdin and stdo
 libraries that read whatever people have on their disks: here a crash costs one file. It ends when
 its stdin does, so it cannot outlive its parent.
 
-    parent: {"front_end": ..., "length": ..., "hop": ..., "samples": bool}       once
+    parent: {"front_end": ..., "length": ..., "hop": ..., "samples": bool, "alive": seconds}   once
     parent: {"path": hex}                                       a file
     worker: {"is": "hashed", "hash": hex, "size": , "mtime_ns": }
     parent: {"decode": true | false}                            false: its content is known
     worker: {"is": "windows", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
             (or the windows' samples, of shape [n, length], where "samples" says so)
-    worker: {"is": "done", "duration": , "info": , "tags": , "truncated": }
+    worker: {"is": "done", "duration": , "info": , "tags": , "truncated": , "notices": [...]}
          or {"is": "failed", "kind": , "reason": }              in place of any of the above
+    worker: {"is": "alive"}                                     between any of them: it still reads
+
+It is alive as long as bytes are read or sound is decoded, at whatever pace: a slow disk and hours
+of silence are no reason to stop it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import signal
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
 import numpy as np
 
 from audiosearch.audio.reader import read_windows
+from audiosearch.audio.stream import Alive
 from audiosearch.audio.tags import read_tags
 from audiosearch.errors import AudioRejected
 from audiosearch.models.bundle import FrontEnd
 from audiosearch.models.frontend import log_mel
+from indexer import confined
 from indexer.protocol import receive, send
+from indexer.scan import stamp
 
 # Windows in a message: enough to make its cost vanish, few enough to keep both processes small.
 _CHUNK = 8
 _HASH_BLOCK = 1 << 20
-# Address space. Beyond it a decoder is not decoding a sound but obeying a header.
-_MOST_MEMORY = 6 << 30
 
 
-def content_hash(file: IO[bytes]) -> bytes:
-    """BLAKE2b (32 bytes) of the whole file."""
+def content_hash(file: IO[bytes], alive: Alive = lambda: None) -> bytes:
+    """BLAKE2b (32 bytes) of the whole file; `alive` is called at each block of it."""
     digest = hashlib.blake2b(digest_size=32)
     while block := file.read(_HASH_BLOCK):
         digest.update(block)
+        alive()
     return digest.digest()
+
+
+def pulse(every: float, send_one: Callable[[], None]) -> Alive:
+    """What is to be called at each step: sends a sign of life at most once in `every` seconds."""
+    last = time.monotonic()
+
+    def alive() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            send_one()
+
+    return alive
 
 
 def _stat(path: bytes) -> tuple[int, int]:
@@ -53,22 +72,22 @@ def _stat(path: bytes) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _hash(path: bytes) -> dict[str, Any]:
+def _hash(path: bytes, alive: Alive) -> dict[str, Any]:
     try:
         before = _stat(path)
         with open(path, "rb") as file:  # noqa: PTH123 (bytes)
-            digest = content_hash(file)
+            digest = content_hash(file, alive)
         if _stat(path) != before:
             raise AudioRejected("changed", "it changed while it was read")
     except FileNotFoundError as error:
         raise AudioRejected("vanished", "it is no longer there") from error
     except OSError as error:
         raise AudioRejected("unreadable", error.strerror or str(error)) from error
-    return {"is": "hashed", "hash": digest.hex(), "size": before[0], "mtime_ns": before[1]}
+    return {"is": "hashed", "hash": digest.hex(), "size": before[0], "mtime_ns": stamp(before[1])}
 
 
 def _windows(
-    path: bytes, config: dict[str, Any], front_end: FrontEnd
+    path: bytes, config: dict[str, Any], front_end: FrontEnd, alive: Alive
 ) -> Iterator[tuple[dict[str, Any], bytes | memoryview]]:
     """The file's messages from the first windows to "done"."""
     before = _stat(path)
@@ -90,6 +109,7 @@ def _windows(
         length=config["length"],
         hop=config["hop"],
         padding=front_end.padding,
+        alive=alive,
     ) as (reading, windows):
         for window in windows:
             if not window.silent:
@@ -99,6 +119,8 @@ def _windows(
                 yield chunk()
     if samples:
         yield chunk()
+    if reading.truncated:
+        _check_readable(path)
     tags = read_tags(path)
     if _stat(path) != before:
         raise AudioRejected("changed", "it changed while it was read")
@@ -108,8 +130,16 @@ def _windows(
         "info": asdict(reading.info),
         "tags": tags,
         "truncated": reading.truncated,
+        "notices": reading.notices,
     }
     yield done, b""
+
+
+def _check_readable(path: bytes) -> None:
+    """Raises `OSError` where the file is short because the system cannot read it."""
+    with open(path, "rb") as file:  # noqa: PTH123 (bytes)
+        file.seek(-1, os.SEEK_END)
+        file.read(1)
 
 
 def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
@@ -119,42 +149,35 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
         return
     config = first[0]
     front_end = FrontEnd(**config["front_end"])
+    alive = pulse(config["alive"], lambda: send(outgoing, {"is": "alive"}))
     while (request := receive(incoming)) is not None:
         path = bytes.fromhex(request[0]["path"])
         try:
-            send(outgoing, _hash(path))
+            send(outgoing, _hash(path, alive))
             answer = receive(incoming)
             if answer is None:
                 return
             if answer[0]["decode"]:
-                for head, body in _windows(path, config, front_end):
+                for head, body in _windows(path, config, front_end, alive):
                     send(outgoing, head, body)
         except AudioRejected as rejected:
             failed = {"is": "failed", "kind": rejected.kind, "reason": str(rejected)}
             send(outgoing, failed)
         except FileNotFoundError:
             send(outgoing, {"is": "failed", "kind": "vanished", "reason": "it is no longer there"})
+        except BrokenPipeError:  # nobody listens any more
+            raise
+        except OSError as error:
+            reason = error.strerror or str(error)
+            send(outgoing, {"is": "failed", "kind": "unreadable", "reason": reason})
         except MemoryError:
             reason = "decoding it wants more memory than any sound should"
             send(outgoing, {"is": "failed", "kind": "refused", "reason": reason})
 
 
-def _limit_memory() -> None:
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-
-
 def main() -> None:
-    """Serve on stdin and stdout. Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _limit_memory()
-    # A C library that prints must not be able to break the protocol: stdout becomes stderr for all
-    # but us.
-    outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    serve(sys.stdin.buffer, outgoing)
+    """Serve on stdin and stdout."""
+    confined.run(serve)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -17,12 +18,27 @@ import numpy as np
 from audiosearch.models.bundle import Bundle
 from indexer.protocol import receive, send
 
-# A file of any length sends a message each few seconds. A decoder that is silent so long has hung.
+# A process that reads or decodes, at whatever pace, says so. One that is silent so long has hung.
 HUNG_SECONDS = 120.0
+
+# How often it says so, of that.
+_PULSE = 1 / 24
+
+
+# Signals that come from outside: the system is short of memory, or somebody stopped it.
+_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM} if os.name == "posix" else set[int]()
 
 
 class WorkerDied(Exception):
-    """The process ended in the middle of a file; the message says how."""
+    """The process ended in the middle of a file; the message says how.
+
+    `kind`, as in `audiosearch.errors.AudioRejected`: ``hung`` where that may pass (it was stopped
+    for its silence, or killed from outside), else ``undecodable``.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,7 @@ class Done:
     info: dict[str, Any]
     tags: dict[str, Any]
     truncated: str | None
+    notices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,8 @@ Message = Hashed | Windows | Done | Rejected
 class Worker:
     """One decoding process, started at first use and again after it died. `samples`: it is to send
     those, not log-mel pictures."""
+
+    program = "indexer.worker"
 
     def __init__(self, bundle: Bundle, *, samples: bool = False) -> None:
         self._config = {
@@ -102,6 +121,8 @@ class Worker:
             send(process.stdin, {"path": path.hex()})
             while True:
                 head, body = self._next(process)
+                if head["is"] == "alive":
+                    continue
                 message = _message(head, body)
                 yield message
                 if isinstance(message, Hashed):
@@ -127,23 +148,27 @@ class Worker:
                         stream.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is not None:
+            self.stop()  # it was killed while it had nothing to do: no file's fault
         if self._process is None:
             self._hung = False
+            config = {**self._config, "alive": HUNG_SECONDS * _PULSE}
             environment = dict(os.environ)
             # What this program can import, its workers can; not what lies in the current directory.
             environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
             # One thread each: there is a process for every processor already.
             environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "indexer.worker"],
+                [sys.executable, "-P", "-m", self.program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=environment,
+                cwd=os.sep,  # Python does not start in a directory that was removed
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent
             )
             assert self._process.stdin
-            send(self._process.stdin, self._config)
+            send(self._process.stdin, config)
         return self._process
 
     def _next(self, process: subprocess.Popen[bytes]) -> tuple[dict[str, Any], bytes]:
@@ -171,10 +196,12 @@ class Worker:
             code = 0
         self.stop()
         if hung:
-            return WorkerDied(f"its decoder hung for {HUNG_SECONDS:.0f} s")
+            return WorkerDied("hung", f"its decoder hung for {HUNG_SECONDS:.0f} s")
+        if code in _FROM_OUTSIDE:
+            return WorkerDied("hung", f"its decoder was killed (signal {-code})")
         if code < 0:
-            return WorkerDied(f"its decoder crashed (signal {-code})")
-        return WorkerDied(f"its decoder ended unexpectedly (exit code {code})")
+            return WorkerDied("undecodable", f"its decoder crashed (signal {-code})")
+        return WorkerDied("undecodable", f"its decoder ended unexpectedly (exit code {code})")
 
 
 def _message(head: dict[str, Any], body: bytes) -> Message:
@@ -185,5 +212,7 @@ def _message(head: dict[str, Any], body: bytes) -> Message:
         values = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
         return Windows(values, [(start, end) for start, end in head["times"]])
     if what == "done":
-        return Done(head["duration"], head["info"], head["tags"], head["truncated"])
+        return Done(
+            head["duration"], head["info"], head["tags"], head["truncated"], head["notices"]
+        )
     return Rejected(head["kind"], head["reason"])

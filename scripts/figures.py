@@ -113,13 +113,13 @@ def installed_megabytes() -> float:
 
 def retrieval() -> None:
     """Print how well sample_library is found by its descriptions and by short queries."""
-    from audiosearch.evaluation import datasets, run
+    from audiosearch.evaluation import datasets, measuring
     from audiosearch.evaluation import retrieval as measure
     from audiosearch.models.model import apply_template
     from audiosearch.models.registry import load_model
 
     model = load_model()
-    sounds = run.embed_sounds(model, datasets.read_dataset(SAMPLES))
+    sounds = measuring.embed_sounds(model, datasets.read_dataset(SAMPLES))
     with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
         kinds = {str(SAMPLES / row["file"]): row["kind"] for row in csv.DictReader(file)}
     with (SAMPLES / "queries.csv").open(encoding="utf-8", newline="") as file:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+
+from tests.waiting import wait_until
 
 
 def free_port() -> int:
@@ -20,18 +21,21 @@ def free_port() -> int:
         return port
 
 
+def is_ready(port: int) -> bool:
+    """Whether the server there answers that it can be asked."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=60).is_success
+    except httpx.TransportError:
+        return False
+
+
 @contextmanager
 def running(command: Sequence[Any], port: int, **process: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run `audiosearch serve`, with these options of a process, until the block ends; it begins
     when the server is ready."""
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, **process) as server:
         try:
-            for _ in range(600):
-                try:
-                    httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=60)
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.05)
+            wait_until(lambda: is_ready(port), server)
             yield server
         finally:
             server.terminate()

@@ -92,7 +92,9 @@ def test_events_lie_inside_the_file_and_stand_out() -> None:
     rows_with_events = [row for row in MANIFEST if row["events"]]
     assert rows_with_events
     for row in rows_with_events:
-        label, start, end = re.fullmatch(r"(.+)@([\d.]+)-([\d.]+)", row["events"]).groups()
+        event = re.fullmatch(r"(.+)@([\d.]+)-([\d.]+)", row["events"])
+        assert event
+        label, start, end = event.groups()
         data, rate = samples(row["file"])
         assert label
         assert 10 <= float(start) < float(end) <= len(data) / rate

@@ -103,22 +103,25 @@ def between(peaks: Peaks, start: float, end: float) -> tuple[Peaks, float]:
     return part, first * peaks.seconds
 
 
-def kept(folder: Path, content: str, path: AnyPath) -> Peaks:
-    """The outline of a file whose content has that hash, computed once and then read from `folder`.
-
-    A folder that cannot be written, or a damaged file in it, costs time and nothing else. Raises
-    `AudioRejected`.
-    """
-    file = folder / content[:2] / f"{content}.npz"
+def load(folder: Path, content: str) -> Peaks | None:
+    """The outline of the content with that hash, if it is kept in `folder` and not damaged."""
     rotten = (ValueError, KeyError, EOFError, zipfile.BadZipFile)
-    with suppress(OSError, *rotten), np.load(file) as stored:
+    with suppress(OSError, *rotten), np.load(_file(folder, content)) as stored:
         levels, (frames, rate) = stored["levels"], stored["scale"].tolist()
         if levels.dtype == np.int8 and levels.ndim == 2 and levels.shape[1] == 2 and rate > 0:
             return Peaks(levels, frames, rate)
-    peaks = compute(path)
+    return None
+
+
+def keep(folder: Path, content: str, peaks: Peaks) -> None:
+    """Keep an outline. A folder that cannot be written costs time and nothing else."""
+    file = _file(folder, content)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as writing:
             np.savez(writing, levels=peaks.levels, scale=[peaks.frames, peaks.sample_rate])
         os.replace(writing.name, file)  # noqa: PTH105
-    return peaks
+
+
+def _file(folder: Path, content: str) -> Path:
+    return folder / content[:2] / f"{content}.npz"

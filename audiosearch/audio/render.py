@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from audiosearch.audio.decode import AnyPath, open_audio
+from audiosearch.audio.reader import check_range
 from audiosearch.errors import AudioRejected, InvalidQuery
 
 # Container and encoding of each. Opus knows no other rates than these.
@@ -29,8 +30,7 @@ def render(
     """
     if kind not in _KINDS:
         raise InvalidQuery(f"sounds are rendered as {' or '.join(_KINDS)}, not {kind}")
-    if start < 0 or (end is not None and not end > start):
-        raise InvalidQuery(f"a sound from {start:g} s to {end or 0:g} s is no sound")
+    check_range(start, end)
     with open_audio(path) as stream:
         rate = stream.info.sample_rate
         if end is None and stream.info.frames is not None:
@@ -40,11 +40,11 @@ def render(
                 f"at most {LONGEST_SECONDS:g} s are rendered at once: give a shorter range"
             )
         left = round((LONGEST_SECONDS if end is None else end - start) * rate)
+        channels = min(2, stream.info.channels)
         resampler = None
         if kind == "opus" and rate not in _OPUS_RATES:
             import soxr
 
-            channels = min(2, stream.info.channels)
             resampler, written_rate = soxr.ResampleStream(rate, 48_000, channels), 48_000
         else:
             written_rate = rate
@@ -54,22 +54,29 @@ def render(
             target,
             "w",
             written_rate,
-            min(2, stream.info.channels),
+            channels,
             encoding,
             format=container,
         ) as file:
             for block in stream.blocks(round(start * rate)):
-                part = _stereo(block[:left])
+                part = _as(_stereo(block[:left]), channels)
                 left -= len(part)
                 written += len(part)
                 file.write(part if resampler is None else resampler.resample_chunk(part))
                 if not left:
                     break
             if resampler is not None and written:
-                flush = np.empty((0, min(2, stream.info.channels)), np.float32)
+                flush = np.empty((0, channels), np.float32)
                 file.write(resampler.resample_chunk(flush, last=True))
     if not written:
         raise AudioRejected("empty", f"it holds no samples from {start:g} s on")
+
+
+def _as(block: np.ndarray, channels: int) -> np.ndarray:
+    """A block of one or two channels with so many: streams change theirs midway."""
+    if block.shape[1] == channels:
+        return block
+    return block.mean(axis=1, keepdims=True) if channels == 1 else block.repeat(2, axis=1)
 
 
 def _stereo(block: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from audiosearch.catalog import folding
 from audiosearch.errors import (
     AudioSearchError,
     LibraryBusy,
@@ -49,6 +50,7 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
             check_same_thread=False,  # the pool hands a connection to one thread at a time
         )
         try:
+            folding.register(connection)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")  # what was reported is on the disk
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -6,30 +6,41 @@ any may.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    LargeBinary,
-    Text,
     and_,
     bindparam,
-    cast,
-    literal,
     or_,
     text,
 )
 
-from audiosearch.catalog.schema import contents, roots, sounds
-from audiosearch.errors import InvalidQuery
+from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
+from audiosearch.catalog.schema import contents, sounds
+from audiosearch.errors import InvalidQuery, shown_value
 
 _AGE = re.compile(r"(\d+)\s*([hdwmy])")
+# SQLite's bounds: integers of 64 bits, patterns of 50,000 bytes (half of it where each character is
+# escaped), some hundred conditions joined by OR, 32,766 values in one statement.
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_MOST_BYTES = 20_000
+_MOST_VALUES = {
+    "path": 100,
+    "root": 100,
+    "format": 100,
+    "tag": 100,
+    "metadata": 100,
+    "external_id": 20_000,
+}
+_MOST_OTHERS = 1_000
 _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
 
 
@@ -38,7 +49,10 @@ class Filter:
     """Conditions on sounds; an empty one allows everything.
 
     `path`: shell patterns (``*``, ``?``, ``[...]``; ``*`` crosses ``/``) matched with the absolute
-    path or the path below the root; a pattern without any of them matches wherever it occurs.
+    path or the path below the root; a pattern without any of them, or one with brackets that stands
+    in the path as it is, matches wherever it occurs. Neither case nor Unicode's normal forms count.
+    `format`: a container (``wav`` is any of its kinds), an encoding (``opus``) or a suffix
+    (``m4b``). `root`: what lies below that folder, which need not be a root of the library.
     `since`: files modified at that time or later. `tag`: ``word`` is found in any embedded or given
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
     top-level fields of the JSON that was set, compared exactly.
@@ -62,13 +76,28 @@ class Filter:
 
 _EVERYTHING = Filter()
 
+# What people call a container, and the names under which decoders have it.
+_FORMATS = {
+    "wav": ("wav", "wavex", "rf64", "bw64"),
+    "wave": ("wav", "wavex", "rf64", "bw64"),
+    "aif": ("aiff", "aifc"),
+    "aiff": ("aiff", "aifc"),
+    "mp4": ("mp4", "mov"),
+    "mkv": ("mkv", "matroska"),
+}
+_ENCODINGS = {"mp3": "mpeg_layer_iii", "mp2": "mpeg_layer_ii", "adpcm": "ms_adpcm"}
 
-def parse_since(value: str | datetime, now: datetime | None = None) -> datetime:
+
+def parse_since(value: str | date, now: datetime | None = None) -> datetime:
     """An ISO date or time (local where it names no zone), or an age: ``36h``, ``7d``, ``2w``,
     ``3m``, ``1y``.
     """
     if isinstance(value, datetime):
         return value
+    if isinstance(value, date):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise TypeError("a time is a text or a datetime")
     age = _AGE.fullmatch(value.strip().lower())
     try:
         if age:
@@ -77,14 +106,74 @@ def parse_since(value: str | datetime, now: datetime | None = None) -> datetime:
         return datetime.fromisoformat(value.strip()).astimezone()
     except (ValueError, OverflowError) as error:
         raise InvalidQuery(
-            f"cannot read the time {value!r}: give a date such as 2026-01-31, or an age such as 7d"
+            f"cannot read the time {shown_value(value)}: give a date such as 2026-01-31, or an age such as 7d"
         ) from error
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+    if isinstance(value, str | bytes | os.PathLike) or not isinstance(value, Iterable):
         return (value,)
+    if isinstance(value, Mapping):
+        raise TypeError("a mapping is no list of values")
     return tuple(value)
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        raise TypeError("a duration is one number")
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("NaN is no duration")
+    return number
+
+
+def _integer(value: Any) -> int:
+    number = int(value)
+    if not (isinstance(value, str) or number == value) or not _LEAST <= number <= _MOST:
+        raise ValueError("not an integer of 64 bits")
+    return number
+
+
+def _word(value: Any) -> str:
+    word = str(value) if isinstance(value, int | float) else os.fsdecode(value)
+    if len(os.fsencode(word)) > _MOST_BYTES:
+        raise ValueError("too long")
+    return word
+
+
+def _text(value: Any) -> str:
+    word = _word(value)
+    word.encode()  # raises where it is no Unicode: no stored text is like it
+    return word
+
+
+def _folder(value: Any) -> str:
+    if not _word(value):  # the current folder, for whoever would join paths
+        raise ValueError("an empty text names no folder")
+    try:
+        return str(Path(_word(value)).expanduser())
+    except RuntimeError as error:  # of a user that does not exist
+        raise ValueError(str(error)) from error
+
+
+def _fields(value: Any) -> tuple[tuple[str, str | int | float | bool], ...]:
+    pairs = dict(value).items()
+    for key, single in pairs:
+        if not isinstance(key, str):
+            raise TypeError("the name of a field is a text")
+        _text(key)
+        if isinstance(single, str):
+            _text(single)
+        elif isinstance(single, int):
+            _integer(single)
+        elif not isinstance(single, float) or math.isnan(single):
+            raise TypeError("the value of a field is a text, a number, true or false")
+    return tuple(sorted(pairs, key=lambda pair: pair[0]))
+
+
+_OTHERS = {"path": _word, "root": _folder, "channels": _integer, "rate": _integer}
 
 
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
@@ -96,38 +185,52 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
     """
     if where is None:
         return _EVERYTHING
-    if isinstance(where, Filter):
-        return where
-    known: dict[str, Any] = {}
     names = {f.name for f in fields(Filter)}
+    if isinstance(where, Filter):
+        where = {name: getattr(where, name) for name in names}
+    if not isinstance(where, Mapping):
+        raise InvalidQuery(f"a filter is a mapping of its fields, not {shown_value(where)}")
+    known: dict[str, Any] = {}
     for key, value in where.items():
         if value is None:
             continue
         try:
             if key == "duration":
-                known["min_duration"], known["max_duration"] = value
+                known["min_duration"], known["max_duration"] = map(_seconds, value)
             elif key in ("min_duration", "max_duration"):
-                known[key] = float(value)
-            elif key in ("channels", "rate"):
-                known[key] = tuple(int(v) for v in _several(value))
+                known[key] = _seconds(value)
             elif key == "since":
                 known[key] = parse_since(value)
             elif key == "metadata":
-                known[key] = tuple(sorted(dict(value).items()))
+                known[key] = _fields(value)
             elif key in names:
-                known[key] = tuple(str(v) for v in _several(value))
+                read = _OTHERS.get(key, _text)
+                known[key] = tuple(read(single) for single in _several(value))
             else:
                 raise InvalidQuery(
-                    f"unknown filter {key!r}: there are {', '.join(sorted(names))} and duration"
+                    f"unknown filter {shown_value(key)}: "
+                    f"there are {', '.join(sorted(names))} and duration"
                 )
-        except (TypeError, ValueError) as error:
-            raise InvalidQuery(f"the filter {key} cannot be {value!r}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidQuery(f"the filter {key} cannot be {shown_value(value)}") from error
+        most = _MOST_VALUES.get(key, _MOST_OTHERS)
+        if isinstance(known.get(key), tuple) and len(known[key]) > most:
+            raise InvalidQuery(f"the filter {key} takes at most {most} values")
     known["format"] = tuple(v.lower().lstrip(".") for v in known.get("format", ()))
     made = Filter(**known)
     low, high = made.min_duration, made.max_duration
     if low is not None and high is not None and low > high:
         raise InvalidQuery(f"no duration is at least {low:g} s and at most {high:g} s")
     return made
+
+
+def _nanoseconds(moment: datetime) -> int:
+    """Since 1970; a time beyond what can be stored is the last that can."""
+    try:
+        number = int(moment.timestamp() * 1e9)
+    except (OverflowError, ValueError, OSError):  # depends on the system
+        number = _MOST if moment.year > 1970 else _LEAST
+    return max(_LEAST, min(_MOST, number))
 
 
 def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -138,18 +241,17 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.max_duration is not None:
         found.append(contents.c.duration <= wanted.max_duration)
     if wanted.path:
-        found.append(or_(*(_path_matches(pattern) for pattern in wanted.path)))
+        found.append(or_(*(path_matches(pattern) for pattern in wanted.path)))
     if wanted.format:
-        found.append(contents.c.format.in_(wanted.format))
+        found.append(or_(*(_format_matches(name) for name in wanted.format)))
     if wanted.channels:
         found.append(contents.c.channels.in_(wanted.channels))
     if wanted.rate:
         found.append(contents.c.sample_rate.in_(wanted.rate))
     if wanted.root:
-        folders = [os.fsencode(Path(root).expanduser().absolute()) for root in wanted.root]
-        found.append(roots.c.path.in_(folders))
+        found.append(or_(*(is_below(folder) for folder in wanted.root)))
     if wanted.since is not None:
-        found.append(sounds.c.mtime_ns >= int(wanted.since.timestamp() * 1e9))
+        found.append(sounds.c.mtime_ns >= _nanoseconds(wanted.since))
     if wanted.tag:
         found.append(or_(*(_tag_matches(tag) for tag in wanted.tag)))
     if wanted.external_id:
@@ -158,14 +260,13 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _path_matches(pattern: str) -> ColumnElement[bool]:
-    if not re.search(r"[*?\[]", pattern):
-        pattern = f"*{pattern}*"
-    # Bound as bytes, since a pattern from the command line may hold any.
-    glob = cast(literal(os.fsencode(pattern), LargeBinary), Text)
-    relative = cast(sounds.c.path, Text)
-    absolute = cast(roots.c.path, Text).concat("/").concat(relative)
-    return or_(relative.op("GLOB")(glob), absolute.op("GLOB")(glob))
+def _format_matches(name: str) -> ColumnElement[bool]:
+    """Whether a sound's container, its encoding or the suffix of its name is that."""
+    return or_(
+        contents.c.format.in_(_FORMATS.get(name, (name,))),
+        contents.c.subtype == _ENCODINGS.get(name, name),
+        has_suffix(name),
+    )
 
 
 def _like(part: str) -> str:

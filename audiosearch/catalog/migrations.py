@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import schema
+from audiosearch.catalog import schema, words
 from audiosearch.errors import LibraryTooNew
 
 
@@ -28,7 +28,29 @@ def _m001_create_tables(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_m001_create_tables,)
+def _m002_notices(connection: Connection) -> None:
+    """Where header and file disagree. What failed is read once more: by now it may be heard."""
+    columns = [column["name"] for column in inspect(connection).get_columns("contents")]
+    if "notices" not in columns:  # a new library's tables are made as they are today
+        connection.execute(
+            text("ALTER TABLE contents ADD COLUMN notices TEXT NOT NULL DEFAULT '[]'")
+        )
+    connection.execute(
+        text(
+            "UPDATE sounds SET mtime_ns = mtime_ns - 1 WHERE id IN (SELECT sound_id FROM failures)"
+        )
+    )
+
+
+def _m003_index_words(connection: Connection) -> None:
+    words.create_table(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _m001_create_tables,
+    _m002_notices,
+    _m003_index_words,
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -45,6 +45,9 @@ _JOINED = sounds.join(roots).outerjoin(contents).outerjoin(failures)
 # Parameters of one statement; SQLite's own limit is 32,766.
 CHUNK = 10_000
 
+# SQLite's last: whoever asks for a later one asks for none.
+LAST_ID = 2**63 - 1
+
 
 def get_meta(connection: Connection, key: str) -> str | None:
     """The value of a `meta` row."""
@@ -113,6 +116,7 @@ def _sound_columns() -> Select[Any]:
         contents.c.format,
         contents.c.subtype,
         contents.c.truncated,
+        contents.c.notices,
         contents.c.tags,
         failures.c.kind,
         failures.c.reason,
@@ -136,6 +140,7 @@ def _sound(row: Row[Any]) -> Sound:
         format=row.format,
         subtype=row.subtype,
         truncated=row.truncated,
+        notices=tuple(json.loads(row.notices or "[]")),
         tags=json.loads(row.tags or "{}"),
         external_id=row.external_id,
         metadata=json.loads(row.metadata),
@@ -163,12 +168,14 @@ def iterate_sounds(
 
 def page_of_sounds(connection: Connection, wanted: Filter, after: int, limit: int) -> list[Sound]:
     """The next `limit` sounds with ids above `after`, by id, failed ones too."""
-    query = _sound_columns().where(sounds.c.id > after, *conditions(wanted))
+    query = _sound_columns().where(sounds.c.id > max(0, min(after, LAST_ID)), *conditions(wanted))
     return [_sound(row) for row in connection.execute(query.order_by(sounds.c.id).limit(limit))]
 
 
 def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
     """The sound of that id."""
+    if not 0 < sound_id <= LAST_ID:
+        return None
     row = connection.execute(_sound_columns().where(sounds.c.id == sound_id)).first()
     return _sound(row) if row else None
 
@@ -208,6 +215,8 @@ def sounds_of_contents(
 
 def content_of_sound(connection: Connection, sound_id: int) -> int | None:
     """The content of a sound; `None` where it has none or does not exist."""
+    if not 0 < sound_id <= LAST_ID:
+        return None
     return connection.execute(select(sounds.c.content_id).where(sounds.c.id == sound_id)).scalar()
 
 
@@ -328,10 +337,35 @@ def count_windows(connection: Connection, model_id: int) -> int:
     ).scalar_one()
 
 
+def count_windows_after(connection: Connection, model_id: int, after: int, most: int) -> int:
+    """How many windows of the model have an id above `after`, counted up to `most`."""
+    rows = (
+        select(windows.c.id)
+        .where(windows.c.id > after, windows.c.model_id == model_id)
+        .order_by(windows.c.id)
+        .limit(most)
+    )
+    return connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+
+
+def count_dead_windows(connection: Connection, since: int, most: int) -> int:
+    """How many windows were deleted after generation `since`, counted up to `most`."""
+    rows = select(tombstones.c.window_id).where(tombstones.c.generation > since).limit(most)
+    return connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+
+
 def dead_windows(connection: Connection, since: int) -> list[int]:
     """Windows deleted after generation `since` (the tombstones of a cache written then)."""
     query = select(tombstones.c.window_id).where(tombstones.c.generation > since)
     return [row[0] for row in connection.execute(query)]
+
+
+def count_sounds(connection: Connection) -> int:
+    """How many sounds have an embedding, copies included."""
+    return connection.execute(_COUNT_SOUNDS).scalar_one()
+
+
+_COUNT_SOUNDS = select(func.count()).select_from(sounds).where(sounds.c.content_id.is_not(None))
 
 
 def all_roots(connection: Connection) -> list[Root]:

@@ -28,6 +28,7 @@ class Sound:
     format: str | None = None
     subtype: str | None = None
     truncated: str | None = None
+    notices: tuple[str, ...] = ()
     tags: dict[str, Any] = field(default_factory=dict)
     external_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -7,7 +7,8 @@ keeps them.
 
 Conventions: times in seconds from the start of the file; `mtime_ns` as `os.stat` gives it; hashes
 are BLAKE2b of the whole file (32 bytes); vectors are little-endian float16, unit length, and their
-CRC-32, for SQLite does not notice rotten bytes; JSON columns hold objects.
+CRC-32, for SQLite does not notice rotten bytes; JSON columns hold objects, `notices` a
+list.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ contents = Table(
     Column("subtype", Text),
     Column("tags", Text, nullable=False),
     Column("truncated", Text),
+    Column("notices", Text, nullable=False, server_default="[]"),
 )
 
 # AUTOINCREMENT: ids are never used twice, so an id in an old cache or a client's hand cannot come

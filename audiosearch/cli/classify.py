@@ -2,58 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
+
+app = command_app()
 
 
-@click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option(
-    "--labels",
-    multiple=True,
-    required=True,
-    metavar="A,B,...",
-    help="Labels, separated by commas. Repeatable.",
-)
-@click.option("--template", metavar="TEXT", help="Wording around a label; '{}' is the label.")
-@click.option(
-    "--multi", is_flag=True, help="Labels do not exclude each other: look for each by itself."
-)
-@click.option(
-    "--model",
-    default="mini",
-    show_default=True,
-    metavar="NAME",
-    help="The model to classify with.",
-)
-@options.as_json
+@command(app)
 def classify(
-    files: Sequence[str],
-    labels: Sequence[str],
-    template: str | None,
-    multi: bool,
-    model: str,
-    as_json: bool,
+    files: Annotated[
+        list[str],
+        typer.Argument(parser=options.path_text, metavar="FILE...", help="Sounds to classify."),
+    ],
+    labels: Annotated[
+        list[str],
+        typer.Option(
+            "--labels", metavar="A,B,...", help="The labels, separated by commas. Repeatable."
+        ),
+    ],
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            metavar="TEXT",
+            help="Put each label in these words instead of the model's; '{}' is the label.",
+        ),
+    ] = None,
+    multi: Annotated[
+        bool,
+        typer.Option(
+            "--multi", help="Look for each label by itself: several may fit, and no share is shown."
+        ),
+    ] = False,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="The model to classify with.")
+    ] = "mini",
+    as_json: options.AsJson = False,
 ) -> None:
     """Score sounds against labels, without training.
 
-    Such as: audiosearch classify door.wav --labels door,dog. Scores are cosines. Without --multi
-    the share is a softmax over the labels given: it says which of them fits best, not whether any
-    does.
+    Such as: audiosearch classify door.wav --labels door,dog. Scores are cosines. The share is a
+    softmax over the labels: it says which of them fits best, not whether any of them fits.
     """
-    from audiosearch.classification import classify as run
     from audiosearch.models.registry import load_model
+    from audiosearch.search.classification import classify as run
 
-    chosen = [label.strip() for part in labels for label in part.split(",") if label.strip()]
-    for result in run(load_model(model), files, chosen, template, multi):
+    names = [label.strip() for part in labels for label in part.split(",") if label.strip()]
+    for result in run(load_model(model), files, names, template, multi):
         if as_json:
             render.json_line(asdict(result))
             continue
-        click.echo(f"{render.near(result.path)}  (prompt: {result.prompts[0]!r})")
+        typer.echo(f"{render.near(result.path)}  (prompt: {result.prompts[0]!r})")
         rows = [
             (
                 f"{label.score:.3f}",

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
+from typing import Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
 from audiosearch.paths import default_library
 
+app = command_app()
 
-@click.command()
-@options.library
-@click.option("--repair", is_flag=True, help="Mend what can be mended.")
-@click.option("--quick", is_flag=True, help="Leave out what reads every vector and every file.")
-@options.as_json
-def doctor(library: Path | None, repair: bool, quick: bool, as_json: bool) -> None:
-    """Check a library: database, vectors, cache, files. Exits 1 where something is wrong."""
-    from audiosearch.doctor import check
 
-    where = (library if library is not None else default_library()).expanduser()
+@command(app)
+def doctor(
+    library: options.LibraryDirectory = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Skip the checks that read every vector and every file.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check a library: database, vectors, cache, files.
+
+    The exit code is 1 if something is wrong.
+    """
+    from audiosearch.care.doctor import check
+
+    where = library or default_library()
     if repair:
         from indexer.repair import repair as mend
 
         for line in mend(where):
-            click.echo(f"mended: {line}", err=True)
+            typer.echo(f"repaired: {line}", err=True)
     findings = check(where, quick=quick)
-    broken = [finding for finding in findings if finding.level == "error"]
     for finding in findings:
         if as_json:
             render.json_line(asdict(finding))
         else:
-            click.echo(f"{finding.level}: {finding.message}")
-    if broken:
-        raise SystemExit(1)
+            typer.echo(f"{finding.level}: {finding.message}")
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(1)
     if not as_json:
-        click.echo("the library is consistent", err=True)
+        typer.echo("the library is consistent", err=True)

@@ -5,90 +5,105 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
 from audiosearch.errors import AudioSearchError
+from audiosearch.paths import given
 
 if TYPE_CHECKING:
     from audiosearch.evaluation.datasets import Dataset
-    from audiosearch.evaluation.run import CaptionResult, ClassResult
+    from audiosearch.evaluation.measuring import CaptionResult, ClassResult
 
     Results = list[tuple[str, CaptionResult | None, ClassResult | None]]
 
 
-@click.command("eval")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--model", multiple=True, default=["mini"], metavar="NAME", help="Repeatable.")
-@click.option(
-    "--layout",
-    metavar="NAME",
-    help="folder, csv, esc50, urbansound8k, fsd50k, clotho or audiocaps, if it is not seen.",
-)
-@click.option(
-    "--template",
-    multiple=True,
-    metavar="TEXT",
-    help="Wording; '{}' is the text. Repeatable, to compare.",
-)
-@click.option(
-    "--task",
-    type=click.Choice(["all", "captions", "classes"]),
-    default="all",
-    help="What to measure.",
-)
-@click.option(
-    "--bootstrap",
-    "draws",
-    type=click.IntRange(min=1),
-    default=1_000,
-    show_default=True,
-    metavar="N",
-    help="Draws for the intervals.",
-)
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N sounds.")
-@click.option(
-    "--confusion",
-    type=click.Path(path_type=Path),
-    metavar="FILE.svg",
-    help="Draw what was taken for what (the first model).",
-)
-@options.as_json
+app = command_app()
+
+
+@command(app, "eval")
 def evaluate(
-    dataset: Path,
-    model: Sequence[str],
-    layout: str | None,
-    template: Sequence[str],
-    task: str,
-    draws: int,
-    limit: int | None,
-    confusion: Path | None,
-    as_json: bool,
+    dataset: Annotated[
+        Path,
+        typer.Argument(
+            parser=given,
+            metavar="DATASET",
+            help="A folder of classes, a csv (file and caption or label), or a public dataset.",
+        ),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            show_default="mini",
+            help="Measure this model. Repeatable, to compare.",
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="NAME",
+            help="The layout of the dataset, if it is not recognised: folder, csv, esc50, "
+            "urbansound8k, fsd50k, clotho or audiocaps.",
+        ),
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--template",
+            metavar="TEXT",
+            help="Put each text in these words instead of the model's; '{}' is the text. "
+            "Repeatable, to compare.",
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["all", "captions", "classes"],
+        typer.Option("--task", help="Measure this task only."),
+    ] = "all",
+    draws: Annotated[
+        int,
+        typer.Option("--bootstrap", min=1, metavar="N", help="Draw N samples for the intervals."),
+    ] = 1_000,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=1, metavar="N", help="Use only the first N sounds."),
+    ] = None,
+    confusion: Annotated[
+        Path | None,
+        typer.Option(
+            "--confusion",
+            parser=given,
+            metavar="FILE.svg",
+            help="Draw which classes the first model takes for which others.",
+        ),
+    ] = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Measure how well models find and tell apart sounds.
+    """Measure how well models find sounds and tell them apart.
 
-    DATASET: a folder of classes, a csv (file and caption or label), or a public dataset.
-
-    Captions: recall@k, mAP@10 and median rank, both ways. Classes: zero-shot accuracy, mAP and
-    macro F1. In brackets, 95 % intervals by bootstrap.
+    Captions give recall@k, mAP@10 and median rank, both ways. Classes give zero-shot accuracy, mAP
+    and macro F1. Brackets hold 95 % intervals by bootstrap.
     """
     from audiosearch.evaluation.datasets import Dataset, read_dataset
 
-    found = read_dataset(dataset, layout)
+    data = read_dataset(dataset, layout)
     if limit:
-        found = Dataset(found.name, found.layout, found.items[:limit])
+        data = Dataset(data.name, data.layout, data.items[:limit])
     results: Results = []
-    for name in model:
-        results += _measure(name, found, template, task, draws)
+    for name in model or ["mini"]:
+        results += _measure(name, data, template or (), task, draws)
     if as_json:
         for name, captions, classes in results:
-            render.json_line(_record(name, found, captions, classes))
+            render.json_line(_record(name, data, captions, classes))
     else:
-        _print(found, results)
+        _print(data, results)
     if confusion:
-        _draw(confusion, found, results)
+        _draw(confusion, data, results)
 
 
 def _measure(
@@ -96,16 +111,16 @@ def _measure(
 ) -> Results:
     from tqdm import tqdm
 
-    from audiosearch.evaluation import run
+    from audiosearch.evaluation import measuring
     from audiosearch.models.registry import load_model
 
     loaded = load_model(name)
     with tqdm(
         total=len(dataset.items), desc=name, unit=" sounds", disable=None, leave=False
     ) as bar:
-        sounds = run.embed_sounds(loaded, dataset, bar.update)
+        sounds = measuring.embed_sounds(loaded, dataset, bar.update)
     for path, reason in sounds.failed:
-        click.echo(f"audiosearch: left out {render.near(str(path))}: {reason}", err=True)
+        typer.echo(f"audiosearch: left out {render.near(str(path))}: {reason}", err=True)
     with_captions = bool(dataset.captions) and task in ("all", "captions")
     with_classes = bool(dataset.classes) and task in ("all", "classes")
     if not (with_captions or with_classes):
@@ -113,8 +128,8 @@ def _measure(
     return [
         (
             name,
-            run.evaluate_captions(loaded, sounds, chosen, draws) if with_captions else None,
-            run.evaluate_classes(loaded, sounds, chosen, draws) if with_classes else None,
+            measuring.evaluate_captions(loaded, sounds, chosen, draws) if with_captions else None,
+            measuring.evaluate_classes(loaded, sounds, chosen, draws) if with_classes else None,
         )
         for chosen in templates or [loaded.bundle.query_template]
     ]
@@ -132,7 +147,7 @@ def _record(
 
 
 def _print(dataset: Dataset, results: Results) -> None:
-    click.echo(f"{dataset.name}: {len(dataset.items)} sounds (layout {dataset.layout})")
+    typer.echo(f"{dataset.name}: {len(dataset.items)} sounds (layout {dataset.layout})")
     rows: dict[str, list[str]] = {"prompt": []}
     for _, captions, classes in results:
         chosen = captions or classes

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options
+from audiosearch.cli.commands import command, command_app
+from audiosearch.paths import given
+
+app = command_app()
 
 
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@options.library
-@options.filters
-def export(file: Path, library: Path | None, **filters: Any) -> None:
+@command(app)
+def export(
+    *,
+    file: Annotated[
+        Path, typer.Argument(parser=given, metavar="FILE", help="A name in .npz or .parquet.")
+    ],
+    library: options.LibraryDirectory = None,
+    filters: options.Filters,
+) -> None:
     """Write all vectors to a file, with ids, paths and times.
 
-    FILE ends in .npz or .parquet. One row for each window of each sound.
+    The file has one row for each window of each sound.
     """
     from audiosearch.library import Library
 
     with Library.open(library) as opened:
-        count = opened.export(file, where=options.given(filters))
-    click.echo(f"{count} windows written to {file}", err=True)
+        count = opened.export(file, where=filters.where)
+    typer.echo(f"{count} windows written to {file}", err=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
 from audiosearch.paths import default_library, shown
 
 if TYPE_CHECKING:
@@ -25,54 +24,79 @@ _FAILURES_SHOWN = 10
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 
 
-@click.command()
-@click.argument("folders", metavar="FOLDER...", nargs=-1)
-@options.library
-@click.option(
-    "--model", metavar="NAME", help="Embed with this model, and switch to it when all is done."
-)
-@click.option(
-    "--exclude", multiple=True, metavar="GLOB", help="Leave out names or paths that match."
-)
-@click.option("--follow-symlinks", is_flag=True, help="Go through symbolic links.")
-@click.option("--prune", is_flag=True, help="Forget vanished sounds even if they are most of them.")
-@click.option("--rehash", is_flag=True, help="Look into files whose size and date are unchanged.")
-@click.option("--retry", is_flag=True, help="Try files again that failed.")
-@options.dry_run
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Decoding processes. Default: one a processor.",
-)
-@click.option("--wait", is_flag=True, help="Wait for another program that writes the library.")
-@options.as_json
+app = command_app()
+
+
+@command(app)
 def index(
-    folders: Sequence[str],
-    library: Path | None,
-    model: str | None,
-    exclude: Sequence[str],
-    follow_symlinks: bool,
-    prune: bool,
-    rehash: bool,
-    retry: bool,
-    dry_run: bool,
-    workers: int | None,
-    wait: bool,
-    as_json: bool,
+    *,
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(
+            parser=options.path_text,
+            metavar="FOLDER...",
+            show_default="all folders of the library",
+            help="Folders of sounds.",
+        ),
+    ] = None,
+    library: options.LibraryDirectory = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="Embed with this model. It answers once every sound is embedded.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="GLOB",
+            help="Leave out files whose name or path matches. Repeatable.",
+        ),
+    ] = None,
+    follow_symlinks: Annotated[
+        bool, typer.Option("--follow-symlinks", help="Follow symbolic links.")
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Forget vanished sounds even if they are most of the library."
+        ),
+    ] = False,
+    rehash: Annotated[
+        bool,
+        typer.Option("--rehash", help="Read files again whose size and date are unchanged."),
+    ] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed files again.")] = False,
+    dry_run: options.DryRun = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            metavar="N",
+            show_default="one for each processor",
+            help="Decode with N processes.",
+        ),
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Wait while another program writes to the library."),
+    ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Index folders of sounds, or bring them up to date.
 
-    Without FOLDER, all folders of the library. What is unchanged is skipped, what was moved keeps
-    its place, and files that are gone are forgotten. Can be interrupted at any time: the next run
-    goes on from there.
+    Unchanged files are skipped, moved files are recognised, and vanished files are forgotten. You
+    can stop a run at any time with Ctrl-C: the next run goes on from there.
     """
     from indexer.options import Options
     from indexer.run import index as run
 
-    where = library if library is not None else default_library()
-    chosen = Options(
-        exclude=tuple(exclude),
+    run_options = Options(
+        exclude=tuple(exclude or ()),
         follow_symlinks=follow_symlinks,
         prune=prune,
         rehash=rehash,
@@ -87,20 +111,20 @@ def index(
     bar = _Bar()
     try:
         summary = run(
-            where.expanduser(),
-            folders,
-            chosen,
+            library or default_library(),
+            folders or (),
+            run_options,
             on_progress=bar.show,
             cancel=cancel,
             files=False,
         )
     finally:
         bar.close()
-    _tell(summary)
+    _print_summary(summary)
     if as_json:
         render.json_line(asdict(summary))
     if summary.interrupted:
-        raise SystemExit(130)
+        raise typer.Exit(130)
 
 
 def _on_interrupt(cancel: threading.Event) -> None:
@@ -110,7 +134,7 @@ def _on_interrupt(cancel: threading.Event) -> None:
         if cancel.is_set():
             os._exit(130)  # the database takes it like a power cut: what was committed stays
         cancel.set()
-        click.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
+        typer.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
 
     signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
@@ -153,10 +177,10 @@ class _Bar:
             self._bar = None
 
 
-def _tell(summary: Summary) -> None:
+def _print_summary(summary: Summary) -> None:
     """The summary, on stderr."""
     for notice in summary.notices:
-        click.echo(f"audiosearch: {notice}", err=True)
+        typer.echo(f"audiosearch: {notice}", err=True)
     names = {
         "added": "added",
         "updated": "updated",
@@ -174,20 +198,20 @@ def _tell(summary: Summary) -> None:
     ]
     what = ", ".join(counts) or "nothing to do"
     if summary.dry_run:
-        click.echo(f"would be: {what}", err=True)
+        typer.echo(f"would be: {what}", err=True)
         return
     speed = ""
     if summary.seconds:
         rate = summary.seconds / max(summary.elapsed, 1e-3)
         speed = f" ({render.clock(summary.seconds, tenths=False)} of audio, {rate:.0f}x realtime)"
     took = f" in {summary.elapsed:.1f} s"
-    click.echo(what + took + speed, err=True)
+    typer.echo(what + took + speed, err=True)
     for failure in summary.failures[:_FAILURES_SHOWN]:
-        click.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}", err=True)
+        typer.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}", err=True)
     more = len(summary.failures) - _FAILURES_SHOWN
     if more > 0:
-        click.echo(f"  and {more} more: see audiosearch status --failed", err=True)
+        typer.echo(f"  and {more} more: see audiosearch status --failed", err=True)
     if summary.switched:
-        click.echo("the new model answers from now on", err=True)
+        typer.echo("the new model answers from now on", err=True)
     if summary.interrupted:
-        click.echo("interrupted: what is done is kept, run it again to go on", err=True)
+        typer.echo("interrupted: what is done is kept, run it again to go on", err=True)

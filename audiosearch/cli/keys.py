@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-import click
+import typer
 
 from audiosearch.cli import options
+from audiosearch.cli.commands import command, command_app
+
+app = command_app(no_args_is_help=True)
+
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the key.")]
 
 
-@click.group()
+@app.callback()
 def keys() -> None:
-    """Make, list and revoke keys for `audiosearch serve`."""
+    """Make, list and revoke the keys of `audiosearch serve`."""
 
 
 def _directory(library: Path | None) -> Path:
@@ -21,39 +27,38 @@ def _directory(library: Path | None) -> Path:
         return opened.directory
 
 
-@keys.command()
-@click.argument("name")
-@options.library
-@click.option(
-    "--scope",
-    type=click.Choice(["read", "write"]),
-    default="read",
-    show_default=True,
-    help="read: search and listen. write: index, describe and remove too.",
-)
-def make(name: str, library: Path | None, scope: str) -> None:
-    """Make a key and print it, this once."""
-    from audiosearch.keys import make_key
+@command(app)
+def make(
+    name: KeyName,
+    library: options.LibraryDirectory = None,
+    scope: Annotated[
+        Literal["read", "write"],
+        typer.Option(
+            "--scope",
+            help="A read key searches and listens; a write key also indexes, describes and "
+            "removes.",
+        ),
+    ] = "read",
+) -> None:
+    """Make a key and print it. It is not shown again."""
+    from audiosearch.remote.keys import make_key
 
-    click.echo(make_key(_directory(library), name, "write" if scope == "write" else "read"))
-    click.echo("keep it now: it is not shown again", err=True)
+    typer.echo(make_key(_directory(library), name, scope))
+    typer.echo("keep it now: it is not shown again", err=True)
 
 
-@keys.command("list")
-@options.library
-def list_keys(library: Path | None) -> None:
-    """Print names and scopes."""
-    from audiosearch.keys import load_keys
+@command(app, "list")
+def list_keys(library: options.LibraryDirectory = None) -> None:
+    """Print the scope, the date and the name of each key."""
+    from audiosearch.remote.keys import load_keys
 
     for key in load_keys(_directory(library)):
-        click.echo(f"{key.scope:5}  {key.made}  {key.name}")
+        typer.echo(f"{key.scope:5}  {key.made}  {key.name}")
 
 
-@keys.command()
-@click.argument("name")
-@options.library
-def revoke(name: str, library: Path | None) -> None:
-    """Revoke a key; a running server refuses it at once."""
-    from audiosearch.keys import revoke_key
+@command(app)
+def revoke(name: KeyName, library: options.LibraryDirectory = None) -> None:
+    """Revoke a key. A running server refuses it at once."""
+    from audiosearch.remote.keys import revoke_key
 
     revoke_key(_directory(library), name)

@@ -1,71 +1,98 @@
-"""The `audiosearch` command: where commands are gathered, and the one place where errors become
-exit codes.
-"""
+"""The `audiosearch` command: its commands, each loaded when it is needed."""
 
 from __future__ import annotations
 
+import importlib
 import logging
-import os
 import sys
+from collections.abc import Iterator, MutableMapping
+from typing import Annotated, Any
 
-import click
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from audiosearch import __version__
-from audiosearch.cli.classify import classify
-from audiosearch.cli.doctor import doctor
-from audiosearch.cli.eval import evaluate
-from audiosearch.cli.export import export
-from audiosearch.cli.index import index
-from audiosearch.cli.keys import keys
-from audiosearch.cli.models import models
-from audiosearch.cli.query import query
-from audiosearch.cli.remove import remove
-from audiosearch.cli.serve import serve
-from audiosearch.cli.similar import similar
-from audiosearch.cli.status import status
-from audiosearch.errors import AudioSearchError
+from audiosearch.cli import exits, streams
 
+# In the order in which one meets them. Each has a module of its name, with an `app`.
 _COMMANDS = (
-    index,
-    query,
-    similar,
-    classify,
-    status,
-    remove,
-    doctor,
-    export,
-    evaluate,
-    models,
-    serve,
-    keys,
+    "index",
+    "query",
+    "similar",
+    "classify",
+    "status",
+    "remove",
+    "doctor",
+    "export",
+    "eval",
+    "models",
+    "serve",
+    "keys",
 )
 
 
-class _InOrder(click.Group):
-    """Lists its commands in the order in which one meets them."""
+class _Commands(MutableMapping[str, Any]):
+    """The commands by name; a command's module is imported when the command is asked for."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
-        return list(self.commands)
+    def __getitem__(self, name: str) -> Any:
+        if name not in _COMMANDS:
+            raise KeyError(name)
+        return get_command(importlib.import_module(f"audiosearch.cli.{name}").app)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        raise TypeError("commands are modules of audiosearch.cli")
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("commands are modules of audiosearch.cli")
 
 
-@click.group(
-    cls=_InOrder,
+class _Group(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_COMMANDS)
+
+
+app = typer.Typer(
+    cls=_Group,
+    # Plain help: rich takes 0.1 s to load.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-@click.version_option(__version__, message="%(version)s")
-def app() -> None:
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def audiosearch(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
     """Find sounds in your own folders by describing what you hear."""
-
-
-for command in _COMMANDS:
-    app.add_command(command)
 
 
 class _Talk(logging.Handler):
     """The library's notices, on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"audiosearch: {record.getMessage()}", err=True)
+        typer.echo(f"audiosearch: {record.getMessage()}", err=True)
 
 
 def _listen() -> None:
@@ -77,21 +104,8 @@ def _listen() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
-    for stream in (sys.stdout, sys.stderr):
-        # A path may hold what the terminal's encoding cannot say; it must not end the program.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    streams.prepare()
     _listen()
-    try:
-        app(prog_name="audiosearch", standalone_mode=False)
-    except AudioSearchError as error:
-        click.echo(f"audiosearch: error: {error}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:  # a wrong command line
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader has seen enough. Nothing more can be flushed to it, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    sys.exit(
+        exits.exit_code(lambda: get_command(app)(prog_name="audiosearch", standalone_mode=False))
+    )

@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
 from audiosearch.paths import shown
 
 if TYPE_CHECKING:
     from audiosearch.models.registry import Installed
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def models(context: click.Context) -> None:
+app = command_app(invoke_without_command=True)
+
+
+@app.callback()
+def models(context: typer.Context) -> None:
     """List, add, remove and check models."""
     if context.invoked_subcommand is None:
-        context.invoke(list_models)
+        list_models()
 
 
-@models.command("list")
-@options.as_json
-def list_models(as_json: bool = False) -> None:
+@command(app, "list")
+def list_models(as_json: options.AsJson = False) -> None:
     """List the models that can be used by name."""
     from audiosearch.models.registry import list_bundles
 
-    found = list_bundles()
+    installed = list_bundles()
     if as_json:
-        for model in found:
+        for model in installed:
             render.json_line(_record(model))
         return
     heads = ("model", "revision", "window", "size", "licence", "directory")
-    rows = [_row(model) for model in found]
+    rows = [_row(model) for model in installed]
     render.table(heads, rows, (False, False, True, True, False, False))
-    for model in found:
+    for model in installed:
         if model.problem:
-            click.echo(f"audiosearch: {shown(model.problem)}", err=True)
+            typer.echo(f"audiosearch: {shown(model.problem)}", err=True)
 
 
 def _row(model: Installed) -> tuple[str, ...]:
@@ -74,52 +75,84 @@ def _record(model: Installed) -> dict[str, Any]:
     return record
 
 
-@models.command()
-@click.argument("source", metavar="CHECKPOINT")
-@click.option("--name", metavar="NAME", help="What to call it. Default: as it is called.")
-@click.option("--revision", metavar="COMMIT", help="A branch, tag or commit on the hub.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
-    default="auto",
-    help="auto: int8 where it is faster here and real sounds keep their vectors; bf16: to index on a "
-    "GPU. [default: auto]",
-)
-def add(source: str, name: str | None, revision: str | None, precision: str) -> None:
-    """Compile a CLAP checkpoint, once, so that it can be used by name.
+@command(app)
+def add(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="An id on the Hugging Face hub, such as laion/clap-htsat-unfused, or a directory.",
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            show_default="the last part of CHECKPOINT",
+            help="Name the model.",
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--revision", metavar="COMMIT", help="Take this branch, tag or commit of the hub."
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(
+            "--precision",
+            help="auto takes int8 where it is faster on this machine and real sounds keep their "
+            "vectors; bf16 is for indexing on a GPU.",
+        ),
+    ] = "auto",
+) -> None:
+    """Compile a CLAP checkpoint, once, so that you can use it by name.
 
-    CHECKPOINT: a hub id, such as laion/clap-htsat-unfused, or a directory.
-
-    Needs torch and transformers: pip install 'audiosearch[clap]'. Searching then needs neither.
+    Compiling needs torch and transformers: pip install 'audiosearch[clap]'. Searching needs
+    neither.
     """
     from audiosearch.models.compile import compile_checkpoint
 
-    def tell(step: str) -> None:
-        click.echo(f"{shown(step)} ...", err=True)
+    def show(step: str) -> None:
+        typer.echo(f"{shown(step)} ...", err=True)
 
     bundle = compile_checkpoint(
-        source, name=name, revision=revision, precision=precision, on_progress=tell
+        source, name=name, revision=revision, precision=precision, on_progress=show
     )
-    click.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
+    typer.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
 
 
-@models.command()
-@click.argument("name")
-@options.dry_run
-def remove(name: str, dry_run: bool) -> None:
-    """Delete a model that was added. Libraries built with it can be searched when it is back."""
+@command(app)
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the model.")],
+    dry_run: options.DryRun = False,
+) -> None:
+    """Delete a model that was added.
+
+    A library that was built with it needs it again to be searched.
+    """
     from audiosearch.models.registry import remove_bundle
 
     directory = remove_bundle(name, dry_run=dry_run)
     did = "would remove" if dry_run else "removed"
-    click.echo(f"{did} {name}: {shown(str(directory))}", err=True)
+    typer.echo(f"{did} {name}: {shown(str(directory))}", err=True)
 
 
-@models.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
-@options.as_json
-def check(names: Sequence[str], as_json: bool) -> None:
-    """Check that a model's files are whole and that both its towers work; exit 1 if not."""
+@command(app)
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME...", show_default="all", help="Models."),
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check that a model is whole and works.
+
+    Its files must have their checksums, and both of its towers must work. The exit code is 1 if one
+    of them fails.
+    """
     from audiosearch.errors import ModelBroken
     from audiosearch.models.registry import check_bundle, list_bundles
 
@@ -133,6 +166,6 @@ def check(names: Sequence[str], as_json: bool) -> None:
         if as_json:
             render.json_line({"name": name, "problem": problem})
         else:
-            click.echo(f"{name}: {shown(problem) if problem else 'works'}")
+            typer.echo(f"{name}: {shown(problem) if problem else 'works'}")
     if broken:
-        raise SystemExit(1)
+        raise typer.Exit(1)

@@ -1,73 +1,144 @@
-"""Options that several commands share, and what they mean to the library."""
+"""Options that several commands share, and what they mean to the library.
+
+A single option is an `Annotated` type. Options that go together are a dataclass: a command takes
+one as a parameter, and `audiosearch.cli.commands` puts its fields among the command's options.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
-import click
+import typer
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from audiosearch.paths import given
 
-library = click.option(
-    "-L",
-    "--library",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The library. Default: $AUDIOSEARCH_LIBRARY, else one in your user data directory.",
-)
-results = click.option(
-    "-k",
-    "--results",
-    "k",
-    type=click.IntRange(min=1),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="How many results.",
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-paths = click.option("--paths", is_flag=True, help="Paths only, one a line.")
-null = click.option(
-    "-0", "--null", is_flag=True, help="Paths only, as raw bytes ended by NUL, for xargs -0."
-)
-moments = click.option(
-    "--moments", is_flag=True, help="Every stretch that stands out, not only each sound's best."
-)
-start = click.option(
-    "--from", "start", type=float, metavar="SECONDS", help="Use the file from here on."
-)
-end = click.option("--to", "end", type=float, metavar="SECONDS", help="Use the file up to here.")
-dry_run = click.option(
-    "-n", "--dry-run", is_flag=True, help="Say what would be done, and do nothing."
-)
 
-_FILTERS = (
-    click.option("--min-duration", type=float, metavar="SECONDS", help="Not shorter."),
-    click.option("--max-duration", type=float, metavar="SECONDS", help="Not longer."),
-    click.option("--path", multiple=True, metavar="GLOB", help='Such as "*/doors/*".'),
-    click.option("--format", multiple=True, metavar="FORMAT", help="wav, flac, mp3 ..."),
-    click.option("--channels", multiple=True, type=int, metavar="N", help="Number of channels."),
-    click.option("--rate", multiple=True, type=int, metavar="HZ", help="Sample rate."),
-    click.option("--root", multiple=True, metavar="DIR", help="Under this indexed folder."),
-    click.option("--since", metavar="WHEN", help="Modified since: 2026-01-31, or 7d, 2w, 3m."),
-    click.option(
-        "--tag",
-        multiple=True,
-        metavar="[KEY=]WORD",
-        help="Found in the file's embedded or given metadata.",
+def path_text(text: str) -> str:
+    """A path of the command line, as text. Raises `InvalidQuery` for an empty one."""
+    return str(given(text))
+
+
+LibraryDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "-L",
+        "--library",
+        parser=given,
+        metavar="DIR",
+        show_default="$AUDIOSEARCH_LIBRARY, else one in your user data directory",
+        help="The directory of the library.",
     ),
-)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+OnlyPaths = Annotated[bool, typer.Option("--paths", help="Print paths only, one a line.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("-n", "--dry-run", help="Show what the command would do, and change nothing."),
+]
 
 
-def filters(command: Command) -> Command:
-    """The options that say which sounds count; the command takes them as ``**filters``."""
-    for option in reversed(_FILTERS):
-        command = option(command)
-    return command
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """How many hits, and in which form."""
+
+    k: Annotated[int, typer.Option("-k", "--results", min=1, metavar="N", help="Show N hits.")] = 10
+    moments: Annotated[
+        bool,
+        typer.Option(
+            "--moments", help="Show every matching moment of a sound, not only its best one."
+        ),
+    ] = False
+    as_json: AsJson = False
+    paths: OnlyPaths = False
+    null: Annotated[
+        bool,
+        typer.Option("-0", "--null", help="Print paths only, each ended by a NUL, for xargs -0."),
+    ] = False
+
+    @property
+    def is_table(self) -> bool:
+        """Whether people read the answer; then identical sounds share a row."""
+        return not (self.as_json or self.paths or self.null)
 
 
-def given(filters: dict[str, Any]) -> dict[str, Any]:
-    """The filters that were used, as `Library.search` takes them."""
-    return {name: value for name, value in filters.items() if value not in (None, ())}
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of a sound file; `None` is its start or end. Seconds."""
+
+    start: Annotated[
+        float | None,
+        typer.Option("--from", metavar="SECONDS", help="Use the file from this second on."),
+    ] = None
+    end: Annotated[
+        float | None,
+        typer.Option("--to", metavar="SECONDS", help="Use the file up to this second."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which sounds count. The fields are those of `audiosearch.catalog.filters.Filter`."""
+
+    min_duration: Annotated[
+        float | None,
+        typer.Option("--min-duration", metavar="SECONDS", help="Only sounds this long or longer."),
+    ] = None
+    max_duration: Annotated[
+        float | None,
+        typer.Option("--max-duration", metavar="SECONDS", help="Only sounds this long or shorter."),
+    ] = None
+    path: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--path",
+            metavar="GLOB",
+            help='Only sounds whose path matches, such as "*/doors/*". Repeatable.',
+        ),
+    ] = None
+    format: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="Only this format, such as wav. Repeatable."
+        ),
+    ] = None
+    channels: Annotated[
+        list[int] | None,
+        typer.Option("--channels", metavar="N", help="Only sounds with N channels. Repeatable."),
+    ] = None
+    rate: Annotated[
+        list[int] | None,
+        typer.Option("--rate", metavar="HZ", help="Only this sample rate. Repeatable."),
+    ] = None
+    root: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            parser=path_text,
+            metavar="DIR",
+            help="Only sounds of this indexed folder. Repeatable.",
+        ),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="WHEN",
+            help="Only files modified since WHEN: 2026-01-31, or 7d, 2w, 3m (months) ago.",
+        ),
+    ] = None
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            metavar="[KEY=]WORD",
+            help="Only sounds with WORD in their metadata, or in its field KEY. Repeatable.",
+        ),
+    ] = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """The filters that were used, as `Library.search` takes them."""
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if value is not None}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 
-import click
+import typer
 
 from audiosearch.errors import AudioSearchError
 
@@ -41,15 +42,17 @@ def play(path: str, start: float, end: float) -> None:
     found.
     """
     for name, arguments in _PLAYERS:
-        found = shutil.which(name)
-        if found:
+        player = shutil.which(name)
+        if player:
             values = {"start": f"{start:.3f}", "length": f"{end - start:.3f}", "file": path}
-            click.echo(f"playing {start:.1f}-{end:.1f} s with {name}", err=True)
+            typer.echo(f"playing {start:.1f}-{end:.1f} s with {name}", err=True)
             done = subprocess.run(
-                [found, *(part.format(**values) for part in arguments)], check=False
+                [player, *(part.format(**values) for part in arguments)],
+                stderr=sys.stderr,
+                check=False,
             )
             if done.returncode:
                 raise AudioSearchError(f"{name} could not play {path}")
             return
     names = ", ".join(name for name, _ in _PLAYERS)
-    raise AudioSearchError(f"there is no player to play it with: install one of {names}")
+    raise AudioSearchError(f"no player is installed: install one of {names}")

@@ -4,123 +4,153 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum, auto
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
+import typer
 
 from audiosearch.cli import options, play, render
+from audiosearch.cli.commands import command, command_app
 
 if TYPE_CHECKING:
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
+
+app = command_app()
 
 
-@click.command()
-@click.argument("text", required=False)
-@options.library
-@options.results
-@click.option("--not", "but", multiple=True, metavar="TEXT", help="Away from this. Repeatable.")
-@click.option("--like", multiple=True, metavar="FILE", help="Towards this sound. Repeatable.")
-@click.option("--unlike", multiple=True, metavar="FILE", help="Away from this sound. Repeatable.")
-@click.option(
-    "--term",
-    "weighted",
-    multiple=True,
-    metavar="WEIGHT:TEXT",
-    help="One more text, weighted: 0.5:rain. Repeatable.",
-)
-@options.start
-@options.end
-@click.option(
-    "--template",
-    metavar="TEXT",
-    help="Wording around a text, in place of the model's; '{}' is the text.",
-)
-@options.moments
-@options.filters
-@options.as_json
-@options.paths
-@options.null
-@click.option(
-    "--server",
-    metavar="URL",
-    help="Ask a running `audiosearch serve`; its key, if it wants one, is $AUDIOSEARCH_KEY.",
-)
-@click.option("--play", "play_best", is_flag=True, help="Play the best hit, from where it matches.")
+class Matching(StrEnum):
+    """The values of --match: those of `audiosearch.search.query.Match`."""
+
+    both = auto()
+    sound = auto()
+    words = auto()
+
+
+@command(app)
 def query(
-    text: str | None,
-    library: Path | None,
-    k: int,
-    but: Sequence[str],
-    like: Sequence[str],
-    unlike: Sequence[str],
-    weighted: Sequence[str],
-    start: float | None,
-    end: float | None,
-    template: str | None,
-    moments: bool,
-    as_json: bool,
-    paths: bool,
-    null: bool,
-    server: str | None,
-    play_best: bool,
-    **filters: Any,
+    *,
+    context: typer.Context,
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="TEXT", show_default=False, help="What you want to hear, in words."),
+    ] = None,
+    library: options.LibraryDirectory = None,
+    answer: options.Answer,
+    but: Annotated[
+        list[str] | None,
+        typer.Option("--not", metavar="TEXT", help="Steer away from this text. Repeatable."),
+    ] = None,
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--like",
+            parser=options.path_text,
+            metavar="FILE",
+            help="Steer towards this sound. Repeatable.",
+        ),
+    ] = None,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unlike",
+            parser=options.path_text,
+            metavar="FILE",
+            help="Steer away from this sound. Repeatable.",
+        ),
+    ] = None,
+    weighted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--term",
+            metavar="WEIGHT:TEXT",
+            help="Add a text with a weight: 0.5:rain, or --term=-0.3:traffic. Repeatable.",
+        ),
+    ] = None,
+    part: options.Part,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            metavar="TEXT",
+            help="Put each text in these words instead of the model's; '{}' is the text.",
+        ),
+    ] = None,
+    match: Annotated[
+        Matching,
+        typer.Option(
+            "--match", help="Compare what is heard, the words of names and metadata, or both."
+        ),
+    ] = Matching.both,
+    filters: options.Filters,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            metavar="URL",
+            help="Ask a running `audiosearch serve`. $AUDIOSEARCH_KEY is its key, if it needs one.",
+        ),
+    ] = None,
+    play_best: Annotated[
+        bool, typer.Option("--play", help="Play the best hit, from the moment that matches.")
+    ] = False,
 ) -> None:
     """Find sounds by describing what you hear.
 
-    Such as: audiosearch query "campfire crackling". The text is taken as it is; to steer away from
-    something use --not, since models do not understand the word "no". Scores are cosines, not
-    probabilities; pct is the part of the library that scores lower.
+    Such as: audiosearch query "campfire crackling". The text is taken as it is: models do not
+    understand the word "no", so use --not to steer away from something. Scores are cosines, not
+    probabilities; pct is the share of the library that scores lower.
     """
     # A process that answers once frees nothing; looking for what it could is 6 % of its time.
     gc.disable()
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
     terms = [] if text is None else [Term(text=text)]
-    terms += [_weighted(term) for term in weighted]
-    terms += [Term(text=word, weight=-1.0) for word in but]
-    terms += [Term(path=file, start=start or 0.0, end=end) for file in like]
-    terms += [Term(path=file, weight=-1.0) for file in unlike]
+    terms += [_weighted(term) for term in weighted or ()]
+    terms += [Term(text=word, weight=-1.0) for word in but or ()]
+    terms += [Term(path=file, start=part.start or 0.0, end=part.end) for file in like or ()]
+    terms += [Term(path=file, weight=-1.0) for file in unlike or ()]
     if not terms:
-        raise click.UsageError("say what to look for: a text, --like FILE, or both")
-    where = options.given(filters)
+        context.fail("Say what to look for: a TEXT, --like FILE, or both.")
     how: dict[str, Any] = {
-        "where": where,
+        "where": filters.where,
         "template": template,
-        "moments": moments,
-        "group": not (as_json or paths or null),
+        "moments": answer.moments,
+        "group": answer.is_table,
+        "match": match.value,
     }
+    hits: Sequence[Any]
     if server is not None:
-        from audiosearch import client
+        from audiosearch.remote import client
 
-        found = client.search(server, terms, k, **how)
-        if not found:
-            click.echo("no sound passes, or the library holds none", err=True)
+        hits = client.search(server, terms, answer.k, **how)
+        if not hits:
+            typer.echo("no sound passes the filters, or the library holds none", err=True)
     else:
         from audiosearch.library import Library
 
         with Library.open(library) as opened:
-            found = opened.search(terms, k, **how)
-            if not found:
-                nothing_found(opened.status().sounds, bool(where))
-    render.hits(found, as_json=as_json, paths=paths, null=null)
-    if play_best and found:
-        play.play(found[0].path, found[0].start, found[0].end)
+            hits = opened.search(terms, answer.k, **how)
+            if not hits:
+                explain_no_hits(opened.status().sounds, bool(filters.where))
+    render.print_hits(hits, answer)
+    if play_best and hits:
+        play.play(hits[0].path, hits[0].start, hits[0].end)
 
 
-def nothing_found(sounds: int, filtered: bool) -> None:
-    """Say, on stderr, why there is no hit."""
+def explain_no_hits(sounds: int, filtered: bool) -> None:
+    """Say, on stderr, why there is no hit among so many `sounds`."""
     if not sounds:
-        click.echo("the library holds no sounds yet: audiosearch index FOLDER", err=True)
+        typer.echo("the library holds no sounds yet: audiosearch index FOLDER", err=True)
     elif filtered:
-        click.echo(f"none of the {sounds} sounds passes the filters", err=True)
+        typer.echo(f"none of the {sounds} sounds passes the filters", err=True)
 
 
 def _weighted(term: str) -> Term:
-    from audiosearch.query import Term
+    from audiosearch.search.query import Term
 
     weight, _, text = term.partition(":")
     try:
         return Term(text=text, weight=float(weight))
     except ValueError as error:
-        raise click.UsageError(f"{term!r} is not WEIGHT:TEXT, such as 0.5:rain") from error
+        message = f"{term!r} is not WEIGHT:TEXT, such as 0.5:rain."
+        raise typer.BadParameter(message, param_hint="'--term'") from error

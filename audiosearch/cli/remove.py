@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
+
+app = command_app()
 
 
-@click.command()
-@click.argument("what", metavar="PATH...", nargs=-1, required=True)
-@options.library
-@options.dry_run
-@options.paths
-def remove(what: tuple[str, ...], library: Path | None, dry_run: bool, paths: bool) -> None:
-    """Forget sounds, or all below a folder. The files themselves are never touched."""
+@command(app)
+def remove(
+    what: Annotated[
+        list[str],
+        typer.Argument(parser=options.path_text, metavar="PATH...", help="Sounds or folders."),
+    ],
+    library: options.LibraryDirectory = None,
+    dry_run: options.DryRun = False,
+    paths: options.OnlyPaths = False,
+) -> None:
+    """Forget sounds, or all sounds below a folder.
+
+    The files themselves stay as they are.
+    """
     from audiosearch.library import Library
 
     with Library.open(library) as opened:
         summary = opened.remove(what, dry_run=dry_run)
-    if paths or dry_run:
+    if paths:
+        render.print_paths(summary.paths)
+    elif dry_run:
         for path in summary.paths:
-            click.echo(path if paths else render.near(path))
+            typer.echo(render.near(path))
     verb = "would be forgotten" if dry_run else "forgotten"
-    click.echo(f"{len(summary.paths)} sounds {verb}", err=True)
+    typer.echo(f"{len(summary.paths)} sounds {verb}", err=True)

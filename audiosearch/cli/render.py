@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
+import typer
 
+from audiosearch.cli.options import Answer
 from audiosearch.paths import shown
 from audiosearch.results import Hit
 
@@ -66,7 +67,10 @@ def fitted(text: str, width: int) -> str:
 
 def near(path: str) -> str:
     """A path as one would type it here: relative where it lies below the current directory."""
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except OSError:  # the directory was removed
+        return shown(path)
     prefix = here.rstrip(os.sep) + os.sep
     return shown(path[len(prefix) :] if path.startswith(prefix) else path)
 
@@ -83,36 +87,39 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[b
             text = fitted(cell, width)
             space = " " * (width - columns(text))
             cells.append(space + text if to_right else text + space)
-        click.echo("  ".join(cells).rstrip())
+        typer.echo("  ".join(cells).rstrip())
 
 
 def json_line(record: Any) -> None:
     """One object as a line of ASCII JSON; bytes of paths that are not UTF-8 survive as lone
     surrogates.
     """
-    click.echo(json.dumps(record, ensure_ascii=True))
+    typer.echo(json.dumps(record, ensure_ascii=True))
 
 
-def hits(found: Sequence[Hit], *, as_json: bool, paths: bool, null: bool) -> None:
-    """Print hits in the form that was asked for."""
-    if as_json:
-        for hit in found:
+def print_hits(hits: Sequence[Hit], answer: Answer) -> None:
+    """Print hits in the form that the options of `answer` name."""
+    if answer.as_json:
+        for hit in hits:
             json_line(asdict(hit))
-    elif null:
-        for hit in found:
-            sys.stdout.buffer.write(os.fsencode(hit.path) + b"\0")
-        sys.stdout.buffer.flush()
-    elif paths:
-        for hit in found:
-            sys.stdout.buffer.write(os.fsencode(hit.path) + b"\n")
-        sys.stdout.buffer.flush()
-    elif found:
-        _hit_table(found)
+    elif answer.null or answer.paths:
+        print_paths((hit.path for hit in hits), b"\0" if answer.null else b"\n")
+    elif hits:
+        _hit_table(hits)
 
 
-def _hit_table(found: Sequence[Hit]) -> None:
-    rows = []
-    for hit in found:
+def print_paths(paths: Iterable[str], end: bytes = b"\n") -> None:
+    """Print paths as the file system has them, byte by byte."""
+    for path in paths:
+        sys.stdout.buffer.write(os.fsencode(path) + end)
+    sys.stdout.buffer.flush()
+
+
+def _hit_table(hits: Sequence[Hit]) -> None:
+    rows: list[tuple[str, ...]] = []
+    # Where sound alone brought every hit, there is nothing to say.
+    with_why = any(hit.why != ("sound",) for hit in hits)
+    for hit in hits:
         copies = f" (+{len(hit.copies)} copies)" if hit.copies else ""
         rows.append(
             (
@@ -121,8 +128,15 @@ def _hit_table(found: Sequence[Hit]) -> None:
                 f"{hit.percentile:.1f}",
                 f"{clock(hit.start)}-{clock(hit.end)}",
                 clock(hit.duration),
+                *((_why(hit),) if with_why else ()),
                 near(hit.path) + copies,
             )
         )
-    heads = ("#", "score", "pct", "heard at", "length", "sound")
-    table(heads, rows, (True, True, True, True, True, False))
+    why = ("why",) if with_why else ()
+    heads = ("#", "score", "pct", "heard at", "length", *why, "sound")
+    table(heads, rows, (True, True, True, True, True, *(False for _ in why), False))
+
+
+def _why(hit: Hit) -> str:
+    """The reasons of a hit in few columns: ``sound``, ``name``, ``sound+name``."""
+    return "+".join(reason.removeprefix("words: ") for reason in hit.why[:2])

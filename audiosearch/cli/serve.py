@@ -3,82 +3,105 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options
+from audiosearch.cli.commands import command, command_app
 from audiosearch.errors import AudioSearchError
+from audiosearch.paths import default_library, given
+
+app = command_app()
 
 
-@click.command()
-@options.library
-@click.option("--host", default="127.0.0.1", show_default=True, help="Any other needs keys.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8321, show_default=True)
-@click.option(
-    "--name", "names", multiple=True, metavar="HOST", help="By which others call this machine."
-)
-@click.option(
-    "--origin",
-    "origins",
-    multiple=True,
-    metavar="URL",
-    help="Of pages elsewhere that may use the API: https://mam.example.",
-)
-@click.option("--need-key", is_flag=True, help="On this machine too.")
-@click.option(
-    "--uploads",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Take uploaded sounds, and keep them here.",
-)
-@click.option(
-    "--upload-limit",
-    type=click.IntRange(1),
-    default=200,
-    show_default=True,
-    metavar="MB",
-    help="Of one uploaded sound.",
-)
-@click.option(
-    "--rate", type=float, metavar="N", help="Requests a second of one key or address. [any]"
-)
-@click.option("--access-log", is_flag=True, help="A JSON object a request, on stderr.")
+@command(app)
 def serve(
-    library: Path | None,
-    host: str,
-    port: int,
-    names: tuple[str, ...],
-    origins: tuple[str, ...],
-    need_key: bool,
-    uploads: Path | None,
-    upload_limit: int,
-    rate: float | None,
-    access_log: bool,
+    *,
+    context: typer.Context,
+    library: options.LibraryDirectory = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Listen at this address. Every address but that of this machine alone needs keys.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="N", help="Listen at this port.")
+    ] = 8321,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name",
+            metavar="HOST",
+            help="Answer requests to this host name too, such as sounds.example: the name by which "
+            "other machines reach the server. Repeatable.",
+        ),
+    ] = None,
+    origins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--origin",
+            metavar="URL",
+            help="Let the pages of this site use the API, such as https://mam.example. Repeatable.",
+        ),
+    ] = None,
+    need_key: Annotated[
+        bool, typer.Option("--need-key", help="Ask for a key on this machine too.")
+    ] = False,
+    uploads: Annotated[
+        Path | None,
+        typer.Option(
+            "--uploads",
+            parser=given,
+            metavar="DIR",
+            help="Accept uploaded sounds, and keep them in DIR.",
+        ),
+    ] = None,
+    upload_limit: Annotated[
+        int,
+        typer.Option(
+            "--upload-limit", min=1, metavar="MB", help="Accept uploads of this size or smaller."
+        ),
+    ] = 200,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            metavar="N",
+            show_default="no limit",
+            help="Answer N requests a second for each key or address.",
+        ),
+    ] = None,
+    access_log: Annotated[
+        bool,
+        typer.Option("--access-log", help="Print a JSON object for each request, on stderr."),
+    ] = False,
 ) -> None:
     """Serve the library over HTTP, with a page to search on.
 
-    Needs the extra: pip install 'audiosearch[serve]'.
+    This needs the extra `serve`: pip install 'audiosearch[serve]'.
     """
-    from audiosearch.paths import default_library
-
     try:
         from audiosearch.server import Settings
         from audiosearch.server import serve as run
     except ImportError as error:
         raise AudioSearchError(
-            f"to serve, {error.name} is needed: pip install 'audiosearch[serve]'"
+            f"serving needs {error.name}: pip install 'audiosearch[serve]'"
         ) from error
     if rate is not None and not rate > 0:
-        raise click.UsageError("--rate is a number above zero")
-    directory = (library or default_library()).expanduser()
+        context.fail("--rate must be a number above zero.")
+    directory = library or default_library()
     settings = Settings(
-        names=names,
-        origins=origins,
+        names=tuple(names or ()),
+        origins=tuple(origins or ()),
         need_key=need_key,
-        uploads=uploads.expanduser().absolute() if uploads else None,
+        uploads=uploads.absolute() if uploads else None,
         most_upload=upload_limit * 1_000_000,
         per_second=rate,
         access_log=access_log,
     )
-    click.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)", err=True)
+    typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)", err=True)
     run(directory, host, port, settings)

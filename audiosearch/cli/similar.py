@@ -2,55 +2,44 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options, render
-from audiosearch.cli.query import nothing_found
+from audiosearch.cli.commands import command, command_app
+from audiosearch.cli.query import explain_no_hits
+
+app = command_app()
 
 
-@click.command()
-@click.argument("file")
-@options.library
-@options.results
-@options.start
-@options.end
-@options.moments
-@options.filters
-@options.as_json
-@options.paths
-@options.null
+@command(app)
 def similar(
-    file: str,
-    library: Path | None,
-    k: int,
-    start: float | None,
-    end: float | None,
-    moments: bool,
-    as_json: bool,
-    paths: bool,
-    null: bool,
-    **filters: Any,
+    *,
+    file: Annotated[
+        str,
+        typer.Argument(
+            parser=options.path_text, metavar="FILE", help="A sound, in the library or not."
+        ),
+    ],
+    library: options.LibraryDirectory = None,
+    answer: options.Answer,
+    part: options.Part,
+    filters: options.Filters,
 ) -> None:
-    """Find sounds that sound like a file.
-
-    FILE need not be in the library; --from and --to take a part of it.
-    """
+    """Find sounds that sound like a file, or like a part of it."""
     from audiosearch.library import Library
 
-    where = options.given(filters)
     with Library.open(library) as opened:
-        found = opened.similar(
+        hits = opened.similar(
             file,
-            k,
-            start=start or 0.0,
-            end=end,
-            where=where,
-            moments=moments,
-            group=not (as_json or paths or null),
+            answer.k,
+            start=part.start or 0.0,
+            end=part.end,
+            where=filters.where,
+            moments=answer.moments,
+            group=answer.is_table,
         )
-        if not found:
-            nothing_found(opened.status().sounds, bool(where))
-    render.hits(found, as_json=as_json, paths=paths, null=null)
+        if not hits:
+            explain_no_hits(opened.status().sounds, bool(filters.where))
+    render.print_hits(hits, answer)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-import click
+import typer
 
 from audiosearch.cli import options, render
+from audiosearch.cli.commands import command, command_app
 from audiosearch.paths import shown
 
 if TYPE_CHECKING:
     from audiosearch.results import Status
 
+_FAILURES_SHOWN = 10
 
-@click.command()
-@options.library
-@click.option("--failed", is_flag=True, help="List every file that could not be embedded, and why.")
-@options.as_json
-def status(library: Path | None, failed: bool, as_json: bool) -> None:
+app = command_app()
+
+
+@command(app)
+def status(
+    library: options.LibraryDirectory = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="List every file that has no embedding, and why.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
     """Show what a library holds: sounds, folders, model, failed files."""
     from audiosearch.library import Library
 
@@ -37,11 +44,12 @@ def status(library: Path | None, failed: bool, as_json: bool) -> None:
         _print(state)
     if failures:
         if not failed:
-            click.echo("\nfailed:")
-        for failure in failures if failed else failures[:10]:
-            click.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}")
-        if len(failures) > 10 and not failed:
-            click.echo(f"  and {len(failures) - 10} more: audiosearch status --failed")
+            typer.echo("\nfailed:")
+        for failure in failures if failed else failures[:_FAILURES_SHOWN]:
+            typer.echo(f"  {render.near(failure.path)}: {shown(failure.reason)}")
+        if len(failures) > _FAILURES_SHOWN and not failed:
+            more = len(failures) - _FAILURES_SHOWN
+            typer.echo(f"  and {more} more: audiosearch status --failed")
 
 
 def _print(state: Status) -> None:
@@ -57,9 +65,9 @@ def _print(state: Status) -> None:
         ("size", f"{size:.1f} MB"),
     ]
     for name, value in lines:
-        click.echo(f"{name:<8} {value}")
+        typer.echo(f"{name:<8} {value}")
     for root in state.roots:
         missing = "" if root.present else ", not there now"
-        click.echo(f"{'folder':<8} {shown(root.path)} ({root.sounds} sounds{missing})")
+        typer.echo(f"{'folder':<8} {shown(root.path)} ({root.sounds} sounds{missing})")
     if not state.roots:
-        click.echo("no folders yet: audiosearch index FOLDER")
+        typer.echo("no folders yet: audiosearch index FOLDER")

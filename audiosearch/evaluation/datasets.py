@@ -23,7 +23,7 @@ class DatasetError(AudioSearchError):
 
 @dataclass
 class Item:
-    """A sound file, what is said of it, and the classes that it belongs to."""
+    """A sound file, its captions, and the classes that it belongs to."""
 
     path: Path
     captions: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ def spoken(name: str) -> str:
 
 
 def read_dataset(where: str | os.PathLike[str], layout: str | None = None) -> Dataset:
-    """Read a dataset; its layout is found out unless it is given. Raises `DatasetError`."""
+    """Read a dataset; its layout is recognised unless it is given. Raises `DatasetError`."""
     path = Path(where)
     if not path.exists():
         raise DatasetError(f"there is no dataset {path}")
@@ -183,8 +183,8 @@ def _read_audiocaps(path: Path) -> Iterator[Item]:
     for row in _rows(_audiocaps_csv(path)):
         video, start = row["youtube_id"], row["start_time"]
         names = (video, f"Y{video}", f"{video}_{start}", f"Y{video}_{start}", row["audiocap_id"])
-        found = next((files[name] for name in names if name in files), path / f"{video}.wav")
-        items.setdefault(f"{video} {start}", Item(found)).captions.append(row["caption"])
+        sound = next((files[name] for name in names if name in files), path / f"{video}.wav")
+        items.setdefault(f"{video} {start}", Item(sound)).captions.append(row["caption"])
     yield from items.values()
 
 

@@ -33,8 +33,8 @@ def in_order(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 
 def first_ranks(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """(queries,) rank of the first relevant item, from 1."""
-    found: np.ndarray = in_order(scores, relevant).argmax(axis=1) + 1
-    return found
+    ranks: np.ndarray = in_order(scores, relevant).argmax(axis=1) + 1
+    return ranks
 
 
 def recall_at(scores: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
@@ -51,13 +51,13 @@ def average_precision(scores: np.ndarray, relevant: np.ndarray, k: int | None = 
     With `k`, only the first k places count, and the mean is over ``min(relevant, k)``, so that a
     perfect ranking has 1.
     """
-    found = in_order(scores, relevant)[:, :k]
-    places = np.arange(1, found.shape[1] + 1)
-    precision = np.cumsum(found, axis=1) / places
+    hits = in_order(scores, relevant)[:, :k]
+    places = np.arange(1, hits.shape[1] + 1)
+    precision = np.cumsum(hits, axis=1) / places
     possible = relevant.sum(axis=1)
     if k is not None:
         possible = np.minimum(possible, k)
-    result: np.ndarray = (precision * found).sum(axis=1) / possible
+    result: np.ndarray = (precision * hits).sum(axis=1) / possible
     return result
 
 

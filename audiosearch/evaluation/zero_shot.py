@@ -34,9 +34,9 @@ def f1(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     predicted[np.arange(len(scores)), scores.argmax(axis=1)] = True
     both = (predicted & truth).sum(axis=0)
     total = predicted.sum(axis=0) + truth.sum(axis=0)
-    found = np.full(len(total), np.nan)
-    np.divide(2 * both, total, out=found, where=total > 0)
-    return found
+    figures = np.full(len(total), np.nan)
+    np.divide(2 * both, total, out=figures, where=total > 0)
+    return figures
 
 
 def class_precisions(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:

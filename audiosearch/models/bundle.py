@@ -115,7 +115,8 @@ class Bundle:
     `weights` says which weights they are where the files cannot: two exports of one checkpoint
     differ in bytes, not in vectors. `logit_scale` turns cosines into logits for a softmax. `origin`
     is where the weights come from. `bf16_from`, where it is not `None`: the indexer runs the audio
-    tower on torch (see `models.torch_tower`), in bfloat16 from this stage on.
+    tower on torch (see `models.torch_tower`), in bfloat16 from this stage on. `texts_alone`: a text's
+    vector depends on the texts beside it (no mask, or int8 whose scales span the batch).
     """
 
     directory: Path
@@ -134,6 +135,7 @@ class Bundle:
     logit_scale: float = 20.0
     origin: str = ""
     bf16_from: int | None = None
+    texts_alone: bool = False
 
     @property
     def window_samples(self) -> int:
@@ -219,6 +221,7 @@ def _parse(directory: Path, stored: Any) -> Bundle:
         logit_scale=float(stored.get("logit_scale", 20.0)),
         origin=_text(stored, "origin") if "origin" in stored else "",
         bf16_from=_whole(stored, "bf16_from") if "bf16_from" in stored else None,
+        texts_alone=stored.get("texts_alone", False) is True,
     )
     rules = _front_end_rules(bundle.front_end) | _bundle_rules(bundle)
     for rule, holds in rules.items():

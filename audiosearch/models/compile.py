@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +20,6 @@ from audiosearch.errors import AudioSearchError, InvalidQuery, ModelBroken, Mode
 from audiosearch.models.bundle import (
     AUDIO,
     CHECKPOINT,
-    FORMAT,
     MANIFEST,
     TEXT,
     TOKENIZER,
@@ -32,19 +29,22 @@ from audiosearch.models.bundle import (
 )
 from audiosearch.models.hub import Checkpoint, find_checkpoint
 from audiosearch.models.model import UNLIKE_TEXTS, Model, unlike_sounds
-from audiosearch.models.registry import BUNDLED, cached_bundle
+from audiosearch.models.place import (
+    TEMPLATE,
+    UNFINISHED,
+    clear_abandoned,
+    free_place,
+    put_in_place,
+    write_manifest,
+)
 
 if TYPE_CHECKING:
-    from audiosearch.models.export import Loaded
+    from audiosearch.models.onnx_export import Loaded
 
-# The wording that suits LAION's checkpoints best: 91.6 % on ESC-50, against 81.5 % for "a sound of X".
-_TEMPLATE = "This is a sound of {}."
 # Raise it when a change here or in `models.export` changes the vectors: bundles compiled before are
 # then other models.
 _COMPILER = 2
-_UNFINISHED = ".compiling-"
-# No run takes a day.
-_ABANDONED_SECONDS = 86_400.0
+PRECISIONS = ("auto", "fp32", "bf16")
 # Of the distance between the vectors of two unlike inputs.
 _TOLERANCE = 1e-3
 
@@ -67,19 +67,24 @@ def compile_checkpoint(
     installed, `ModelBroken` where it cannot be used.
     """
     tell = on_progress or (lambda step: None)
+    if precision not in PRECISIONS:
+        raise InvalidQuery(
+            f"a compiled checkpoint can be had in {', '.join(PRECISIONS)}, not in {precision}: "
+            "that is for models that come in ONNX"
+        )
     tell(f"looking for {source}")
     _check_extra()
     checkpoint = find_checkpoint(source, revision)
     chosen = name or checkpoint.name
-    target = _free_place(chosen, checkpoint)
-    from audiosearch.models import export
+    target = free_place(chosen, checkpoint.origin)
+    from audiosearch.models import onnx_export
 
     tell(f"loading {chosen}")
-    loaded = export.load(checkpoint.directory)
+    loaded = onnx_export.load(checkpoint.directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _clear_abandoned(target.parent)
-        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=target.parent) as made:
+        clear_abandoned(target.parent)
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as made:
             bundle = _write(Path(made) / "bundle", chosen, checkpoint, loaded, tell)
             tell("comparing with transformers")
             _compare(Model(bundle), loaded)
@@ -89,19 +94,9 @@ def compile_checkpoint(
             elif precision == "bf16":
                 tell("comparing with bfloat16")
                 bundle = _halve(bundle, loaded, tell)
-            if target.exists():
-                target.rename(Path(made) / "replaced")
-            bundle.directory.rename(target)
+            return put_in_place(bundle.directory, target)
     except OSError as error:
         raise AudioSearchError(f"cannot write {target}: {error.strerror}") from error
-    return read_bundle(target)
-
-
-def _clear_abandoned(folder: Path) -> None:
-    """Delete what runs that were killed have left, half a gigabyte each."""
-    for left in folder.glob(f"{_UNFINISHED}*"):
-        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _check_extra() -> None:
@@ -115,24 +110,6 @@ def _check_extra() -> None:
         ) from error
 
 
-def _free_place(name: str, checkpoint: Checkpoint) -> Path:
-    """Where the bundle goes; a model of another origin is not replaced by chance."""
-    if name == BUNDLED:
-        raise InvalidQuery(f"the name {BUNDLED} is taken: choose another with --name")
-    place = cached_bundle(name)
-    if (place / MANIFEST).is_file():
-        try:
-            other = read_bundle(place).origin
-        except ModelBroken:
-            return place
-        if other != checkpoint.origin:
-            raise InvalidQuery(
-                f"there is a model {name} already, from {other}: remove it first (audiosearch "
-                f"models remove {name}), or choose a name with --name"
-            )
-    return place
-
-
 def _write(
     directory: Path,
     name: str,
@@ -140,17 +117,16 @@ def _write(
     loaded: Loaded,
     tell: Callable[[str], None],
 ) -> Bundle:
-    from audiosearch.models import export
+    from audiosearch.models import onnx_export
 
     directory.mkdir()
     tell("exporting the audio tower")
-    export.write_audio(loaded, directory / AUDIO)
+    onnx_export.write_audio(loaded, directory / AUDIO)
     tell("exporting the text tower")
-    export.write_text(loaded, directory / TEXT)
-    export.write_tokenizer(loaded, directory / TOKENIZER)
+    onnx_export.write_text(loaded, directory / TEXT)
+    onnx_export.write_tokenizer(loaded, directory / TOKENIZER)
     window = float(loaded.extractor.max_length_s)
-    manifest = {
-        "format": FORMAT,
+    values = {
         "name": name,
         "revision": checkpoint.revision,
         "origin": checkpoint.origin,
@@ -158,16 +134,14 @@ def _write(
         "weights": f"{checkpoint.weights}-{_COMPILER}",
         "precision": "fp32",
         "dimension": int(loaded.clap.config.projection_dim),
-        "front_end": asdict(export.front_end(loaded.extractor)),
+        "front_end": asdict(onnx_export.front_end(loaded.extractor)),
         "window_seconds": window,
         "hop_seconds": window / 2,
         "max_tokens": loaded.max_tokens,
-        "query_template": _TEMPLATE,
+        "query_template": TEMPLATE,
         "logit_scale": float(loaded.clap.logit_scale_a.detach().exp()),
-        "files": {name: asdict(file_entry(directory / name)) for name in (AUDIO, TEXT, TOKENIZER)},
     }
-    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    return read_bundle(directory)
+    return write_manifest(directory, values, (AUDIO, TEXT, TOKENIZER))
 
 
 def _lower(bundle: Bundle, tell: Callable[[str], None]) -> Bundle:
@@ -195,14 +169,14 @@ def _lower(bundle: Bundle, tell: Callable[[str], None]) -> Bundle:
 def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundle:
     """The bundle with a copy of the checkpoint's audio tower, to be run in bfloat16 from the first
     stage that real sounds allow; as it was where they allow none."""
-    from audiosearch.models import export, precision
+    from audiosearch.models import onnx_export, precision
     from audiosearch.models.torch_tower import TorchTower
 
     original = (bundle.directory / MANIFEST).read_text(encoding="utf-8")
-    export.write_checkpoint(loaded, bundle.directory)
+    onnx_export.write_checkpoint(loaded, bundle.directory)
     samples = precision.probe(bundle)
     expected = Model(bundle).embed_audio(samples)
-    for stage in range(export.count_stages(loaded)):
+    for stage in range(onnx_export.count_stages(loaded)):
         halved = _rewrite(
             bundle,
             CHECKPOINT,

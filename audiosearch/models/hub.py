@@ -16,6 +16,7 @@ from typing import Any
 
 from audiosearch.errors import ModelBroken, ModelNotFound
 from audiosearch.models.bundle import MANIFEST, file_entry
+from audiosearch.models.hub_http import how_to_enter, hub_address
 from audiosearch.models.registry import named_directory
 
 CONFIG = "config.json"
@@ -47,12 +48,8 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
     """
     local = named_directory(source)
     if local:
-        if (local / MANIFEST).is_file():
-            raise ModelNotFound(
-                f"{source} is a bundle already: use it as it is, as --model {source}"
-            )
         directory, name, origin = local, local.name, str(local)
-        _check_config(directory, source)
+        check_directory(directory, source)
     else:
         directory, name = _download(source, revision), source
         origin, revision = f"https://huggingface.co/{source}", directory.name
@@ -62,12 +59,18 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
     )
 
 
+def check_directory(directory: Path, source: str) -> None:
+    """Raises `ModelNotFound` or `ModelBroken` where a directory is no checkpoint of a `ClapModel`."""
+    if (directory / MANIFEST).is_file():
+        raise ModelNotFound(f"{source} is a bundle already: use it as it is, as --model {source}")
+    _check_config(directory, source)
+
+
 def _download(name: str, revision: str | None) -> Path:
     """The snapshot of a hub repository; its last part is the commit."""
-    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub import errors, snapshot_download
 
-    if not constants.ENDPOINT.startswith("https://"):
-        raise ModelNotFound(f"the hub {constants.ENDPOINT} is not https: unset HF_ENDPOINT")
+    hub_address()
     # Its HTTP client, whose errors these are, is not the same in all versions.
     failures = (*errors.HfHubHTTPError.__bases__, errors.XetDownloadError, OSError, ValueError)
     try:
@@ -82,6 +85,8 @@ def _download(name: str, revision: str | None) -> Path:
         raise ModelNotFound(
             f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
         ) from error
+    except errors.GatedRepoError as error:
+        raise ModelNotFound(how_to_enter(name)) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelNotFound(
             f"there is no checkpoint {name} on the Hugging Face hub, or it is private"

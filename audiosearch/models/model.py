@@ -76,11 +76,13 @@ class Model:
 
     def embed_text_together(self, texts: Sequence[str]) -> np.ndarray:
         """The same as `embed_text` in one run of the tower, padded to the longest: faster for
-        several, equal within 1e-6, not to the bit.
+        several, equal within 1e-6, not to the bit. One by one where the bundle says `texts_alone`.
         """
-        if len(texts) == 1:
+        if len(texts) == 1 or self.bundle.texts_alone:
             return self.embed_text(texts)
         tokenizer, tower = self._text_tower()
+        if "attention_mask" not in tower.inputs:
+            return self.embed_text(texts)
         encodings = [self._tokens(tokenizer, text) for text in texts]
         longest = max(len(encoding.ids) for encoding in encodings)
         # Which token fills up is all the same: it is masked, and comes after those that are not.
@@ -89,8 +91,8 @@ class Model:
         for i, encoding in enumerate(encodings):
             ids[i, : len(encoding.ids)] = encoding.ids
             mask[i, : len(encoding.ids)] = encoding.attention_mask
-        found = tower.run({"input_ids": ids, "attention_mask": mask}, self.dimension)
-        return np.stack([self._finite(vector) for vector in found])
+        rows = tower.run({"input_ids": ids, "attention_mask": mask}, self.dimension)
+        return np.stack([self._finite(vector) for vector in rows])
 
     def _tokens(self, tokenizer: tokenizers.Tokenizer, text: str) -> tokenizers.Encoding:
         # Lone surrogates (bytes of a command line that are no UTF-8) are no text.
@@ -173,8 +175,8 @@ def unlike_sounds(bundle: Bundle) -> np.ndarray:
 def _unit(vector: np.ndarray) -> np.ndarray:
     """The vector at unit length; NaN where it has no direction."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        found: np.ndarray = vector / np.linalg.norm(vector)
-    return found
+        scaled: np.ndarray = vector / np.linalg.norm(vector)
+    return scaled
 
 
 def apply_template(template: str, text: str) -> str:

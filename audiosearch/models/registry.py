@@ -12,7 +12,7 @@ from pathlib import Path
 from audiosearch.errors import InvalidQuery, ModelBroken, ModelNotFound
 from audiosearch.models.bundle import MANIFEST, Bundle, read_bundle, verify_files
 from audiosearch.models.model import Model
-from audiosearch.paths import shown
+from audiosearch.paths import given, shown
 
 BUNDLED = "mini"
 _BUNDLED_AT = Path(__file__).parent / BUNDLED
@@ -122,7 +122,7 @@ def cache_directory() -> Path:
     """Where compiled bundles are: `models` in ``$AUDIOSEARCH_CACHE``, else in the user's cache."""
     named = os.environ.get("AUDIOSEARCH_CACHE")
     if named:
-        return Path(named).expanduser().absolute() / "models"
+        return given(named).absolute() / "models"
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("audiosearch", appauthor=False)) / "models"

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from audiosearch.models import export
+from audiosearch.models import onnx_export
 from audiosearch.models.bundle import CHECKPOINT, Bundle, FrontEnd, whole_file
 from audiosearch.models.frontend import mel_matrix
 from audiosearch.models.together import Together
@@ -98,7 +98,7 @@ class _Halved(torch.nn.Module):  # type: ignore[misc]
 def _load(bundle: Bundle) -> Any:
     for name in CHECKPOINT:
         whole_file(bundle, name)
-    clap = export.load_audio(bundle.directory)
+    clap = onnx_export.load_audio(bundle.directory)
     for name, layer in list(clap.named_modules()):
         stage = re.search(r"encoder\.layers\.(\d+)\.blocks\.", name)
         first = bundle.bf16_from
@@ -107,4 +107,4 @@ def _load(bundle: Bundle) -> Any:
             if int(stage[1]) >= first:
                 halved = _Halved(layer, parent.endswith("intermediate"))
                 setattr(clap.get_submodule(parent), last, halved)
-    return export.AudioTower(clap, bundle.front_end.frame_count(bundle.window_samples))
+    return onnx_export.AudioTower(clap, bundle.front_end.frame_count(bundle.window_samples))

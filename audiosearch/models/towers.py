@@ -23,12 +23,20 @@ def _runtime_errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises; its errors have no parent of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    found = [kind for kind in vars(state).values() if isinstance(kind, type)]
-    return tuple(kind for kind in found if issubclass(kind, Exception))
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))
+
+
+# What the vectors are called where a graph gives more than them: in our own, and in those of hubs.
+_OUTPUTS = ("embedding", "audio_embeds", "text_embeds")
 
 
 class Tower:
-    """A graph that makes vectors (n, d) of n items; may be run by several threads at once."""
+    """A graph that makes vectors (n, d) of n items; may be run by several threads at once.
+
+    `inputs`: what there is to give. The graph must take the first, and may do without the others:
+    text towers of hubs have no ``attention_mask``, for it is 1 throughout where texts come alone.
+    """
 
     def __init__(
         self, path: Path, inputs: Sequence[str], threads: int, providers: Sequence[str]
@@ -47,18 +55,23 @@ class Tower:
             )
         except _runtime_errors() as error:
             raise broken(path, error) from error
-        found = [given.name for given in self._session.get_inputs()]
-        if sorted(found) != sorted(inputs):
-            raise broken(path, f"its inputs are {found}, not {list(inputs)}")
+        self.inputs = tuple(given.name for given in self._session.get_inputs())
+        if inputs[0] not in self.inputs or not set(self.inputs) <= set(inputs):
+            raise broken(path, f"its inputs are {list(self.inputs)}, not {list(inputs)}")
+        outputs = [made.name for made in self._session.get_outputs()]
+        if not outputs:
+            raise broken(path, "it has no outputs")
+        self._output = next((name for name in outputs if name in _OUTPUTS), outputs[0])
 
     def run(self, inputs: Mapping[str, np.ndarray], dimension: int) -> np.ndarray:
         """(n, d) float32: the vectors of n items."""
         try:
-            outputs = self._session.run(None, dict(inputs))
+            given = {name: inputs[name] for name in self.inputs}
+            (output,) = self._session.run([self._output], given)
         except _runtime_errors() as error:
             raise broken(self._path, error) from error
         count = len(next(iter(inputs.values())))
-        vectors = np.asarray(outputs[0])
+        vectors = np.asarray(output)
         if vectors.shape != (count, dimension) or vectors.dtype != np.float32:
             raise broken(
                 self._path,

@@ -7,7 +7,7 @@ under the library's folders.
 """
 
 from audiosearch.server.app import make_app
-from audiosearch.server.run import serve
+from audiosearch.server.serving import serve
 from audiosearch.server.settings import Settings
 
 __all__ = ["Settings", "make_app", "serve"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 
 from audiosearch.library import Library
 from audiosearch.server.jobs import Jobs
+from audiosearch.server.pools import Pools
 
 
 def _library(request: Request) -> Library:
@@ -22,16 +23,14 @@ def _jobs(request: Request) -> Jobs:
     return jobs
 
 
-async def turn(request: Request) -> AsyncIterator[None]:
-    """As many searches at once as there are cores: more only pass the interpreter's lock around
-    (with 8 at once on 2 cores, 135 searches a second in place of 150).
-    """
-    async with request.app.state.turns:
-        yield
+def _pools(request: Request) -> Pools:
+    pools: Pools = request.app.state.pools
+    return pools
 
 
 TheLibrary = Annotated[Library, Depends(_library)]
 TheJobs = Annotated[Jobs, Depends(_jobs)]
+ThePools = Annotated[Pools, Depends(_pools)]
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

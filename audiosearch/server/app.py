@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request, Response
@@ -17,19 +15,24 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch import __version__
-from audiosearch.keys import KeyRing
 from audiosearch.library import Library
-from audiosearch.server import health, job_routes, search, sounds, uploads
+from audiosearch.remote.keys import KeyRing
+from audiosearch.server import (
+    health_routes,
+    job_routes,
+    search_routes,
+    sound_routes,
+    upload_routes,
+)
 from audiosearch.server.guard import COOKIE, Guard
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.metrics import Metrics
+from audiosearch.server.pools import Pools
 from audiosearch.server.problems import DOCUMENTED, handle_problems
 from audiosearch.server.renderings import Renderings
 from audiosearch.server.settings import Settings
 
-if TYPE_CHECKING:
-    from indexer.isolated import IsolatedReader
-
+_ROUTES = (health_routes, search_routes, upload_routes, sound_routes, job_routes)
 _MONTH = 30 * 24 * 3600
 
 
@@ -50,16 +53,13 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state = app.state
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
-            state.turns = asyncio.Semaphore(cores)
+            state.pools = Pools()
             state.renderings, state.jobs = Renderings(library), Jobs(library)
-            reader = _Lazy(library)
-            state.reader = reader.get
             try:
                 yield
             finally:
                 state.stopping.set()
                 await run_in_threadpool(state.jobs.stop)
-                reader.close()
                 state.renderings.close()
 
     app = FastAPI(
@@ -82,33 +82,12 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             answer.set_cookie(COOKIE, secret, max_age=_MONTH, httponly=True, samesite="strict")
         return answer
 
-    routers = [part.router for part in (health, search, uploads, sounds, job_routes)]
+    routers = [part.router for part in _ROUTES]
     handle_problems(app, [*app.routes, *(route for router in routers for route in router.routes)])
     for router in routers:
         app.include_router(router)
     page = Path(str(files("audiosearch.server") / "page"))
     app.mount("/", StaticFiles(directory=page, html=True), name="page")
-    return Guard(app, settings, KeyRing(directory), metrics)
-
-
-class _Lazy:
-    """The decoding process for uploads, which most servers never need."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._lock = threading.Lock()
-        self._reader: IsolatedReader | None = None
-
-    def get(self) -> IsolatedReader:
-        """The one there is."""
-        from indexer.isolated import IsolatedReader
-
-        with self._lock:
-            if self._reader is None:
-                self._reader = IsolatedReader(self._library.model)
-            return self._reader
-
-    def close(self) -> None:
-        """End it."""
-        if self._reader:
-            self._reader.close()
+    guard = Guard(app, settings, KeyRing(directory), metrics)
+    app.state.hands = guard.hands
+    return guard

@@ -23,7 +23,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from audiosearch.keys import Key, KeyRing
+from audiosearch.remote.keys import Key, KeyRing
+from audiosearch.server.hands import SAFE, Hands, HandsFull, Lane, lane_of, reads
 from audiosearch.server.metrics import Metrics
 from audiosearch.server.problems import problem
 from audiosearch.server.settings import LOOPBACK, Settings
@@ -51,9 +52,6 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, content-type, range",
 }
 
-_SAFE = ("GET", "HEAD", "OPTIONS")
-# They ask in a body and change nothing.
-_READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
 _UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
 _CLIENTS_KEPT = 10_000
 
@@ -67,8 +65,7 @@ class Guard:
         self._keys = keys
         self._metrics = metrics
         self._names = {*LOOPBACK, *(name.lower() for name in settings.names)}
-        self._busy = 0
-        self._listening = 0
+        self.hands = Hands(settings.concurrent)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -92,15 +89,12 @@ class Guard:
         if refusal is not None:
             await refusal(scope, exchange.receive, exchange.send)
             return
-        # A listener of events does nothing most of the time, and must not keep others out.
-        events = scope["path"].endswith("/events")
-        if (self._listening if events else self._busy) >= self._settings.concurrent:
+        try:
+            with self.hands.one(lane_of(scope["method"], scope["path"])):
+                await self._app(scope, exchange.receive, exchange.send)
+        except HandsFull:
             answer = problem(503, "busy", "the server has its hands full: try again", retry=1)
             await answer(scope, exchange.receive, exchange.send)
-            return
-        self._count(events, 1)
-        try:
-            await self._app(scope, exchange.receive, exchange.send)
         except HTTPException as error:
             if exchange.status:
                 raise
@@ -110,14 +104,6 @@ class Guard:
             if not exchange.status:
                 answer = problem(408, "too-slow", "the request did not arrive in time")
                 await answer(scope, exchange.receive, exchange.send)
-        finally:
-            self._count(events, -1)
-
-    def _count(self, events: bool, step: int) -> None:
-        if events:
-            self._listening += step
-        else:
-            self._busy += step
 
     def _refusal(self, scope: Message, exchange: _Exchange) -> App | None:
         """The answer to a request that is not let in."""
@@ -125,7 +111,7 @@ class Guard:
         return (
             self._by_origin(exchange, method)
             or self._without_key(exchange, path, method)
-            or self._too_often(exchange.client)
+            or self._too_often(exchange.client, lane_of(method, path))
             or self._too_large(exchange, path)
         )
 
@@ -146,7 +132,7 @@ class Guard:
             if method == "OPTIONS":
                 exchange.answer_headers |= _PREFLIGHT
                 return Response(status_code=204)
-        elif origin and method not in _SAFE and urlsplit(origin).netloc != headers.get("host"):
+        elif origin and method not in SAFE and urlsplit(origin).netloc != headers.get("host"):
             return problem(403, "cross-origin", f"pages of {origin} may not change anything here")
         return None
 
@@ -162,12 +148,12 @@ class Guard:
             exchange.answer_headers["WWW-Authenticate"] = "Bearer"
             return problem(401, "key-needed", why)
         exchange.client = f"key {key.name}"
-        if key.scope != "write" and method not in _SAFE and not _reading(path):
+        if key.scope != "write" and not (reads(method, path) or path == "/v1/session"):
             return problem(403, "scope", f"the key {key.name} may read only")
         return None
 
-    def _too_often(self, client: str) -> App | None:
-        wait = self._wait(client)
+    def _too_often(self, client: str, lane: Lane) -> App | None:
+        wait = 0 if lane == "probes" else self._wait(client)
         if not wait:
             return None
         return problem(429, "too-many-requests", "more requests than allowed", retry=wait)
@@ -255,12 +241,6 @@ def _hostname(host: str) -> str:
 
 def _guarded(path: str) -> bool:
     return path.startswith("/v1/") or path == "/metrics"
-
-
-def _reading(path: str) -> bool:
-    return path == "/v1/session" or any(
-        path == start or path.startswith(f"{start}/") for start in _READING_POSTS
-    )
 
 
 def _secret(headers: Headers) -> str | None:

@@ -2,7 +2,8 @@
 
 A job is a file `jobs/ID.json` in the library's directory, replaced as a whole when its state
 changes. What was queued or running when the server stopped is queued again when it starts: an index
-run takes up where it was.
+run takes up where it was. No job is taken that cannot be kept; a later state that cannot (a full
+disk) is kept as soon as the disk lets it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import queue
 import secrets
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy
+from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, LibraryReadOnly
 from audiosearch.library import Library
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Job:
     paths: tuple[str, ...] = ()
     external_id: str | None = None
     metadata: dict[str, Any] | None = None
-    options: dict[str, bool] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     state: State = "queued"
     progress: dict[str, Any] | None = None
     summary: dict[str, Any] | None = None
@@ -73,10 +75,12 @@ class Jobs:
         self._jobs = {job.id: job for job in self._stored()}
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._cancel: dict[str, threading.Event] = {}
+        self._unsaved: set[str] = set()
         self._stopping = threading.Event()
         for job in self._jobs.values():
             if not job.over:
                 self._queue(replace(job, state="queued", progress=None))
+        self._forget()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
 
@@ -85,9 +89,11 @@ class Jobs:
         paths: tuple[str, ...],
         external_id: str | None = None,
         metadata: dict[str, Any] | None = None,
-        options: dict[str, bool] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> Job:
-        """Queue a run. Raises `LibraryBusy` where too many wait."""
+        """Queue a run. Raises `LibraryBusy` where too many wait, `LibraryReadOnly` where the job
+        cannot be kept.
+        """
         with self._lock:
             waiting = sum(not job.over for job in self._jobs.values())
         if waiting >= MOST_WAITING:
@@ -95,6 +101,12 @@ class Jobs:
         # Ids sort by time.
         number = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
         job = Job(number, paths, external_id, metadata, options or {}, made=_now())
+        try:
+            self._save(job)
+        except OSError as error:
+            raise LibraryReadOnly(
+                f"the job cannot be kept in {self._folder}: {error.strerror or error}"
+            ) from error
         self._queue(job)
         return job
 
@@ -122,7 +134,7 @@ class Jobs:
             self._cancel[job_id].set()
         if job.state == "queued":
             self._change(job_id, state="cancelled", finished=_now())
-        return self._jobs[job_id]
+        return self.get(job_id) or replace(job, state="cancelled")
 
     def stop(self) -> None:
         """Finish the batch in hand; what is left is done after the next start."""
@@ -137,9 +149,14 @@ class Jobs:
 
     def _work(self) -> None:
         while (job_id := self._waiting.get()) is not None and not self._stopping.is_set():
-            job = self._jobs[job_id]
-            if not job.over:
-                self._run(job)
+            try:
+                job = self.get(job_id)  # forgotten, where it was cancelled long ago
+                if job and not job.over:
+                    self._run(job)
+            except Exception as error:  # no job, whatever it is, may keep the others waiting
+                log.exception("the job %s ended in a defect", job_id)
+                with suppress(Exception):
+                    self._change(job_id, state="failed", error=_named(error), finished=_now())
 
     def _run(self, job: Job) -> None:
         cancel = self._cancel[job.id]
@@ -151,8 +168,7 @@ class Jobs:
             return
         except Exception as error:  # a defect: it must not end the thread, nor go unseen
             log.exception("the job %s failed", job.id)
-            said = f"{type(error).__name__}: {error}"
-            self._change(job.id, state="failed", error=said, finished=_now())
+            self._change(job.id, state="failed", error=_named(error), finished=_now())
             return
         if cancel.is_set() and self._stopping.is_set() and (summary or {}).get("interrupted", True):
             self._change(job.id, state="queued", progress=None)
@@ -183,7 +199,8 @@ class Jobs:
     def _progress(self, job_id: str, progress: dict[str, Any]) -> None:
         """Remember, without writing: progress is nothing that a restart needs."""
         with self._lock:
-            self._jobs[job_id] = replace(self._jobs[job_id], progress=progress)
+            if job_id in self._jobs:
+                self._jobs[job_id] = replace(self._jobs[job_id], progress=progress)
 
     # -- what is kept -------------------------------------------------------------------------
 
@@ -191,20 +208,43 @@ class Jobs:
         with self._lock:
             self._cancel[job.id] = threading.Event()
             self._jobs[job.id] = job
-        self._save(job)
         self._waiting.put(job.id)
-        self._forget()
 
     def _change(self, job_id: str, **changes: Any) -> None:
         with self._lock:
-            job = self._jobs[job_id] = replace(self._jobs[job_id], **changes)
-        self._save(job)
+            job = self._jobs.get(job_id)
+            if job is None:
+                return
+            self._jobs[job_id] = replace(job, **changes)
+            unsaved = {*self._unsaved, job_id}
+        for number in sorted(unsaved):
+            self._save_if_possible(number)
+        self._forget()
+
+    def _save_if_possible(self, job_id: str) -> None:
+        """Keep the state of a job; later, where the disk does not let it now."""
+        job = self.get(job_id)
+        try:
+            if job:
+                self._save(job)
+        except OSError as error:
+            log.warning("the job %s cannot be kept as it is: %s", job_id, error)
+            kept = False
+        else:
+            kept = True
+        with self._lock:
+            (self._unsaved.discard if kept else self._unsaved.add)(job_id)
 
     def _save(self, job: Job) -> None:
         self._folder.mkdir(exist_ok=True)
         fresh = self._folder / f"{job.id}.new"
-        fresh.write_text(json.dumps(asdict(job)), encoding="utf-8")
-        fresh.replace(self._folder / f"{job.id}.json")
+        try:
+            fresh.write_text(json.dumps(asdict(job)), encoding="utf-8")
+            fresh.replace(self._folder / f"{job.id}.json")
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink()
+            raise
 
     def _stored(self) -> list[Job]:
         found = []
@@ -217,7 +257,13 @@ class Jobs:
             over = sorted(job.id for job in self._jobs.values() if job.over)
             for job_id in over[: max(0, len(over) - _KEPT)]:
                 del self._jobs[job_id]
-                (self._folder / f"{job_id}.json").unlink(missing_ok=True)
+                self._cancel.pop(job_id, None)
+                with suppress(OSError):
+                    (self._folder / f"{job_id}.json").unlink(missing_ok=True)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _read(path: Path) -> list[Job]:

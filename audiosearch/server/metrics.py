@@ -40,6 +40,12 @@ class Metrics:
                 ("generation", "Rises with each change of the library."),
             )
         }
+        self._in_hand = Gauge(
+            "audiosearch_requests_in_hand",
+            "Requests that were let in and are not answered, by what they may wait for.",
+            ["lane"],
+            registry=registry,
+        )
         self._jobs = Gauge("audiosearch_jobs", "Jobs by state.", ["state"], registry=registry)
 
     def served(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -48,10 +54,12 @@ class Metrics:
         self._requests.labels(route, known, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def text(self, status: Status, jobs: dict[str, int]) -> bytes:
+    def text(self, status: Status, jobs: dict[str, int], in_hand: dict[str, int]) -> bytes:
         """All of it, in the text format of Prometheus."""
         for name, gauge in self._sizes.items():
             gauge.set(getattr(status, name))
         for state, count in jobs.items():
             self._jobs.labels(state).set(count)
+        for lane, count in in_hand.items():
+            self._in_hand.labels(lane).set(count)
         return generate_latest(self._registry)

@@ -23,26 +23,34 @@ class Renderings:
         self._made: OrderedDict[tuple[str, str, float, float | None], Path] = OrderedDict()
         self._number = 0
 
-    def get(self, sound_id: int, kind: str, start: float, end: float | None) -> Path:
-        """A file that holds the sound from `start` to `end`. Raises what `Library.render` does."""
-        content = self._library.sound(sound_id).content or f"sound {sound_id}"
-        key = (content, kind, start, end)
+    def made(self, sound_id: int, kind: str, start: float, end: float | None) -> Path | None:
+        """A file that holds the sound from `start` to `end`, if there is one."""
+        key = self._key(sound_id, kind, start, end)
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
-                return self._made[key]
+            return self._made.get(key)
+
+    def make(self, sound_id: int, kind: str, start: float, end: float | None) -> Path:
+        """Make that file. Raises what `Library.render` does."""
+        made = self.made(sound_id, kind, start, end)
+        if made:  # while this request waited for a decoder
+            return made
+        key = self._key(sound_id, kind, start, end)
+        with self._lock:
             self._number += 1
             path = Path(self._folder.name) / f"{self._number}.{kind}"
-        try:
-            self._library.render(sound_id, path, kind=kind, start=start, end=end)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        self._library.render(sound_id, path, kind=kind, start=start, end=end)
         with self._lock:
             self._made[key] = path
             if len(self._made) > _KEPT:
                 self._made.popitem(last=False)[1].unlink(missing_ok=True)
         return path
+
+    def _key(
+        self, sound_id: int, kind: str, start: float, end: float | None
+    ) -> tuple[str, str, float, float | None]:
+        return self._library.sound(sound_id).content or f"sound {sound_id}", kind, start, end
 
     def close(self) -> None:
         """Delete them."""

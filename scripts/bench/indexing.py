@@ -87,7 +87,7 @@ def watched(folder: Path, library: Path) -> tuple[float, list[tuple[float, float
 
 
 def _index(folder: Path, library: Path) -> subprocess.Popen[bytes]:
-    command = [COMMAND, "index", "-L", library, folder]
+    command: list[str | Path] = [COMMAND, "index", "-L", library, folder]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -178,7 +178,7 @@ def picture(curves: list[tuple[str, list[tuple[float, float]]]]) -> str:
     """SVG of (second, MB), each curve over the whole width; the dashed line is the limit."""
     width, height, limit = 640, 260, 600.0
     top = max(limit, *(size for _, curve in curves for _, size in curve)) * 1.1
-    shown = []
+    shown: list[str] = []
     for (name, curve), colour in zip(curves, ("#1f6feb", "#bc4c00"), strict=False):
         last = curve[-1][0]
         path = " ".join(

@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch.catalog import database, reading
-from audiosearch.embedding import embed_file, mean_of
+from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer import roots, store
 from indexer.cache import refresh_cache
+from indexer.isolated import IsolatedReader
 from indexer.pipeline import Embedded
 from indexer.plan import Job
 from indexer.workers import Done, Hashed
@@ -37,7 +38,8 @@ def anchors() -> np.ndarray:
     files = sorted(
         p for p in SAMPLES.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".oga", ".mp3")
     )
-    return np.concatenate([embed_file(model, str(path)).vectors for path in files])
+    with IsolatedReader() as reader:
+        return np.concatenate([reader.embed(model, path).vectors for path in files])
 
 
 def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

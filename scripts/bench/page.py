@@ -81,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as running:
         library = Path(folder) / "library"
         make(library, args.sounds, 1)
-        command = [COMMAND, "index", "-L", library, SAMPLES]
+        command: list[str | Path] = [COMMAND, "index", "-L", library, SAMPLES]
         subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with served(library) as (port, _):

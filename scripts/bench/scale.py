@@ -22,7 +22,7 @@ import numpy as np
 from audiosearch import Library
 from audiosearch.catalog import reading
 from audiosearch.vectors import kinds
-from audiosearch.vectors.search import batches
+from audiosearch.vectors.stored import batches
 from scripts.bench import measure
 from scripts.bench.make_library import SAMPLES, make
 from scripts.figures import pss
@@ -45,10 +45,10 @@ def queries() -> list[str]:
 def recall(library: Library, texts: list[str], k: int = 10) -> float:
     """Part of the k nearest windows that the search finds."""
     found = []
-    with library._reading() as connection:
+    with library._reader.snapshot() as connection:
         stored = reading.active_model(connection)
         assert stored
-        search = library._search_state.current(connection, stored)
+        search = library._engine._state.current(connection, stored)
         ids, vectors = [], []
         rows = reading.vectors_after(connection, stored.id, 0)
         for some, their in batches(rows, stored.dimension):

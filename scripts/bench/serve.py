@@ -60,7 +60,7 @@ def served(library: Path) -> Iterator[tuple[int, int]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [COMMAND, "serve", "-L", library, "--port", str(port)]
+    command: list[str | Path] = [COMMAND, "serve", "-L", library, "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         for _ in range(300):
             try:
@@ -99,7 +99,8 @@ def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> l
     """One row of the table."""
     memory = Memory(pid)
     memory.start()
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", script]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
+    command += ["-s", str(script)]
     said = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
     ).stdout

@@ -170,10 +170,10 @@ def windows(trial: Trial, files: int = 60) -> list[dict[str, Any]]:
             vectors = [trial.bundle.embed_sound(sound, seconds, hop) for sound in sounds]
             scores = np.array([(v @ texts.T).max(0) for v in vectors])
             hits = 0
-            for index, ((start, end), v) in enumerate(zip(places, vectors, strict=True)):
+            for index, ((begun, over), v) in enumerate(zip(places, vectors, strict=True)):
                 top = int((v @ texts[index]).argmax())
                 begin = min(top * hop, 60 - seconds)
-                hits += begin < end and begin + seconds > start
+                hits += begin < over and begin + seconds > begun
             row: dict[str, Any] = {"what": "windows", "seconds": seconds, "hop": hop}
             row |= figures(scores, np.eye(len(texts), dtype=bool))
             # The part of 60 s that windows cover by chance, beside what was found.

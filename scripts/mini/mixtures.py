@@ -72,7 +72,7 @@ def _source(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
     if style < 0.55:  # repeated end to end
         return np.resize(cut, SAMPLES)
     if style < 0.8:  # once, somewhere
-        place = rng.integers(0, SAMPLES - len(cut) + 1)
+        place = int(rng.integers(0, SAMPLES - len(cut) + 1))
         out[place : place + len(cut)] = cut
         return out
     place = int(rng.integers(0, len(cut) + 1))  # again and again, with pauses

@@ -41,7 +41,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -63,7 +63,8 @@ def optimisers(
 ) -> list[torch.optim.Optimizer]:
     """The optimisers of a run: `kind` is "muon" (convolutions by Muon, the rest by AdamW) or
     "adamw" (everything)."""
-    matrices, plain = [], []
+    matrices: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, weight in tower.named_parameters():
         matrix = weight.ndim == 4 and not name.startswith(("stem", "bands"))
         by_muon = kind == "muon" and matrix

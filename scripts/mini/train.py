@@ -324,7 +324,7 @@ def train(run: Run, stream: Iterator[Batch], texts: Texts, args: argparse.Namesp
     folder = args.work / args.run
     rng = np.random.default_rng(args.seed + run.step + 1)
     student = run.student.train()
-    student.tower.maps = torch.compile(student.tower.maps)  # type: ignore[method-assign]
+    student.tower.maps = torch.compile(student.tower.maps)
     factors = {n: w * (args.captions if "to_" in n else 1.0) for n, w in LOSS_WEIGHTS.items()}
     sums = dict.fromkeys(LOSS_WEIGHTS, 0.0)
     first_step, last_save = run.step, run.spent

@@ -19,8 +19,11 @@ RAMP = np.linspace(-0.9, 0.9, 10 * RATE, dtype=np.float32)
 def windows(
     path: Path, start: float = 0.0, end: float | None = None, rate: int = RATE
 ) -> tuple[Reading, list[Window]]:
-    options = {"rate": rate, "length": 2 * rate, "hop": rate}
-    with read_windows(path, **options, start=start, end=end) as (reading, found):
+    length = 2 * rate
+    with read_windows(path, rate=rate, length=length, hop=rate, start=start, end=end) as (
+        reading,
+        found,
+    ):
         return reading, list(found)
 
 

@@ -17,8 +17,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from audiosearch import Library
+from audiosearch.care.doctor import check
 from audiosearch.catalog import database, migrations
-from audiosearch.doctor import check
 from tests.libraries import random_units
 
 FIRST = Path(__file__).with_name("schema_001.sql")
@@ -119,3 +119,22 @@ def test_paths_out_of_the_root_are_refused(old: Path) -> None:
             connection.execute("UPDATE sounds SET path = ? WHERE id = 1", (path,))
         with Library.open(old) as library, pytest.raises(LibraryDamaged, match="outside its root"):
             list(library.sounds())
+
+
+def test_notices_come_with_schema_2(old: Path) -> None:
+    """An upgraded library and a new one have the same tables; what failed is read once more, for
+    by now it may be heard."""
+    with closing(sqlite3.connect(old / database.DATABASE)) as connection:
+        stamps = dict(connection.execute("SELECT id, mtime_ns FROM sounds"))
+        failed = {row[0] for row in connection.execute("SELECT sound_id FROM failures")}
+    with Library.open(old) as library:
+        assert library.sound("/sounds/fire.wav").notices == ()
+    with closing(sqlite3.connect(old / database.DATABASE)) as connection:
+        later = dict(connection.execute("SELECT id, mtime_ns FROM sounds"))
+        columns = {row[1:5] for row in connection.execute("PRAGMA table_info(contents)")}
+    assert failed
+    assert {number for number in stamps if later[number] != stamps[number]} == failed
+    Library.open(old.with_name("new"), create=True).close()
+    with closing(sqlite3.connect(old.with_name("new") / database.DATABASE)) as connection:
+        fresh = {row[1:5] for row in connection.execute("PRAGMA table_info(contents)")}
+    assert columns == fresh

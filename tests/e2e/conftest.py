@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sysconfig
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+
+from audiosearch import Library
+from tests.libraries import moved
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
 SAMPLES = Path(__file__).parents[2] / "sample_library"
@@ -63,19 +68,23 @@ class Shell:
             cwd=self.home,
             env=self.environment,
             capture_output=True,
-            timeout=100,
             check=False,
         )
         ran = Ran(done.returncode, done.stdout, done.stderr)
         assert b"Traceback" not in ran.err, ran.talk
+        assert b"defect of audiosearch" not in ran.err, ran.talk
         if code is not None:
             assert ran.code == code, ran.talk
         return ran
 
     def sounds(self) -> dict[str, dict[str, Any]]:
-        """What a query for anything finds, by file name."""
-        found = self("query", "a sound", "-k", "1000", "--json").objects
-        return {Path(hit["path"]).name: hit for hit in found}
+        """What a search for anything finds, by file name. Without a process of its own, for many tests
+        only want to know what there is.
+        """
+        with Library.open(self.library) as library:
+            anything = np.full(library.model.bundle.dimension, 0.1, np.float32)
+            hits = library.search(anything, k=1000)
+        return {Path(hit.path).name: asdict(hit) for hit in hits}
 
 
 @pytest.fixture
@@ -84,11 +93,45 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture(scope="session")
-def sample_shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def sample_shell(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) -> Shell:
     """A library of sample_library, to be read only."""
     shell = Shell(tmp_path_factory.mktemp("samples"))
-    shell("index", SAMPLES)
+    shutil.copytree(sample_directory, shell.library)
     return shell
+
+
+Indexed = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def _indexed_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Shell]:
+    made: dict[tuple[object, ...], Shell] = {}
+
+    def make(folder: str, names: Sequence[str], rate: int) -> Shell:
+        key = (folder, tuple(names), rate)
+        if key not in made:
+            made[key] = shell = Shell(tmp_path_factory.mktemp("indexed"))
+            for name in names:
+                write(shell.home / folder / name, rate=rate)
+            assert f"{len(names)} added" in shell("index", shell.home / folder).talk
+        return made[key]
+
+    return make
+
+
+@pytest.fixture
+def indexed(shell: Shell, _indexed_once: Callable[..., Shell]) -> Indexed:
+    """`indexed("in", ["a.wav"])`: a folder of these sounds in the home of `shell`, whose library holds
+    it. The command indexes it once a session; each test has a copy.
+    """
+
+    def copy(folder: str, names: Sequence[str], rate: int = 32_000) -> Path:
+        original = _indexed_once(folder, names, rate)
+        shutil.copytree(original.home / folder, shell.home / folder)
+        moved(original.library, shell.library, root=shell.home / folder)
+        return shell.home / folder
+
+    return copy
 
 
 def tone(hz: float = 440.0, seconds: float = 1.0, rate: int = 32_000, level: float = 0.3) -> Any:

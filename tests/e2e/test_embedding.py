@@ -25,7 +25,13 @@ def block(name: str) -> str:
     return str(found)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """The home of the one server that these tests share."""
+    return Shell(tmp_path_factory.mktemp("embedding"))
+
+
+@pytest.fixture(scope="module")
 def port(shell: Shell) -> Iterator[int]:
     """The server of the page's first block, on a port that is free."""
     (shell.home / "sample_library").symlink_to(SAMPLES)

@@ -7,24 +7,20 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from audiosearch import Library
-from tests.e2e.conftest import COMMAND, Shell, tone, write
+from indexer.progress import Progress
+from tests.e2e.conftest import COMMAND, Indexed, Shell, tone, write
+from tests.waiting import stored_sounds, wait_until
 
 
 @pytest.fixture
-def folder(shell: Shell) -> Path:
+def folder(indexed: Indexed) -> Path:
     """Four sounds, indexed."""
-    folder = shell.home / "my sounds"
-    for name in ("a.wav", "b.wav", "deep/c.wav", "deep/d.flac"):
-        write(folder / name)
-    assert "4 added" in shell("index", folder).talk
-    return folder
+    return indexed("my sounds", ["a.wav", "b.wav", "deep/c.wav", "deep/d.flac"])
 
 
 def test_nothing_to_do(shell: Shell, folder: Path) -> None:
@@ -164,26 +160,23 @@ def test_remove(shell: Shell, folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_keeps_what_is_done(shell: Shell, number: int) -> None:
     folder = shell.home / "many"
-    rng = np.random.default_rng(0)
-    for i in range(80):
-        write(folder / f"{i:02}.wav", rng.normal(0, 0.1, 640_000).astype(np.float32))
+    for i in range(200):  # the first batch has 64
+        write(folder / f"{i:03}.wav", tone(hz=100 + i, seconds=0.1))
     process = subprocess.Popen(
         [COMMAND, "index", "-L", shell.library, folder, "--workers", "1"],
         env=shell.environment,
         stderr=subprocess.PIPE,
     )
-    while not (shell.library / "writer.json").exists():
-        time.sleep(0.02)
-    time.sleep(1.5)
+    wait_until(lambda: stored_sounds(shell.library), process)
     process.send_signal(number)
     talk = process.communicate()[1].decode()
     assert process.returncode == 130, talk
     assert "interrupted" in talk
     assert "Traceback" not in talk
     done = shell("status", "--json").objects[0]["sounds"]
-    assert 0 < done < 80
-    assert f"{80 - done} added" in shell("index", folder).talk
-    assert len(shell.sounds()) == 80
+    assert 0 < done < 200
+    assert f"{200 - done} added" in shell("index", folder).talk
+    assert len(shell.sounds()) == 200
     shell("doctor")
 
 
@@ -214,7 +207,7 @@ def test_metadata_from_the_library(shell: Shell, folder: Path) -> None:
     """What an embedding program sets is returned and can be filtered by."""
     write(folder / "new.wav")
     with Library.open(shell.library) as library:
-        seen = []
+        seen: list[Progress] = []
         summary = library.add(
             folder / "new.wav",
             metadata={"project": "Storm"},

@@ -10,7 +10,7 @@ import pytest
 
 from audiosearch import Library
 from audiosearch.models.registry import find_bundle
-from tests.e2e.conftest import Shell, write
+from tests.e2e.conftest import Indexed, Shell
 
 
 @pytest.fixture
@@ -25,12 +25,8 @@ def other(shell: Shell) -> Path:
 
 
 @pytest.fixture
-def folder(shell: Shell) -> Path:
-    folder = shell.home / "in"
-    for name in ("a.wav", "b.wav", "c.wav"):
-        write(folder / name, rate=1_500)  # 21 s: several windows
-    shell("index", folder)
-    return folder
+def folder(indexed: Indexed) -> Path:
+    return indexed("in", ["a.wav", "b.wav", "c.wav"], rate=1_500)  # 21 s: several windows
 
 
 def status(shell: Shell) -> dict[str, object]:
@@ -54,6 +50,24 @@ def test_switch(shell: Shell, folder: Path, other: Path) -> None:
     shell("index", "--model", "mini")
     again = shell("query", "noise", "--json").objects
     assert [(h["path"], h["score"]) for h in again] == [(h["path"], h["score"]) for h in old]
+
+
+def test_an_open_library_follows(shell: Shell, folder: Path, other: Path) -> None:
+    manifest = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps(manifest | {"query_template": "{}"}))
+
+    def scores(library: Library) -> list[tuple[str, float]]:
+        return [(hit.path, hit.score) for hit in library.search("noise")]
+
+    with Library.open(shell.library) as opened:
+        before, old = scores(opened), opened.model.identity
+        shell("index", "--model", other)
+        with Library.open(shell.library) as fresh:
+            assert scores(fresh) != before
+            assert scores(opened) == scores(fresh)
+            assert opened.embed_text(["noise"]).tolist() == fresh.embed_text(["noise"]).tolist()
+        assert opened.model.identity != old
+        assert opened.add(folder).unchanged == 3  # with the model that the library has now
 
 
 def test_old_answers_until_the_new_is_complete(shell: Shell, folder: Path, other: Path) -> None:

@@ -1,4 +1,4 @@
-"""README does what it says: its session, its commands, its Python."""
+"""README and the pages of `docs/` do what they say: sessions, commands, Python, HTTP, figures."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.documents import ROOT, Example, named, the_example
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.libraries import moved
 from tests.serving import free_port, running
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
-
-def blocks(name: str) -> list[str]:
-    """The code blocks that follow a comment of that name."""
-    return re.findall(rf"<!-- {name} -->\n```\w*\n(.*?)```", README, re.DOTALL)
+def page_of(example: Example) -> str:
+    return example.page.stem
 
 
 def shape(text: str) -> list[str]:
@@ -30,20 +30,19 @@ def shape(text: str) -> list[str]:
     return [" ".join(line.split()) for line in lines]
 
 
-@pytest.fixture
-def user(shell: Shell) -> Shell:
+def make_user(home: Path) -> Shell:
     """A user in a directory that holds sample_library."""
-    (shell.home / "sample_library").symlink_to(SAMPLES)
-    shell.environment["AUDIOSEARCH_LIBRARY"] = str(shell.home / "demo.library")
-    shell.environment["PATH"] = f"{COMMAND.parent}:{shell.environment['PATH']}"
-    return shell
+    user = Shell(home)
+    (home / "sample_library").symlink_to(SAMPLES)
+    user.environment["AUDIOSEARCH_LIBRARY"] = str(home / "demo.library")
+    user.environment["PATH"] = f"{COMMAND.parent}:{user.environment['PATH']}"
+    return user
 
 
 def run(user: Shell, line: str) -> str:
     """Run a line in a shell, as a user does; both streams as the terminal shows them."""
     done = subprocess.run(
-        line,
-        shell=True,
+        ["bash", "-o", "pipefail", "-c", line],
         cwd=user.home,
         env=user.environment,
         stdout=subprocess.PIPE,
@@ -55,59 +54,135 @@ def run(user: Shell, line: str) -> str:
     return done.stdout
 
 
-def test_session(user: Shell) -> None:
-    """Each command of the session prints what README shows, but for figures."""
-    (session,) = blocks("session")
-    for part in session.split("$ ")[1:]:
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) -> Shell:
+    """A user whose demo.library holds sample_library; the pages share it."""
+    user = make_user(tmp_path_factory.mktemp("pages"))
+    moved(sample_directory, user.home / "demo.library", root=user.home / "sample_library")
+    return user
+
+
+@pytest.mark.parametrize("example", named("session"), ids=page_of)
+def test_session(example: Example, tmp_path: Path) -> None:
+    """Each command of a session prints what the page shows, but for figures."""
+    user = make_user(tmp_path)
+    for part in example.code.split("$ ")[1:]:
         command, _, expected = part.partition("\n")
         assert shlex.split(command)[0] == "audiosearch"
-        found = run(user, command).replace(str(user.home), "/home/you")
-        assert shape(found) == shape(expected), command
+        printed = run(user, command).replace(str(user.home), "/home/you")
+        assert shape(printed) == shape(expected), command
 
 
-def test_commands(user: Shell) -> None:
-    run(user, "audiosearch index sample_library")
-    (commands,) = blocks("commands")
-    for line in commands.splitlines():
-        assert run(user, line).strip(), line
+@pytest.mark.parametrize("example", named("commands"), ids=page_of)
+def test_commands(example: Example, indexed: Shell) -> None:
+    for line in example.code.splitlines():
+        output = run(indexed, line)
+        # A list of failures is empty here, as it should be.
+        assert output.strip() or "--failed" in line, line
 
 
-def test_python(user: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(user, "audiosearch index sample_library")
-    monkeypatch.chdir(user.home)
-    printed = []
-    for code in blocks("python"):
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):
-            exec(compile(code, "README.md", "exec"), {})
-        printed.append(said.getvalue())
-    assert "campfire.ogg " in printed[0].splitlines()[0]
-    assert printed[1].startswith("asset-2 Camp ")
+def test_pipes(indexed: Shell) -> None:
+    """The recipes print something, and those that write files write the right number of them."""
+    for line in the_example("docs/recipes.md", "pipes").splitlines():
+        assert run(indexed, line).strip(), line
+    assert len(list((indexed.home / "picked").iterdir())) == 5
+    playlist = (indexed.home / "bells.m3u").read_text(encoding="utf-8").splitlines()
+    assert len(playlist) == 20
+    assert all(Path(line).is_file() for line in playlist)
 
 
-def test_commands_that_install(user: Shell) -> None:
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_ffmpeg(indexed: Shell) -> None:
+    import soundfile
+
+    run(indexed, the_example("docs/recipes.md", "ffmpeg"))
+    for rank in (1, 2, 3):
+        assert 0 < soundfile.info(indexed.home / f"dog-{rank}.wav").duration <= 5.1
+
+
+def executed(code: str) -> str:
+    """What a piece of Python prints."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(code, "<page>", "exec"), {"__name__": "__main__"})
+    return output.getvalue()
+
+
+def test_python(indexed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(indexed.home)
+    examples = named("python", [ROOT / "docs" / "python.md"])
+    search, asset_manager = [executed(example.code) for example in examples]
+    assert "campfire.ogg " in search.splitlines()[0]
+    assert asset_manager.startswith("asset-2 Camp ")
+
+
+def test_editor_project(indexed: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project of the recipe has balanced blocks, and items of files that are there."""
+    monkeypatch.chdir(indexed.home)
+    assert executed(the_example("docs/recipes.md", "python")) == "5 items\n"
+    project = Path("dogs.rpp").read_text(encoding="utf-8").splitlines()
+    opened = sum(line.lstrip().startswith("<") for line in project)
+    assert opened == sum(line.strip() == ">" for line in project) == 12
+    files = [line.split('"')[1] for line in project if line.lstrip().startswith("FILE ")]
+    assert len(files) == 5
+    assert all(Path(file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("example", named("long"), ids=lambda e: e.code.split()[2])
+def test_commands_that_take_long(example: Example) -> None:
+    """A benchmark or a long test is there and takes the options that the page gives it."""
+    for line in example.code.splitlines():
+        python, module_option, module, *rest = shlex.split(line, comments=True)
+        assert (python, module_option) == ("python", "-m")
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for word in rest:
+            if word.startswith("--") or word.isalpha():
+                assert word in done.stdout, line
+
+
+def test_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figures of retrieval are those of the model in the package, but for rounding."""
+    from scripts.figures import retrieval
+
+    page = the_example("docs/performance.md", "figures").splitlines()
+    retrieval()
+    measured = [line for line in capsys.readouterr().out.splitlines() if "missed" not in line]
+    documented = [line for line in page if "missed" not in line][: len(measured)]
+    assert [shape(line) for line in documented] == [shape(line) for line in measured]
+    for line, other in zip(documented, measured, strict=True):
+        if re.search(r" 0\.\d+$", line):
+            value, now = float(line.split()[-1]), float(other.split()[-1])
+            assert value == pytest.approx(now, abs=0.03), "python -m scripts.figures prints them"
+
+
+def test_commands_that_install() -> None:
     """The two commands name what is there: `.ci/run` runs them themselves."""
-    (first,), (second,) = blocks("first command"), blocks("second command")
+    first = the_example("README.md", "first command")
+    second = the_example("README.md", "second command")
     assert 'query -L demo.library "campfire crackling"' in first
     extras = re.findall(r"\[([\w,]+)\]", second)[0].split(",")
-    project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for extra in extras:
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_http(user: Shell) -> None:
-    run(user, "audiosearch index -L demo.library sample_library")
+def test_http(indexed: Shell) -> None:
     port = free_port()
-    (said,) = blocks("serve command")
-    install, serve = said.split(" && ")
+    install, serve = the_example("README.md", "serve command").split(" && ")
     assert install.endswith(" '.[serve]'")
     command = [COMMAND, *shlex.split(serve)[1:], "--port", str(port)]
-    with running(command, port, cwd=user.home, env=user.environment):
-        (lines,) = blocks("http")
+    with running(command, port, cwd=indexed.home, env=indexed.environment):
+        lines = the_example("docs/http.md", "http")
         lines = lines.replace("\\\n", "").replace("8321", str(port)).replace("curl", "curl -sf")
         by_text, mixed, part = lines.splitlines()
-        assert "campfire.ogg" in run(user, by_text)
-        assert len(json.loads(run(user, mixed))["hits"]) == 3
-        run(user, part)
-        assert 0 < (user.home / "part").stat().st_size <= 100_000
+        assert "campfire.ogg" in run(indexed, by_text)
+        assert len(json.loads(run(indexed, mixed))["hits"]) == 3
+        run(indexed, part)
+        assert 0 < (indexed.home / "part").stat().st_size <= 100_000

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,12 @@ def test_moments(sample_shell: Shell) -> None:
             assert one["end"] <= two["start"]
 
 
+@pytest.fixture(scope="module")
+def every(sample_shell: Shell) -> list[dict[str, Any]]:
+    """All sounds, as they come for rain."""
+    return sample_shell("query", "rain", "-k", "1000", "--json").objects
+
+
 @pytest.mark.parametrize(
     ("options", "passes"),
     [
@@ -102,8 +109,9 @@ def test_moments(sample_shell: Shell) -> None:
         (["--since", "2000-01-01"], lambda h: True),
     ],
 )
-def test_filters(sample_shell: Shell, options: list[str], passes: object) -> None:
-    every = sample_shell("query", "rain", "-k", "1000", "--json").objects
+def test_filters(
+    sample_shell: Shell, every: list[dict[str, Any]], options: list[str], passes: object
+) -> None:
     found = sample_shell("query", "rain", "-k", "1000", "--json", *options).objects
     assert callable(passes)
     expected = [h["path"] for h in every if passes(h)]

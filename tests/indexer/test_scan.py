@@ -72,3 +72,66 @@ def test_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     walk = Walk(os.fsencode(tmp_path / "nowhere"))
     assert list(walk) == []
     assert walk.unreadable == [(b"", "No such file or directory")]
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    ["weba", "amb", "m4r", "m4b", "qt", "vob", "3g2", "ogx", "dsf", "dff", "caf", "mpc", "W64"],
+)
+def test_whatever_can_be_decoded_is_found(suffix: str) -> None:
+    assert is_sound_name(b"a." + suffix.encode())
+
+
+def test_what_is_no_sound_is_counted(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.txt", "c.TXT", "deep/d.pdf", "noend", ".hidden.txt", "e.\u00fc"):
+        touch(tmp_path / name)
+    walk = Walk(os.fsencode(tmp_path), exclude=["*.pdf"])
+    assert [f.path for f in walk] == [b"a.wav"]
+    assert walk.passed_over == {"txt": 2, "": 1, "\\xc3\\xbc": 1}
+
+
+def test_folders_as_deep_as_they_come(tmp_path: Path) -> None:
+    """A thousand and more below each other; what is too deep to be named costs itself alone."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(2_500):
+        os.mkdir("d", dir_fd=here)
+        os.close(os.open("d/a.wav", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    touch(tmp_path / "z.wav")
+    walk = Walk(os.fsencode(tmp_path))
+    found = [f.path for f in walk]
+    assert len(found) > 1_500
+    assert found[-1] == b"z.wav"
+    assert found[1_000] == b"d/" * 1_001 + b"a.wav"
+    assert {reason for _, reason in walk.unreadable} <= {"File name too long"}
+
+
+def test_a_folder_that_cannot_be_read_costs_that_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/x.wav", "b/y.wav", "c/z.wav"):
+        touch(tmp_path / name)
+    real = os.scandir
+
+    def scandir(path: bytes) -> object:
+        if path.endswith(b"/b"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    walk = Walk(os.fsencode(tmp_path))
+    assert [f.path for f in walk] == [b"a/x.wav", b"c/z.wav"]
+    assert walk.unreadable == [(b"b", "Permission denied")]
+
+
+@pytest.mark.parametrize("year", [1601, 2300, 9999])
+def test_times_that_sqlite_cannot_hold_are_clamped(tmp_path: Path, year: int) -> None:
+    touch(tmp_path / "a.wav")
+    nanoseconds = (year - 1970) * 31_556_952 * 10**9
+    os.utime(tmp_path / "a.wav", ns=(0, nanoseconds))
+    (found,) = Walk(os.fsencode(tmp_path))
+    assert abs(found.mtime_ns) < 1 << 63
+    assert (found.mtime_ns > 0) == (year > 1970)

@@ -89,7 +89,7 @@ def test_models_are_listed_and_broken_ones_with_the_reason(added, cache, exchang
         == sum(p.stat().st_size for p in added.iterdir()) - (added / MANIFEST).stat().st_size
     )
     assert models["broken"].bundle is None
-    assert "text.onnx" in models["broken"].problem
+    assert "text.onnx" in str(models["broken"].problem)
 
 
 def test_without_a_cache_there_is_mini(cache):

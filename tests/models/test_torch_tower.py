@@ -13,12 +13,12 @@ import pytest
 import soundfile
 
 from audiosearch import Library
-from audiosearch.doctor import check
+from audiosearch.care.doctor import check
 from audiosearch.errors import ModelBroken, ModelNotFound
 from audiosearch.models import precision
 from audiosearch.models.bundle import CHECKPOINT, Bundle, verify_files
 from audiosearch.models.compile import compile_checkpoint
-from audiosearch.models.frontend import log_mel
+from audiosearch.models.frontend import log_mel, mel_matrix
 from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
 from indexer.encoder import open_encoder
@@ -57,7 +57,7 @@ def windows(halved: Bundle) -> np.ndarray:
 
 
 def test_the_front_end_is_the_same(halved: Bundle, windows: np.ndarray) -> None:
-    mel = torch.from_numpy(torch_tower.mel_matrix(halved.front_end))
+    mel = torch.from_numpy(mel_matrix(halved.front_end))
     made = torch_tower.log_mel(torch.from_numpy(windows), mel, halved.front_end).numpy()
     expected = log_mel(windows, halved.front_end)
     assert made.shape == expected.shape
@@ -149,7 +149,7 @@ def test_a_tower_that_differs_here_is_refused(
 
 def test_without_torch(halved: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "audiosearch.models.torch_tower")
-    monkeypatch.delitem(sys.modules, "audiosearch.models.export", raising=False)
+    monkeypatch.delitem(sys.modules, "audiosearch.models.onnx_export", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ModelNotFound, match=r"audiosearch\[clap\]"):
         open_encoder(Model(halved))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,44 @@ from fastapi.testclient import TestClient
 from audiosearch import Library
 from audiosearch.server import Settings, make_app
 from tests.e2e.conftest import SAMPLES
+from tests.libraries import moved
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) -> Path:
     where = tmp_path_factory.mktemp("served") / "library"
-    with Library.open(where, create=True) as library:
-        library.add(SAMPLES)
-    return where
+    return Path(shutil.copytree(sample_directory, where))
 
 
 @pytest.fixture(scope="module")
 def client(directory: Path) -> Iterator[TestClient]:
     with TestClient(make_app(directory), base_url="http://localhost") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def _dogs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(folder, library) of one sound, indexed once."""
+    made = tmp_path_factory.mktemp("dogs")
+    (made / "sounds").mkdir()
+    shutil.copy2(SAMPLES / "animals" / "dogs.mp3", made / "sounds")
+    with Library.open(made / "library", create=True) as library:
+        library.add(made / "sounds")
+    return made / "sounds", made / "library"
+
+
+Dogs = Callable[[Path, Path], None]
+
+
+@pytest.fixture
+def dogs(_dogs: tuple[Path, Path]) -> Dogs:
+    """`dogs(folder, library)` makes both: a folder of one sound, and the library that holds it."""
+
+    def make(folder: Path, library: Path) -> None:
+        shutil.copytree(_dogs[0], folder)
+        moved(_dogs[1], library, root=folder)
+
+    return make
 
 
 @pytest.fixture

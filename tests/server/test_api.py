@@ -7,17 +7,18 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from audiosearch import Library
-from audiosearch.server.run import listen
+from audiosearch.server.serving import listen
 from tests.e2e.conftest import COMMAND, SAMPLES
-from tests.serving import free_port
+from tests.serving import free_port, is_ready
+from tests.waiting import wait_until
 
 PAGE_FILES = Path(__file__).parents[2] / "audiosearch" / "server" / "page"
 
@@ -35,7 +36,8 @@ def test_search_is_that_of_the_library(client: TestClient, directory: Path) -> N
 
 def test_pages_make_up_the_ranking(client: TestClient) -> None:
     whole = client.get("/v1/search", params={"q": "rain", "k": 20}).json()["hits"]
-    parts, offset = [], 0
+    parts: list[dict[str, Any]] = []
+    offset = 0
     while len(parts) < 20:
         page = client.get("/v1/search", params={"q": "rain", "k": 7, "offset": offset}).json()
         parts += page["hits"]
@@ -48,7 +50,7 @@ def test_pages_make_up_the_ranking(client: TestClient) -> None:
 
 
 def test_mixtures_and_filters(client: TestClient) -> None:
-    asked = {"q": "campfire crackling", "k": 1}
+    asked: dict[str, str | int] = {"q": "campfire crackling", "k": 1}
     fire = client.get("/v1/search", params=asked).json()["hits"][0]
     body = {"terms": [{"id": fire["id"]}, {"text": "rain", "weight": -0.5}], "k": 3}
     assert client.post("/v1/search", json=body).json()["hits"][0]["id"] == fire["id"]
@@ -172,29 +174,27 @@ def test_answers_are_sent_at_once() -> None:
 
 def test_the_command(directory: Path) -> None:
     port = free_port()
-    command = [COMMAND, "serve", "-L", directory, "--port", str(port)]
+    command: list[str | Path] = [COMMAND, "serve", "-L", directory, "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        for _ in range(200):
-            try:
-                assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
+        wait_until(lambda: is_ready(port), process)
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ready"}
-        asked = [COMMAND, "query", "dog barking", "--not", "rain", "--format", "mp3", "--json"]
+        asked: list[str | Path] = [COMMAND, "query", "dog barking", "--not", "rain"]
+        asked += ["--format", "mp3", "--json"]
         here, there = (
             subprocess.run([*asked, *where], capture_output=True, text=True, check=True).stdout
-            for where in (("-L", directory), ("--server", f"http://127.0.0.1:{port}/"))
+            for where in (["-L", directory], ["--server", f"http://127.0.0.1:{port}/"])
         )
         assert here == there != ""
-        like = ["--like", SAMPLES / "animals" / "cattle.mp3", "--paths", "-k", "1"]
+        like: list[str | Path] = ["--like", SAMPLES / "animals" / "cattle.mp3"]
+        like += ["--paths", "-k", "1"]
         asked = [COMMAND, "query", *like, "--server", f"http://127.0.0.1:{port}"]
         assert b"cattle.mp3" in subprocess.run(asked, capture_output=True, check=True).stdout
         taken = subprocess.run(command, capture_output=True, text=True, check=False)
         assert taken.returncode == 1
         assert "choose another with --port" in taken.stderr.splitlines()[-1]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait() in (0, -signal.SIGTERM)
     gone = subprocess.run(asked, capture_output=True, check=False)
     assert gone.returncode == 1
     assert b"does not answer" in gone.stderr

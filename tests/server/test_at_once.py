@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,14 @@ from audiosearch import Library
 from audiosearch.server import Settings, make_app
 from indexer.lock import writer_lock
 from tests.e2e.conftest import COMMAND, SAMPLES
+from tests.server.conftest import Dogs
 from tests.serving import free_port, running
+from tests.waiting import wait_until
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> Path:
-    folder = tmp_path / "sounds"
-    folder.mkdir()
-    shutil.copy(SAMPLES / "animals" / "dogs.mp3", folder)
-    with Library.open(tmp_path / "library", create=True) as library:
-        library.add(folder)
+def where(tmp_path: Path, dogs: Dogs) -> Path:
+    dogs(tmp_path / "sounds", tmp_path / "library")
     return tmp_path / "library"
 
 
@@ -36,12 +33,12 @@ def opened(where: Path) -> TestClient:
 
 
 def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(600):
+    def now() -> dict[str, Any]:
         found: dict[str, Any] = client.get(f"/v1/jobs/{job['id']}").json()
-        if found["state"] in ("done", "failed", "cancelled"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(found)
+        return found
+
+    wait_until(lambda: now()["state"] in ("done", "failed", "cancelled"))
+    return now()
 
 
 def test_a_writer_elsewhere(where: Path) -> None:
@@ -53,8 +50,8 @@ def test_a_writer_elsewhere(where: Path) -> None:
             assert int(answer.headers["retry-after"]) > 0
             job = client.post("/v1/jobs", json={}).json()
             assert client.get("/v1/search", params={"q": "dog"}).json()["hits"] == [hit]
-            time.sleep(0.5)
-            assert client.get(f"/v1/jobs/{job['id']}").json()["state"] in ("queued", "running")
+            wait_until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "running")
+            assert client.get("/v1/status").json()["sounds"] == 1
         assert ended(client, job)["state"] == "done"
         changed = client.patch(f"/v1/sounds/{hit['id']}", json={"external_id": "a"})
         assert changed.json()["external_id"] == "a"
@@ -91,7 +88,7 @@ def test_clients_that_stop_reading(where: Path) -> None:
             assert client.recv(12) == b"HTTP/1.1 200"
             idle.append(client)
         for _ in range(5):
-            found = httpx.get(f"http://127.0.0.1:{port}/v1/search?q=dog", timeout=20).json()
+            found = httpx.get(f"http://127.0.0.1:{port}/v1/search?q=dog", timeout=300).json()
             assert len(found["hits"]) == 2
         for client in idle:
             client.close()

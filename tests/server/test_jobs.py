@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from audiosearch import Library
 from audiosearch.server import Settings, make_app
 from tests.e2e.conftest import SAMPLES
+from tests.server.conftest import Dogs
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
 EWE = SAMPLES / "animals" / "ewe.mp3"
@@ -21,16 +21,12 @@ EWE = SAMPLES / "animals" / "ewe.mp3"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "söunds 'n' more"
-    made.mkdir()
-    shutil.copy(DOGS, made)
-    return made
+    return tmp_path / "söunds 'n' more"
 
 
 @pytest.fixture
-def where(tmp_path: Path, folder: Path) -> Path:
-    with Library.open(tmp_path / "library", create=True) as library:
-        library.add(folder)
+def where(tmp_path: Path, folder: Path, dogs: Dogs) -> Path:
+    dogs(folder, tmp_path / "library")
     return tmp_path / "library"
 
 
@@ -40,18 +36,18 @@ def opened(where: Path, **settings: Any) -> TestClient:
 
 def until(client: TestClient, job: dict[str, Any], *states: str) -> dict[str, Any]:
     """Poll, as a client would."""
-    for _ in range(600):
+    while job["state"] not in states:
+        assert job["state"] in ("queued", "running"), job
+        time.sleep(0.01)
         job = client.get(f"/v1/jobs/{job['id']}").json()
-        if job["state"] in states:
-            return job
-        time.sleep(0.05)
-    raise AssertionError(job)
+    return job
 
 
 def test_a_path_is_indexed(where: Path, folder: Path) -> None:
     shutil.copy(EWE, folder)
     with opened(where) as client:
-        wanted = {"paths": [str(folder / "ewe.mp3")], "external_id": "A-7", "metadata": {"b": 1}}
+        path = str(folder / "ewe.mp3")
+        wanted = {"paths": [path], "external_id": "A-7", "metadata": {"b": 1}}
         answer = client.post("/v1/jobs", json=wanted)
         assert answer.status_code == 202
         assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
@@ -59,7 +55,7 @@ def test_a_path_is_indexed(where: Path, folder: Path) -> None:
         assert job["summary"]["added"] == 1
         assert job["progress"]["done"] == 1
         found = client.get("/v1/sounds", params={"external_id": "A-7"}).json()["sounds"]
-        assert [(s["path"], s["metadata"]) for s in found] == [(wanted["paths"][0], {"b": 1})]
+        assert [(s["path"], s["metadata"]) for s in found] == [(path, {"b": 1})]
         hits = client.get("/v1/search", params={"q": "sheep", "external_id": "A-7"}).json()["hits"]
         assert hits[0]["external_id"] == "A-7"
         assert client.get("/v1/jobs").json()["jobs"] == [job]
@@ -87,28 +83,17 @@ def test_events(where: Path, folder: Path) -> None:
         assert last["summary"]["added"] == 1
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/etc/passwd",
-        "relative.wav",
-        "{folder}/../x.wav",
-        "{folder}x",
-        "{link}",
-        "/\0",
-        "\udce9",
-        "/\ud800",
-    ],
-)
-def test_nothing_outside_the_folders(where: Path, folder: Path, path: str) -> None:
-    link = folder / "link.mp3"
-    link.symlink_to(EWE)
-    named = path.format(folder=folder, link=link)
+def test_nothing_outside_the_folders(where: Path, folder: Path) -> None:
+    (folder / "link.mp3").symlink_to(EWE)
+    here = [f"{folder}/../x.wav", f"{folder}x", f"{folder}/link.mp3"]
     with opened(where) as client:
-        body = json.dumps({"paths": [named]})
-        answer = client.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code == 422
-        assert client.get("/v1/jobs").json()["jobs"] == []
+        for path in ("/etc/passwd", "relative.wav", *here, "/\0", "\udce9", "/\ud800"):
+            body = json.dumps({"paths": [path]})
+            answer = client.post(
+                "/v1/jobs", content=body, headers={"Content-Type": "application/json"}
+            )
+            assert answer.status_code == 422, path
+            assert client.get("/v1/jobs").json()["jobs"] == []
 
 
 def test_a_cancelled_job_stays_so(where: Path, folder: Path) -> None:
@@ -168,13 +153,11 @@ def test_uploads_are_kept_and_indexed(where: Path, tmp_path: Path) -> None:
         assert sorted(p.name for p in managed.iterdir()) == ["Schäfchen 1.mp3", "x.wav"]
 
 
-@pytest.mark.parametrize(
-    "name", ["", "../x.wav", "a/b.wav", ".hidden", "a\0b", "C:x", "x" * 201, "a\n"]
-)
-def test_names_of_uploads(where: Path, tmp_path: Path, name: str) -> None:
+def test_names_of_uploads(where: Path, tmp_path: Path) -> None:
     with opened(where, uploads=tmp_path / "managed") as client:
-        answer = client.post("/v1/uploads", content=b"x", params={"name": name})
-        assert answer.status_code == 422
+        for name in ("", "../x.wav", "a/b.wav", ".hidden", "a\0b", "C:x", "x" * 201, "a\n"):
+            answer = client.post("/v1/uploads", content=b"x", params={"name": name})
+            assert answer.status_code == 422, name
         wrong = client.post("/v1/uploads", content=b"x", params={"name": "a", "metadata": "[1]"})
         assert wrong.status_code == 422
     assert not list(tmp_path.rglob("x.wav"))

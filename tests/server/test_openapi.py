@@ -27,7 +27,6 @@ def address(directory: Path, tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.timeout(420)  # 10 s on two cores that have nothing else to do
 @pytest.mark.skipif(SCHEMATHESIS is None, reason="schemathesis is not installed")
 def test_what_is_described_is_done(address: str, tmp_path: Path) -> None:
     """No 500, no answer of an undocumented kind, nothing accepted that the description forbids.
@@ -38,9 +37,7 @@ def test_what_is_described_is_done(address: str, tmp_path: Path) -> None:
     assert SCHEMATHESIS
     command = [SCHEMATHESIS, "run", f"{address}/openapi.json", "--phases", "examples,coverage"]
     command += ["--exclude-checks", "positive_data_acceptance", "--exclude-path-regex", "events$"]
-    command += ["--seed", "7", "--request-timeout", "60", "--no-color"]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=400
-    )
+    command += ["--seed", "7", "--request-timeout", "300", "--no-color"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ran.returncode == 0, ran.stdout[-8_000:]
     assert int(ran.stdout.partition("Test cases:")[2].split()[0]) > 300

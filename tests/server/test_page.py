@@ -49,6 +49,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     context = browser.new_context(
         viewport={"width": 1100, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
     )
+    context.set_default_timeout(120_000)
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))
@@ -63,10 +64,10 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 def until(page: Any, condition: str, argument: Any = None) -> None:
     """Wait for a condition in the page. (playwright's own way needs `eval`, which the page's policy
     forbids.)"""
-    for _ in range(200):
+    for _ in range(6_000):
         if page.evaluate(f"argument => {condition}", argument):
             return
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(20)
     raise AssertionError(f"never: {condition}; {page.locator('#said').text_content()}")
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from audiosearch import AudioSearchError, keys
+from audiosearch import AudioSearchError
+from audiosearch.remote import keys
 from audiosearch.server.guard import Guard
 
 Make = Callable[..., TestClient]
@@ -135,9 +136,11 @@ def test_sizes(served: Make) -> None:
 
 def test_rates(served: Make) -> None:
     client = served(per_second=0.001)
-    assert client.get("/healthz").status_code == 200
-    answer = client.get("/healthz")
+    assert client.get("/v1/status").status_code == 200
+    answer = client.get("/v1/status")
     assert answer.status_code == 429
+    for _ in range(3):  # probes are let in
+        assert client.get("/healthz").status_code == 200
     assert 900 < int(answer.headers["retry-after"]) <= 1_000
 
 
@@ -145,13 +148,17 @@ def test_hands_full(served: Make) -> None:
     client = served(concurrent=1)
     guard = client.app
     assert isinstance(guard, Guard)
-    guard._busy = 1
-    answer = client.get("/v1/status")
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "1"
-    guard._busy = 0
+    with guard.hands.one("searching"):
+        answer = client.get("/v1/status")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        # What waits for something else has hands of its own, and probes need none.
+        assert client.patch("/v1/sounds/1", json={}).status_code == 200
+        assert client.get("/v1/sounds/1/peaks").status_code == 200
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/metrics").status_code == 200
     assert client.get("/v1/status").status_code == 200
-    assert guard._busy == 0
+    assert not any(guard.hands.counts().values())
 
 
 def test_the_log_and_the_counts(served: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,25 +17,21 @@ from tests.torture import changes, disk, fuzz, kills, together
 
 
 def _kills(work: Path, seed: int, times: float) -> list[str]:
-    faults = []
+    rig, faults = kills.Rig(work), []
     for number, count in ((signal.SIGKILL, 200), (signal.SIGTERM, 40), (signal.SIGINT, 40)):
-        folder = work / number.name
-        folder.mkdir()
-        counts = kills.rounds(folder, max(1, round(count * times)), seed, number)
+        counts = kills.rounds(rig, max(1, round(count * times)), seed, number)
         print(f"{number.name}: {counts.rounds} rounds, {counts.hit} struck while it ran")
         faults += counts.faults
     return faults
 
 
 def _disk(work: Path, seed: int, times: float) -> list[str]:
-    shim = disk.make_shim(work)
-    if shim is None:
+    rig = disk.make_rig(work)
+    if rig is None:
         print("disk: no C compiler to make a failing disk with")
         return []
     writes = range(0, 300, max(1, round(5 / times)))
-    faults = [
-        fault for after in writes if (fault := disk.fail_after(work / str(after), shim, after))
-    ]
+    faults = [fault for after in writes if (fault := rig.fail_after(after))]
     print(f"disk: EIO after each of {len(writes)} numbers of writes")
     return faults
 

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 from audiosearch import Library
-from audiosearch.doctor import check
+from audiosearch.care.doctor import check
 from audiosearch.models.registry import load_model
 from tests.torture.kills import says
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.torture import kills
@@ -51,8 +52,47 @@ int fsync(int fd) {
 """
 
 
-def make_shim(folder: Path) -> Path | None:
-    """Compile it; `None` where there is no compiler."""
+@dataclass(frozen=True)
+class Rig:
+    """A folder of sounds, what a library of them says, and the shim that makes disks fail."""
+
+    work: Path
+    shim: Path
+    says: list[tuple[object, ...]]
+
+    def fail_after(self, writes: int) -> str | None:
+        """Index on a disk that fails after so many writes, then on one that works; what is wrong."""
+        library = self.work / f"library-{writes}"
+        failing = {"LD_PRELOAD": str(self.shim), "FAIL_IN": str(library), "FAIL_AFTER": str(writes)}
+        ran = subprocess.run(
+            [kills.COMMAND, "index", "-L", library, self.work / "in"],
+            env={**os.environ, **failing},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        where = f"EIO after {writes} writes"
+        # 0: it was done before the disk failed.
+        if ran.returncode not in (0, 1) or (ran.returncode and ran.stderr.count("\n") != 1):
+            return f"{where}: exit {ran.returncode}: {ran.stderr[-500:]}"
+        kills.run("index", "-L", library, self.work / "in")
+        if kills.says(library) != self.says:
+            return f"{where}: the outcome differs from that of an undisturbed run"
+        errors = kills.inconsistencies(library)
+        return f"{where}: {errors}" if errors else None
+
+
+def make_rig(work: Path) -> Rig | None:
+    """Index the folder undisturbed. `None` where there is no compiler to make the shim with."""
+    shim = _make_shim(work)
+    if shim is None:
+        return None
+    kills.make_sounds(work / "in", 60)
+    kills.run("index", "-L", work / "undisturbed", work / "in")
+    return Rig(work, shim, kills.says(work / "undisturbed"))
+
+
+def _make_shim(folder: Path) -> Path | None:
     compiler = shutil.which("cc") or shutil.which("gcc")
     if not compiler:
         return None
@@ -62,27 +102,3 @@ def make_shim(folder: Path) -> Path | None:
         [compiler, "-shared", "-fPIC", "-o", shim, folder / "shim.c", "-ldl"], check=True
     )
     return shim
-
-
-def fail_after(work: Path, shim: Path, writes: int) -> str | None:
-    """Index on a disk that fails after so many writes, then on one that works; what is wrong."""
-    kills.make_sounds(work / "in", 60)
-    library = work / "library"
-    failing = {"LD_PRELOAD": str(shim), "FAIL_IN": str(library), "FAIL_AFTER": str(writes)}
-    ran = subprocess.run(
-        [kills.COMMAND, "index", "-L", library, work / "in"],
-        env={**os.environ, **failing},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    where = f"EIO after {writes} writes"
-    # 0: it was done before the disk failed.
-    if ran.returncode not in (0, 1) or (ran.returncode and ran.stderr.count("\n") != 1):
-        return f"{where}: exit {ran.returncode}: {ran.stderr[-500:]}"
-    kills.run("index", "-L", library, work / "in")
-    kills.run("index", "-L", work / "undisturbed", work / "in")
-    if kills.says(library) != kills.says(work / "undisturbed"):
-        return f"{where}: the outcome differs from that of an undisturbed run"
-    checked = kills.run("doctor", "-L", library, check=False)
-    return f"{where}: {checked.stdout}" if checked.returncode else None

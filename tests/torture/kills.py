@@ -23,8 +23,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from audiosearch import AudioSearchError, Library
+from audiosearch.care.doctor import check
+
 COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
 SOUNDS = 150
+ANYTHING = np.full(512, 512**-0.5, np.float32)  # a query that needs no text tower
 
 # What the library says, whatever the order in which it came to be so.
 SAYS = """
@@ -52,6 +56,11 @@ def says(library: Path) -> list[tuple[object, ...]]:
     """Every sound with its vectors, in order of path."""
     with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
         return database.execute(SAYS).fetchall()
+
+
+def inconsistencies(library: Path) -> list[str]:
+    """What `audiosearch doctor` calls an error."""
+    return [str(finding) for finding in check(library) if finding.level == "error"]
 
 
 def make_sounds(folder: Path, count: int = SOUNDS, first: int = 0) -> None:
@@ -157,12 +166,12 @@ class Rig:
         if number != signal.SIGKILL and (b"Traceback" in talk or process.returncode not in ends):
             counts.faults.append(f"{where}: exit {process.returncode}: {talk[-300:]!r}")
         if (target / "library.db").exists():
-            checked = run("doctor", "-L", target, check=False)
-            if checked.returncode:
-                counts.faults.append(f"{where}: {checked.stdout.strip()}")
-            searched = run("query", "-L", target, "noise", "--json", "-k", "999", check=False)
-            if searched.returncode or "Traceback" in searched.stderr:
-                counts.faults.append(f"{where}: query: {searched.stderr.strip()}")
+            counts.faults += [f"{where}: {error}" for error in inconsistencies(target)]
+            try:
+                with Library.open(target) as library:
+                    library.search(ANYTHING, k=999)
+            except AudioSearchError as error:
+                counts.faults.append(f"{where}: query: {error}")
         verb, *rest = scenario.command
         again = run(verb, *rest, check=False)
         # What is removed already cannot be removed again.
@@ -170,13 +179,13 @@ class Rig:
             counts.faults.append(f"{where}: the rerun: {again.stderr.strip()}")
         if says(target) != scenario.finished:
             counts.faults.append(f"{where}: the outcome differs from that of an undisturbed run")
-        if run("doctor", "-L", target, check=False).returncode:
-            counts.faults.append(f"{where}: inconsistent after the rerun")
+        if errors := inconsistencies(target):
+            counts.faults.append(f"{where}: inconsistent after the rerun: {errors}")
 
 
-def rounds(work: Path, count: int, seed: int, number: int = signal.SIGKILL) -> Counts:
+def rounds(rig: Rig, count: int, seed: int, number: int = signal.SIGKILL) -> Counts:
     """`count` rounds with one signal."""
-    rig, rng, counts = Rig(work), random.Random(seed), Counts()
+    rng, counts = random.Random(seed), Counts()
     for _ in range(count):
         rig.play(rng, counts, number)
     return counts

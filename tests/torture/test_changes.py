@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tests.effort import tries
 from tests.torture.changes import Changes, live
 
 
 def test_random_changes() -> None:
     before = dict(Changes.counts)
-    live(6, 30, derandomize=True)  # the long form looks for what nobody has seen
-    assert Changes.counts["runs"] > before["runs"] + 20
+    # The long form looks for what nobody has seen.
+    live(tries(2, 6), 30, derandomize=True)
+    assert Changes.counts["runs"] > before["runs"] + tries(6, 20)

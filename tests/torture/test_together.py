@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from tests.torture import kills
 from tests.torture.together import watch
+from tests.waiting import wait_until
 
 
 def test_sixteen_readers_and_a_writer(tmp_path: Path) -> None:
@@ -24,9 +24,7 @@ def _indexing(library: Path, folder: Path) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [kills.COMMAND, "index", "-L", library, folder], stderr=subprocess.PIPE
     )
-    while not (library / "writer.json").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_until((library / "writer.json").exists, process)
     return process
 
 
@@ -46,9 +44,9 @@ def test_second_indexer_says_who_or_waits(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
     )
     first.send_signal(signal.SIGCONT)
-    assert waiting.wait(60) == 0
-    assert first.wait(60) == 0
-    assert kills.run("doctor", "-L", library).returncode == 0
+    assert waiting.wait() == 0
+    assert first.wait() == 0
+    assert kills.inconsistencies(library) == []
 
 
 def test_lock_of_a_dead_process_is_no_lock(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from audiosearch import Library
 from audiosearch.models.registry import load_model
 from tests.torture.kills import make_sounds
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -81,7 +82,4 @@ def watch(work: Path, readers: int, rounds: int) -> Watched:
 
 
 def _wait_until_seen(library: Library, least: int) -> None:
-    deadline = time.monotonic() + 30
-    while len(library.search("rain", k=1000)) < least:
-        if time.monotonic() > deadline:
-            raise AssertionError("new sounds do not appear")
+    wait_until(lambda: len(library.search("rain", k=1000)) >= least)

@@ -16,7 +16,7 @@ from audiosearch import Library
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CACHE
 from audiosearch.vectors.codec import STORED
-from audiosearch.vectors.search import SearchState
+from audiosearch.vectors.window_search import SearchState
 from tests.libraries import Synthetic, random_units, synthetic
 
 
@@ -118,7 +118,7 @@ def test_inverted_lists(
 ) -> None:
     """Past the threshold the cache is IVF: recall, exact scores, filters, deletion, growth."""
     monkeypatch.setattr(kinds, "FLAT_UPTO", 1_000)
-    monkeypatch.setattr("audiosearch.vectors.search._EXACT_UPTO", 10)
+    monkeypatch.setattr("audiosearch.vectors.window_search._EXACT_UPTO", 10)
     with synthetic(tmp_path / "library") as library:
         for i in range(0, 4_000, 40):
             library.add(f"{i}.wav", clustered[i : i + 40])

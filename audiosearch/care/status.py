@@ -1,0 +1,56 @@
+"""What a library holds: counts, roots, model, and the state of its vector cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from audiosearch.catalog import database, reading
+from audiosearch.models.identity import describe_identity
+from audiosearch.results import RootStatus, Status
+from audiosearch.vectors.cachefile import CACHE, CacheUnusable
+from audiosearch.vectors.validity import usable_footer
+
+
+def library_status(connection: Connection, directory: Path) -> Status:
+    """The state that the connection's transaction sees, and of the files in `directory`."""
+    stored = reading.active_model(connection)
+    building = reading.building_model(connection)
+    numbers = reading.counts(connection)
+    windows = reading.count_windows(connection, stored.id) if stored else 0
+    kind, cache = "none", "none"
+    if stored:
+        try:
+            footer = usable_footer(connection, directory, stored)
+            behind = reading.generation(connection) - footer.generation
+            kind = footer.kind
+            cache = "up to date" if not behind else f"{behind} transactions behind"
+        except CacheUnusable as reason:
+            cache = f"not used: {reason}"
+    return Status(
+        directory=str(directory),
+        model=describe_identity(stored.identity) if stored else None,
+        building=describe_identity(building.identity) if building else None,
+        sounds=numbers["sounds"],
+        contents=numbers["contents"],
+        windows=windows,
+        failed=numbers["failed"],
+        hours=numbers["seconds"] / 3600,
+        roots=tuple(
+            RootStatus(root.path, root.sounds, Path(root.path).is_dir())
+            for root in reading.all_roots(connection)
+        ),
+        index_kind=kind,
+        cache=cache,
+        database_bytes=_size(directory / database.DATABASE),
+        cache_bytes=_size(directory / CACHE),
+        generation=reading.generation(connection),
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,57 @@
+"""`CatalogReader`: snapshots of a library's database, for any number of threads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from audiosearch.catalog import database, migrations
+from audiosearch.errors import LibraryDamaged
+
+
+class CatalogReader:
+    """The database of the library in `directory`, opened to be read.
+
+    Raises `LibraryNotFound` or `LibraryDamaged`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._engine = database.reader(directory)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees one state of the library for as long as the block lasts.
+
+        Raises `LibraryDamaged` where the database cannot be read, also later inside the block.
+        """
+        with database.translating(self.directory), self._engine.connect() as connection:
+            try:
+                yield connection
+            except (UnicodeDecodeError, json.JSONDecodeError) as error:
+                raise LibraryDamaged(
+                    f"the library {self.directory} holds text that audiosearch did not write "
+                    f"({error}): see audiosearch doctor"
+                ) from error
+
+    def check_schema(self) -> None:
+        """Bring an older library up to date. Raises `LibraryDamaged` where the database is another
+        program's, `LibraryTooNew`, and `LibraryReadOnly` where it cannot be upgraded.
+        """
+        with self.snapshot() as connection:
+            version = migrations.check_version(connection, str(self.directory))
+        if not version:
+            path = self.directory / database.DATABASE
+            raise LibraryDamaged(f"{path} is not a library of audiosearch")
+        if version < migrations.SCHEMA_VERSION:
+            from indexer.store import upgrade_library
+
+            upgrade_library(self.directory)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()

@@ -1,0 +1,155 @@
+"""Full text over what people wrote about their sounds: names, folders, embedded and given metadata.
+
+Conventions: words are case-folded, without diacritics, split at everything that is neither letter
+nor digit, at camelCase, and between letters and digits; they are stored as words, and SQLite's
+FTS5 reduces them to stems (Porter). The store reports which sounds match a word in which fields,
+and no order: `audiosearch.search.words` ranks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from audiosearch.catalog.reading import IDS, ids_parameter
+
+# The fields that are searched, in the order in which a hit names them.
+FIELDS = (
+    "name",
+    "title",
+    "description",
+    "keywords",
+    "category",
+    "originator",
+    "folder",
+    "metadata",
+)
+
+# The embedded tags behind the fields.
+_TAGS = {
+    "title": ("title",),
+    "description": ("description",),
+    "keywords": ("keywords",),
+    "category": ("category", "subcategory"),
+    "originator": ("originator", "library"),
+}
+
+# Words of a sound's JSON that are kept for each sound: enough for any description, and a bound on
+# what a careless program can store.
+_MOST_WORDS = 2_000
+
+# A word with an index of its prefixes finds "bark" in "barkless" at once; shorter ones match half
+# of the library.
+SHORTEST_PREFIX = 4
+
+_PARTS = re.compile(r"[^\W\d_]+|\d+")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def words_of(phrase: str) -> list[str]:
+    """The words of a name or a phrase: ``DoorSlam_02`` is door, slam, 02."""
+    decomposed = unicodedata.normalize("NFKD", _CAMEL.sub(" ", phrase))
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return _PARTS.findall(plain.casefold())
+
+
+def fields_of(path: bytes, tags: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What each of `FIELDS` holds for a sound, as words with spaces between them.
+
+    `path` is relative to the root, of which the last folder's name is not part.
+    """
+    folder, name = os.path.split(os.fsdecode(path).encode("utf-8", "replace").decode())
+    values: dict[str, Iterable[Any]] = {
+        "name": [os.path.splitext(name)[0]],  # noqa: PTH122 (bytes were decoded with losses)
+        "folder": [folder],
+        "metadata": _leaves(metadata),
+    }
+    for field, keys in _TAGS.items():
+        values[field] = [leaf for key in keys for leaf in _leaves(tags.get(key))]
+    return {
+        field: " ".join(
+            [word for value in values[field] for word in words_of(str(value))][:_MOST_WORDS]
+        )
+        for field in FIELDS
+    }
+
+
+def _leaves(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from _leaves(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _leaves(part)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield value
+
+
+def create_table(connection: Connection) -> None:
+    """Make the full-text table, and fill it from the sounds that there are."""
+    connection.exec_driver_sql(
+        f"CREATE VIRTUAL TABLE words USING fts5({', '.join(FIELDS)}, "
+        f"tokenize = 'porter ascii', prefix = '{SHORTEST_PREFIX}')"
+    )
+    ids = [row[0] for row in connection.execute(text("SELECT id FROM sounds"))]
+    for first in range(0, len(ids), 1_000):
+        index_words(connection, ids[first : first + 1_000])
+
+
+def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
+    """Bring the words of these sounds up to date, in the transaction that changed them; sounds
+    that are gone or have no content leave.
+    """
+    values = ids_parameter(sound_ids)
+    connection.execute(text(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
+    rows = connection.execute(
+        text(
+            "SELECT sounds.id, sounds.path, contents.tags, sounds.metadata FROM sounds "
+            f"JOIN contents ON contents.id = sounds.content_id WHERE sounds.id IN {IDS}"
+        ),
+        values,
+    ).all()
+    if rows:
+        columns, marks = ", ".join(FIELDS), ", ".join(f":{field}" for field in FIELDS)
+        connection.execute(
+            text(f"INSERT INTO words (rowid, {columns}) VALUES (:id, {marks})"),
+            [
+                {
+                    "id": row.id,
+                    **fields_of(row.path, json.loads(row.tags), json.loads(row.metadata)),
+                }
+                for row in rows
+            ],
+        )
+
+
+# One statement for each shape of question; MATCH takes its expression as a parameter.
+_MATCHING = text("SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most")
+
+
+def sounds_with_word(
+    connection: Connection, word: str, most: int, *, prefix: bool = False
+) -> dict[int, tuple[str, ...]]:
+    """The sounds that hold a word (or one that begins with it), by id, with the fields that do.
+
+    Looks at `most` sounds of a field; a word that so many hold says little about any.
+    """
+    term = f'"{word}"' + ("*" if prefix else "")
+    if not _ids(connection, term, 1):
+        return {}
+    fields: dict[int, list[str]] = {}
+    for field in FIELDS:
+        for sound_id in _ids(connection, f"{{{field}}} : {term}", most):
+            fields.setdefault(sound_id, []).append(field)
+    return {sound_id: tuple(names) for sound_id, names in fields.items()}
+
+
+def _ids(connection: Connection, expression: str, most: int) -> list[int]:
+    rows = connection.execute(_MATCHING, {"expression": expression, "most": most})
+    return [row[0] for row in rows.all()]

@@ -1,0 +1,166 @@
+"""What is in an open library: its sounds, counts, outlines and failures. `Library` adds searching and
+writing. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiosearch.audio.isolation import Isolation
+from audiosearch.care.status import library_status
+from audiosearch.catalog import reading
+from audiosearch.catalog.facets import facets
+from audiosearch.catalog.filters import Filter, make_filter
+from audiosearch.catalog.reader import CatalogReader
+from audiosearch.catalog.records import Sound
+from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.results import Facets, Failure, Status
+
+if TYPE_CHECKING:
+    from audiosearch.audio.peaks import Peaks
+
+Where = Filter | Mapping[str, Any] | None
+FilePath = str | os.PathLike[str]
+
+
+class LibraryContents:
+    """The contents of the library in `directory`, as its database tells them; thread-safe.
+
+    Raises `LibraryNotFound` or `LibraryDamaged`.
+    """
+
+    def __init__(self, directory: Path, decoders: int = 1) -> None:
+        self.directory = directory
+        self._reader = CatalogReader(directory)
+        self._decoding = Isolation(decoders)
+
+    def close(self) -> None:
+        """Give back connections, files and decoding processes."""
+        self._decoding.close()
+        self._reader.close()
+
+    def sounds(self, where: Where = None) -> Iterator[Sound]:
+        """Every sound with an embedding that passes the filter, by path. Raises `InvalidQuery`.
+
+        >>> sum(1 for sound in library.sounds(where={"format": "ogg", "max_duration": 12}))
+        9
+        """
+        condition = make_filter(where)
+        with self._reader.snapshot() as connection:
+            yield from reading.iterate_sounds(connection, condition, failed=False)
+
+    def sound(self, which: int | FilePath) -> Sound:
+        """A sound by id or path, failed ones too. Raises `SoundNotFound`.
+
+        >>> library.sound("sample_library/animals/dogs.mp3").format
+        'mp3'
+        """
+        with self._reader.snapshot() as connection:
+            if isinstance(which, int):
+                sound = reading.sound_by_id(connection, which)
+            else:
+                absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
+                sound = reading.sound_by_path(connection, absolute)
+        if sound is None:
+            raise SoundNotFound(f"{which} is not in the library {self.directory}")
+        return sound
+
+    def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
+        """The k sounds that follow the id `after`, by id, failed ones too: for walking through a
+        library that changes meanwhile. Raises `InvalidQuery`.
+
+        >>> first = library.page(k=2)
+        >>> [sound.id for sound in library.page(first[-1].id, k=2)]
+        [3, 4]
+        """
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        with self._reader.snapshot() as connection:
+            return reading.page_of_sounds(connection, make_filter(where), after, k)
+
+    def facets(self, where: Where = None) -> Facets:
+        """How many of the sounds that pass the filter have each format, duration, rate, number of
+        channels and root. Raises `InvalidQuery`.
+
+        >>> library.facets(where={"path": "*/fire/*"}).channels
+        {1: 1}
+        """
+        condition = make_filter(where)
+        with self._reader.snapshot() as connection:
+            return facets(connection, condition)
+
+    def peaks(self, which: int | FilePath) -> Peaks:
+        """The outline of a sound, for drawing it; computed once for each content.
+
+        Raises `SoundNotFound`, `AudioRejected`.
+
+        >>> outline = library.peaks("sample_library/animals/dogs.mp3")
+        >>> outline.levels.shape[1]  # lowest and highest sample of each bucket
+        2
+        """
+        from audiosearch.audio.peaks import FOLDER, keep, load
+
+        sound, folder = self.sound(which), self.directory / FOLDER
+        outline = load(folder, sound.content) if sound.content else None
+        if outline is None:
+            outline = self._decoding.reader.peaks(sound.path)
+            if sound.content:
+                keep(folder, sound.content, outline)
+        return outline
+
+    def render(
+        self,
+        which: int | FilePath,
+        file: FilePath,
+        *,
+        kind: str = "wav",
+        start: float = 0.0,
+        end: float | None = None,
+    ) -> None:
+        """Write a sound, or its part from `start` to `end` seconds, as ``wav`` or ``opus``.
+
+        Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
+
+        >>> library.render("sample_library/animals/dogs.mp3", folder / "bark.wav", start=1, end=2)
+        >>> (folder / "bark.wav").exists()
+        True
+        """
+        self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
+
+    def failures(self) -> list[Failure]:
+        """The files that could not be embedded, by path.
+
+        >>> library.failures()
+        []
+        """
+        with self._reader.snapshot() as connection:
+            return [
+                Failure(sound.path, sound.failure or "", sound.reason or "")
+                for sound in reading.iterate_sounds(connection, failed=True)
+            ]
+
+    def status(self) -> Status:
+        """Counts, roots, model, and the state of the vector cache.
+
+        >>> library.status().sounds
+        61
+        """
+        with self._reader.snapshot() as connection:
+            return library_status(connection, self.directory)
+
+    def export(self, file: FilePath, *, where: Where = None) -> int:
+        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
+        their number. Raises `InvalidQuery` for another suffix, `AudioSearchError` where the file
+        cannot be written.
+
+        >>> library.export(folder / "fire.npz", where={"path": "*/fire/*"})
+        4
+        """
+        from audiosearch.care.export import export
+
+        with self._reader.snapshot() as connection:
+            stored = reading.active_model(connection)
+            return export(connection, stored, Path(file), make_filter(where))

@@ -1,0 +1,295 @@
+"""The two towers of a `transformers.ClapModel` as ONNX graphs. Imports torch and transformers: for
+`models.compile` alone.
+
+Graphs are exported by tracing with eager attention: every operator then is a plain one, and it
+needs no further package. Of a checkpoint with feature fusion the audio tower takes the path of
+sounds that are no longer than its window, since windows are all that it is given: what the
+extractor decides by chance (`is_longer`) is false here.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import (
+    AutoTokenizer,
+    ClapAudioModelWithProjection,
+    ClapFeatureExtractor,
+    ClapModel,
+)
+
+from audiosearch.errors import ModelBroken
+from audiosearch.models.bundle import FrontEnd
+
+# LAION trained CLAP on texts of 77 tokens.
+_TOKENS = 77
+# What transformers raises of files that are missing, damaged, malicious or at odds.
+_UNLOADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    UnpicklingError,
+    EOFError,
+    SafetensorError,
+    StrictDataclassError,
+)
+# The first operator set with everything that the towers use as one operator (layer normalisation).
+_OPSET = 17
+
+
+class AudioTower(torch.nn.Module):  # type: ignore[misc]
+    """Log-mel pictures (n, 1, frames, mels) -> unit vectors (n, d).
+
+    The tower stretches pictures to its own size by an operator that takes ONNX Runtime 5 ms. Where
+    their `frames` are given, a product with a matrix does it beforehand: the batch norm that comes
+    between is a line for each band, so that the order is all the same.
+    """
+
+    def __init__(self, clap: Any, frames: int | None = None) -> None:
+        super().__init__()
+        self.clap = clap
+        config = getattr(clap.config, "audio_config", clap.config)
+        self.fusion = config.enable_fusion
+        wanted = config.spec_size * (config.spec_size // config.num_mel_bins)
+        stretch = None
+        if frames is not None and frames < wanted:
+            stretch = _stretch_matrix(frames, wanted)
+        self.register_buffer("stretch", stretch)
+        self.eval()
+
+    def forward(self, input_features: Any) -> Any:
+        device = input_features.device
+        longer = torch.zeros((input_features.shape[0], 1), dtype=torch.bool, device=device)
+        if self.stretch is not None:
+            input_features = self.stretch @ input_features
+        if self.fusion:  # four views: the whole, and three parts that are not looked at
+            input_features = input_features.expand(-1, 4, -1, -1)
+        pooled = self.clap.audio_model(input_features=input_features, is_longer=longer)
+        projected = self.clap.audio_projection(pooled.pooler_output)
+        return torch.nn.functional.normalize(projected, dim=-1)
+
+
+def _stretch_matrix(frames: int, wanted: int) -> Any:
+    """(wanted, frames): its product with a picture is the picture's bicubic stretch."""
+    each_alone = torch.eye(frames)[None, None]
+    return torch.nn.functional.interpolate(
+        each_alone, (wanted, frames), mode="bicubic", align_corners=True
+    )[0, 0]
+
+
+class TextTower(torch.nn.Module):  # type: ignore[misc]
+    """Token ids and mask (n, tokens) -> unit vectors (n, d)."""
+
+    def __init__(self, clap: Any) -> None:
+        super().__init__()
+        self.clap = clap
+        self.eval()
+
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+        pooled = self.clap.text_model(input_ids=input_ids, attention_mask=attention_mask)
+        projected = self.clap.text_projection(pooled.pooler_output)
+        return torch.nn.functional.normalize(projected, dim=-1)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint as transformers runs it."""
+
+    clap: Any
+    extractor: Any
+    tokenizer: Any
+    max_tokens: int
+
+    @property
+    def window_samples(self) -> int:
+        """Length of the extractor's window."""
+        return int(self.extractor.nb_max_samples)
+
+    def embed_audio(self, windows: np.ndarray) -> np.ndarray:
+        """(n, window_samples) float32 -> (n, d) by extractor and model: what a bundle must equal."""
+        pictures = self.extractor(
+            list(windows), sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
+        )["input_features"]
+        with torch.no_grad():
+            found: np.ndarray = AudioTower(self.clap)(pictures[:, :1]).numpy()
+        return found
+
+    def embed_text(self, text: str) -> np.ndarray:
+        """(d,): the same for a text."""
+        tokens = self.tokenizer(
+            text, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+        )
+        with torch.no_grad():
+            vector = TextTower(self.clap)(tokens["input_ids"], tokens["attention_mask"])
+        found: np.ndarray = vector[0].numpy()
+        return found
+
+
+def load(directory: Path) -> Loaded:
+    """Load a checkpoint's directory, from safetensors or plain tensors: no code in it is run.
+
+    Raises `ModelBroken` for what is incomplete or cannot be read.
+    """
+    try:
+        with _quiet():
+            clap, report = ClapModel.from_pretrained(
+                directory,
+                dtype=torch.float32,
+                attn_implementation="eager",
+                weights_only=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+            extractor = ClapFeatureExtractor.from_pretrained(directory, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                directory, local_files_only=True, trust_remote_code=False
+            )
+    except _UNLOADABLE as error:
+        raise ModelBroken(f"the checkpoint {directory} cannot be loaded: {_line(error)}") from error
+    # transformers would fill what is missing with random weights, and a vocabulary of nothing.
+    if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise ModelBroken(f"the checkpoint {directory} cannot be used: its tokenizer is missing")
+    missing = sorted(set(report["missing_keys"]) & {name for name, _ in clap.named_parameters()})
+    if missing:
+        raise ModelBroken(f"the checkpoint {directory} has no weights for {missing[0]}")
+    text = clap.config.text_config
+    positions = text.max_position_embeddings - (text.pad_token_id or 0) - 1
+    loaded = Loaded(clap.eval(), extractor, tokenizer, min(_TOKENS, positions))
+    _check(loaded, directory)
+    return loaded
+
+
+def _check(loaded: Loaded, directory: Path) -> None:
+    """Raises `ModelBroken` where the parts of a checkpoint do not fit each other."""
+    audio, extractor = loaded.clap.config.audio_config, loaded.extractor
+    most = audio.spec_size * (audio.spec_size // audio.num_mel_bins)
+    frames = front_end(extractor).frame_count(loaded.window_samples)
+    reason = ""
+    if extractor.feature_size != audio.num_mel_bins:
+        reason = f"{extractor.feature_size} mel bands are made, {audio.num_mel_bins} are read"
+    elif frames > most:
+        reason = f"{frames} frames are made, {most} at most are read"
+    elif not getattr(loaded.tokenizer, "is_fast", False):
+        reason = "its tokenizer has no tokenizer.json"
+    elif len(loaded.tokenizer) > loaded.clap.config.text_config.vocab_size:
+        reason = "its tokenizer has more tokens than its text tower"
+    if reason:
+        raise ModelBroken(f"the checkpoint {directory} is at odds with itself: {reason}")
+
+
+def front_end(extractor: Any) -> FrontEnd:
+    """The extractor's parameters. It uses the htk scale for fusion, the slaney one else."""
+    fusion = extractor.truncation == "fusion"
+    return FrontEnd(
+        sampling_rate=int(extractor.sampling_rate),
+        fft_window_size=int(extractor.fft_window_size),
+        hop_length=int(extractor.hop_length),
+        feature_size=int(extractor.feature_size),
+        frequency_min=float(extractor.frequency_min),
+        frequency_max=float(extractor.frequency_max),
+        mel_scale="htk" if fusion else "slaney",
+        norm=None if fusion else "slaney",
+        padding=str(extractor.padding),
+    )
+
+
+def count_stages(loaded: Loaded) -> int:
+    """Number of stages of the audio tower."""
+    return len(loaded.clap.config.audio_config.depths)
+
+
+def load_audio(directory: Path) -> Any:
+    """The audio tower alone, as `write_checkpoint` saved it. Raises `ModelBroken`."""
+    try:
+        with _quiet():
+            clap = ClapAudioModelWithProjection.from_pretrained(
+                directory,
+                dtype=torch.float32,
+                attn_implementation="eager",
+                weights_only=True,
+                local_files_only=True,
+            )
+    except _UNLOADABLE as error:
+        raise ModelBroken(f"the model is broken: {directory}: {_line(error)}") from error
+    return clap.eval()
+
+
+def write_checkpoint(loaded: Loaded, directory: Path) -> None:
+    """Save the audio tower alone as transformers does: configuration and safetensors."""
+    alone = ClapAudioModelWithProjection(loaded.clap.config.audio_config)
+    alone.audio_model = loaded.clap.audio_model
+    alone.audio_projection = loaded.clap.audio_projection
+    with _quiet():
+        alone.save_pretrained(directory)
+
+
+def write_audio(loaded: Loaded, path: Path) -> None:
+    """Export the audio tower, for pictures of the extractor's one size."""
+    made = front_end(loaded.extractor)
+    picture = torch.zeros((1, 1, made.frame_count(loaded.window_samples), made.feature_size))
+    tower = AudioTower(loaded.clap, picture.shape[2])
+    _export(tower, {"input_features": picture}, {0: "batch"}, path)
+
+
+def write_text(loaded: Loaded, path: Path) -> None:
+    """Export the text tower, for texts of any number of tokens."""
+    ids = torch.tensor([loaded.tokenizer("the sound of rain")["input_ids"]])
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    _export(TextTower(loaded.clap), inputs, {0: "batch", 1: "tokens"}, path)
+
+
+def write_tokenizer(loaded: Loaded, path: Path) -> None:
+    """Save the tokenizer in the form that `tokenizers` reads."""
+    loaded.tokenizer.backend_tokenizer.save(str(path))
+
+
+def _export(tower: Any, inputs: dict[str, Any], axes: dict[int, str], path: Path) -> None:
+    try:
+        with _quiet(), torch.no_grad():
+            torch.onnx.export(
+                tower,
+                tuple(inputs.values()),
+                str(path),
+                input_names=list(inputs),
+                output_names=["embedding"],
+                dynamic_axes={**dict.fromkeys(inputs, axes), "embedding": {0: "batch"}},
+                opset_version=_OPSET,
+                dynamo=False,
+            )
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ModelBroken(f"{path.name} cannot be exported: {_line(error)}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Neither the tracer's warnings nor the bars of transformers."""
+    talk = transformers.utils.logging
+    level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
+    talk.set_verbosity(logging.CRITICAL)
+    talk.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        talk.set_verbosity(level)
+        if bars:
+            talk.enable_progress_bar()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

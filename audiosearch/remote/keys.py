@@ -1,0 +1,125 @@
+"""Keys to a library that is served beyond this machine: made, listed, revoked; kept as hashes.
+
+A key is 256 random bits, so a plain SHA-256 of it gives nothing away; it is shown once, when it is
+made. They live in `keys.json` in the library's directory, readable by its owner alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from audiosearch.errors import AudioSearchError, LibraryReadOnly
+
+Scope = Literal["read", "write"]
+SCOPES: tuple[Scope, ...] = ("read", "write")
+
+_FILE = "keys.json"
+_PREFIX = "as_"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is kept of a key. `scope`: ``read`` searches and listens, ``write`` also indexes,
+    describes and removes. `digest` is the SHA-256 of the secret in hex."""
+
+    name: str
+    scope: Scope
+    digest: str
+    made: str
+
+
+def load_keys(directory: Path) -> tuple[Key, ...]:
+    """The keys of a library, by name. Raises `AudioSearchError` where the file cannot be read."""
+    try:
+        text = (directory / _FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise AudioSearchError(f"cannot read {directory / _FILE}: {error.strerror}") from error
+    try:
+        keys = [Key(**entry) for entry in json.loads(text)]
+    except (ValueError, TypeError) as error:
+        raise AudioSearchError(
+            f"{directory / _FILE} is damaged: delete it and make the keys anew"
+        ) from error
+    return tuple(sorted(keys, key=lambda key: key.name))
+
+
+def make_key(directory: Path, name: str, scope: Scope) -> str:
+    """Make a key and return its secret, which is kept nowhere."""
+    kept = load_keys(directory)
+    if not name.strip() or not name.isprintable() or len(name) > 100:
+        raise AudioSearchError("a key's name is one line of at most 100 characters")
+    if any(key.name == name for key in kept):
+        raise AudioSearchError(f"there is a key named {name!r} already: revoke it first")
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    _save(directory, [*kept, Key(name, scope, _digest(secret), now)])
+    return secret
+
+
+def revoke_key(directory: Path, name: str) -> None:
+    """Forget a key: a server that is running refuses it from its next request on."""
+    kept = load_keys(directory)
+    left = [key for key in kept if key.name != name]
+    if len(left) == len(kept):
+        raise AudioSearchError(f"there is no key named {name!r}: see audiosearch keys list")
+    _save(directory, left)
+
+
+def key_of(keys: Iterable[Key], secret: str) -> Key | None:
+    """The key with that secret; takes as long for a wrong one as for any other."""
+    digest, match = _digest(secret), None
+    for key in keys:
+        if hmac.compare_digest(key.digest, digest):
+            match = key
+    return match
+
+
+class KeyRing:
+    """The keys of a library as they are now: read again when the file changes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._stamp: tuple[int, int] | None = None
+        self._keys: tuple[Key, ...] = ()
+
+    def find(self, secret: str) -> Key | None:
+        """The key with that secret, if it was not revoked."""
+        try:
+            status = (self._directory / _FILE).stat()
+            stamp = (status.st_mtime_ns, status.st_ino)
+        except OSError:
+            return None
+        if stamp != self._stamp:
+            self._keys, self._stamp = load_keys(self._directory), stamp
+        return key_of(self._keys, secret)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _save(directory: Path, keys: Iterable[Key]) -> None:
+    text = json.dumps([asdict(key) for key in keys], indent=1)
+    fresh = directory / f".{_FILE}.{os.getpid()}"
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(directory / _FILE)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise LibraryReadOnly(
+            f"cannot write {directory / _FILE}: {error.strerror or error}"
+        ) from error

@@ -1,0 +1,91 @@
+"""Zero-shot classification: files against labels that nobody trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from audiosearch.audio.isolation import Isolation
+from audiosearch.errors import InvalidQuery
+from audiosearch.models.embedding import EmbeddedFile
+from audiosearch.results import Classification, Label
+from audiosearch.search.query import check_text
+from audiosearch.vectors.codec import exact_scores
+
+if TYPE_CHECKING:
+    from audiosearch.models.model import Model
+
+
+def classify(
+    model: Model,
+    files: Sequence[str],
+    labels: Sequence[str],
+    template: str | None = None,
+    multi: bool = False,
+    windows_of: Callable[[str], EmbeddedFile] | None = None,
+) -> Iterator[Classification]:
+    """Score each file against the labels; see `results.Label` for what the scores are.
+
+    `windows_of` gives a file's windows; by default they are decoded in a process of their own.
+    Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
+    embedding.
+    """
+    chosen = _Labels(model, labels, template)
+    decoding = Isolation()
+    try:
+        for file in files:
+            embed = windows_of or partial(decoding.reader.embed, model)
+            yield chosen.classify(file, embed(file), multi)
+    finally:
+        decoding.close()
+
+
+class _Labels:
+    """Labels as vectors."""
+
+    def __init__(self, model: Model, labels: Sequence[str], template: str | None) -> None:
+        from audiosearch.models.model import apply_template
+
+        _check(labels)
+        chosen = model.bundle.query_template if template is None else template
+        self._labels, self._scale = labels, model.bundle.logit_scale
+        self._prompts = tuple(apply_template(chosen, label) for label in labels)
+        self._vectors = model.embed_text(self._prompts)
+
+    def classify(self, name: str, sound: EmbeddedFile, multi: bool) -> Classification:
+        """The labels of a sound, best first."""
+        by_window = np.stack([exact_scores(sound.vectors, text) for text in self._vectors], axis=1)
+        best = by_window.argmax(axis=0)
+        scores = by_window.max(axis=0) if multi else exact_scores(self._vectors, sound.mean)
+        shares = None if multi else softmax(scores * self._scale)
+        fits = [
+            Label(
+                label,
+                float(scores[i]),
+                None if shares is None else float(shares[i]),
+                float(sound.starts[best[i]]),
+                float(sound.ends[best[i]]),
+            )
+            for i, label in enumerate(self._labels)
+        ]
+        fits.sort(key=lambda label: (-label.score, label.label))
+        return Classification(name, tuple(fits), self._prompts)
+
+
+def _check(labels: Sequence[str]) -> None:
+    if not labels:
+        raise InvalidQuery("there are no labels: give at least one, such as --labels dog,rain")
+    if len(set(labels)) != len(labels):
+        raise InvalidQuery("a label is given twice")
+    for label in labels:
+        check_text(label)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, in float64."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    result: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result

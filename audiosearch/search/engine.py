@@ -1,0 +1,290 @@
+"""`SearchEngine`: the terms of a query in, ranked hits out, over one open library.
+
+Each search sees one state of the library. What is remembered between searches (vectors of texts,
+the windows that a filter allows, the sample for percentiles) is keyed by the model's digest and the
+library's generation.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.audio.isolation import Isolation
+from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter
+from audiosearch.catalog.reader import CatalogReader
+from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.errors import SoundNotFound
+from audiosearch.models.active import ActiveModel
+from audiosearch.models.embedding import EmbeddedFile
+from audiosearch.results import Classification, Hit
+from audiosearch.search import ranking
+from audiosearch.search.classification import classify
+from audiosearch.search.composition import query_vector, stored_windows
+from audiosearch.search.fusion import fused_key
+from audiosearch.search.query import Match, Term, check_text
+from audiosearch.search.ranking import Moment, Place
+from audiosearch.search.sample import Sample
+from audiosearch.search.state_cache import StateCache
+from audiosearch.search.text_vectors import TextVectors
+from audiosearch.search.words import WordMatch, match_words
+from audiosearch.vectors.cachefile import SnapshotTooOld
+from audiosearch.vectors.window_search import SearchState, WindowSearch
+
+if TYPE_CHECKING:
+    from audiosearch.models.model import Model
+
+# Of the sounds that words bring, those with the best word scores are compared by sound as well:
+# each costs some 20 us, and beyond the first few their words are all alike.
+_NAMED_AT_LEAST = 100
+
+# A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
+_SNAPSHOT_TRIES = 5
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A query, composed: `vector` (d,) and `words`, the sounds that its words match, by id."""
+
+    vector: np.ndarray
+    condition: Filter
+    k: int
+    moments: bool
+    group: bool
+    words: dict[int, WordMatch]
+
+
+class SearchEngine:
+    """Searches the library that `reader` reads; thread-safe.
+
+    `decoding` reads files that are not in it; `shared`: as in `TextVectors`.
+    """
+
+    def __init__(
+        self,
+        reader: CatalogReader,
+        model: ActiveModel,
+        decoding: Isolation,
+        *,
+        shared: bool = False,
+    ) -> None:
+        self._reader = reader
+        self._model = model
+        self._decoding = decoding
+        self._texts = TextVectors(shared=shared)
+        self._state = SearchState(reader.directory)
+        self._state_cache: StateCache[Sample] = StateCache()
+
+    def embed_texts(
+        self, model: Model, texts: Sequence[str], template: str | None = None
+    ) -> np.ndarray:
+        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's).
+
+        Raises `InvalidQuery` for a text without a word in it, and a template without ``{}``.
+        """
+        from audiosearch.models.model import apply_template
+
+        for text in texts:
+            check_text(text)
+        template = model.bundle.query_template if template is None else template
+        return self._texts.embed(model, [apply_template(template, text) for text in texts])
+
+    def search(
+        self,
+        terms: Sequence[Term],
+        k: int,
+        condition: Filter,
+        *,
+        template: str | None = None,
+        moments: bool = False,
+        group: bool = False,
+        match: Match = "both",
+    ) -> list[Hit]:
+        """The k nearest sounds that meet the condition, best first; see `Library.search`."""
+        texts = [term.text for term in terms if term.text is not None and term.weight > 0]
+        vector: np.ndarray | None = None
+        composed_with: str | None = None
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reader.snapshot() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                if vector is None or composed_with != stored.digest:
+                    vector = self._composed(connection, terms, stored, template)
+                    composed_with = stored.digest
+                try:
+                    search = self._state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
+                except SnapshotTooOld:
+                    continue
+                words = {} if match == "sound" else self._word_matches(connection, texts)
+                asked = _Asked(vector, condition, k, moments, group, words)
+                if match == "words":
+                    return self._hits_by_words(connection, search, asked)
+                return self._hits(connection, search, asked)
+        raise AssertionError("unreachable")
+
+    def classify(
+        self,
+        sounds: Sequence[int | str],
+        labels: Sequence[str],
+        *,
+        template: str | None = None,
+        multi: bool = False,
+    ) -> Iterator[Classification]:
+        """Stored sounds by id, or files by path, against labels; see `Library.classify`."""
+        with self._reader.snapshot() as connection:
+            stored = reading.active_model(connection)
+            names = [_name(connection, sound) for sound in sounds]
+        model = self._model.matching(stored)
+        named = dict(zip(names, sounds, strict=True))
+
+        def windows_of(name: str) -> EmbeddedFile:
+            with self._reader.snapshot() as connection:
+                known = stored and stored_windows(connection, named[name], stored)
+            return known or self._decoding.reader.embed(model, name)
+
+        return classify(model, names, labels, template, multi, windows_of)
+
+    def _composed(
+        self,
+        connection: Connection,
+        terms: Sequence[Term],
+        stored: StoredModel,
+        template: str | None,
+    ) -> np.ndarray:
+        """(d,) unit vector of the terms; loads the model only where a term needs it."""
+
+        def embed_texts(texts: Sequence[str]) -> np.ndarray:
+            return self.embed_texts(self._model.matching(stored), texts, template)
+
+        def embed_part(path: str, start: float, end: float | None) -> np.ndarray:
+            return self._decoding.reader.embed(self._model.matching(stored), path, start, end).mean
+
+        return query_vector(connection, terms, stored, embed_texts, embed_part)
+
+    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> dict[int, WordMatch]:
+        sounds = reading.count_sounds(connection) if texts else 0
+        return match_words(connection, texts, sounds)
+
+    def _hits(self, connection: Connection, search: WindowSearch, asked: _Asked) -> list[Hit]:
+        model, vector = search.model, asked.vector
+        allowed = None
+        if asked.condition:
+            allowed = self._state_cache.allowed(
+                search.generation,
+                model.digest,
+                asked.condition,
+                lambda: reading.allowed_windows(connection, asked.condition, model.id),
+            )
+        sample = self._sample(connection, search)
+        count = min(asked.k, search.count)
+        if asked.moments:
+            base = sample.median(vector)
+            best = ranking.all_moments(connection, search, vector, count, allowed, base)
+        else:
+            best = ranking.best_moments(connection, search, vector, count, allowed)
+        best = ranking.leading(best, count)
+        heard = frozenset(moment.content_id for moment in best)
+        if asked.words:
+            best += self._also_named(connection, search, asked, heard)
+        return self._ranked(connection, asked, sample, best, heard)
+
+    def _hits_by_words(
+        self, connection: Connection, search: WindowSearch, asked: _Asked
+    ) -> list[Hit]:
+        """The sounds that words alone bring, best word score first."""
+        named = self._also_named(connection, search, asked, frozenset())
+        sample = self._sample(connection, search)
+        return self._ranked(connection, asked, sample, named, frozenset(), words_alone=True)
+
+    def _sample(self, connection: Connection, search: WindowSearch) -> Sample:
+        model = search.model
+        return self._state_cache.sample(
+            search.generation,
+            model.digest,
+            lambda: Sample(connection, model.id, model.dimension),
+        )
+
+    def _also_named(
+        self,
+        connection: Connection,
+        search: WindowSearch,
+        asked: _Asked,
+        heard: frozenset[int],
+    ) -> list[Moment]:
+        """The best moments of the sounds with the best word scores, but for those heard already."""
+        most = max(_NAMED_AT_LEAST, asked.k)
+        leading = heapq.nsmallest(
+            most, asked.words, key=lambda sound_id: (-asked.words[sound_id].score, sound_id)
+        )
+        contents = set(reading.contents_of_sounds(connection, leading).values()) - heard
+        return ranking.moments_of(connection, search, asked.vector, sorted(contents))
+
+    def _ranked(
+        self,
+        connection: Connection,
+        asked: _Asked,
+        sample: Sample,
+        moments: Sequence[Moment],
+        heard: frozenset[int],
+        words_alone: bool = False,
+    ) -> list[Hit]:
+        mean, spread = sample.spread(asked.vector) if asked.words else (0.0, 0.0)
+
+        def place(moment: Moment, sound: Sound) -> Place:
+            match = asked.words.get(sound.id)
+            why: tuple[str, ...] = ("sound",) if moment.content_id in heard else ()
+            if match is None:
+                # Of two copies with unlike names, one may have no word: its sound is the same.
+                score = 0.0
+            else:
+                score = match.score
+                why += tuple(f"words: {field}" for field in match.fields)
+            if words_alone:
+                return Place(score, why)
+            if not asked.words:
+                return Place(moment.score, why)
+            return Place(fused_key(moment.score, score, mean, spread), why)
+
+        scores = sorted({moment.score for moment in moments})
+        percentiles = sample.percentiles(asked.vector, np.array(scores, dtype=np.float32))
+        sounds = reading.sounds_of_contents(
+            connection, [moment.content_id for moment in moments], asked.condition
+        )
+        if words_alone:
+            sounds = {
+                content: named
+                for content, copies in sounds.items()
+                if (named := [sound for sound in copies if sound.id in asked.words])
+            }
+        return ranking.make_hits(
+            # What words brought may be barred by the condition; what was heard is not.
+            [
+                moment
+                for moment in moments
+                if moment.content_id in sounds or moment.content_id in heard
+            ],
+            sounds,
+            dict(zip(scores, percentiles.tolist(), strict=True)),
+            asked.k,
+            asked.group,
+            place,
+        )
+
+
+def _name(connection: Connection, sound: int | str) -> str:
+    """The path of a stored sound by its id; any other is a path already."""
+    if isinstance(sound, str):
+        return sound
+    known = reading.sound_by_id(connection, sound)
+    if known is None:
+        raise SoundNotFound(f"there is no sound with id {sound} in the library")
+    return known.path

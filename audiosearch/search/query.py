@@ -1,0 +1,142 @@
+"""Queries: signed, weighted terms.
+
+Negation is a negative weight: text towers ignore the word "no".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from audiosearch.errors import InvalidQuery, shown_value
+
+# A sum of float32 with greater weights loses the terms beside it, and then itself.
+_MOST_WEIGHT = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One term of a query: exactly one of a text, a sound file, a stored sound, or a vector.
+
+    `path` may be in the library or not; `id` is a stored sound's. Of either, only the part from
+    `start` to `end` (seconds) counts. `vector` is (d,), of any length but zero. `weight` is any
+    number but zero, up to a million; below zero the term pushes away. Raises `InvalidQuery`.
+    """
+
+    text: str | None = None
+    path: str | None = None
+    id: int | None = None
+    vector: np.ndarray | None = None
+    weight: float = 1.0
+    start: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [v for v in (self.text, self.path, self.id, self.vector) if v is not None]
+        if len(given) != 1:
+            raise InvalidQuery("a term is one of text, path, id or vector")
+        if not _is_number(self.weight) or not 0 < abs(self.weight) <= _MOST_WEIGHT:
+            raise InvalidQuery(f"the weight of a term cannot be {shown_value(self.weight)}")
+        for name, seconds in (("start", self.start), ("end", self.end)):
+            if not (_is_number(seconds) or (name == "end" and seconds is None)):
+                raise InvalidQuery(f"the {name} of a term cannot be {shown_value(seconds)}")
+        if self.text is not None:
+            check_text(self.text)
+        if self.id is not None and (
+            isinstance(self.id, bool) or not isinstance(self.id, int | np.integer)
+        ):
+            raise InvalidQuery(f"the id of a sound cannot be {shown_value(self.id)}")
+        if self.path is not None:
+            object.__setattr__(self, "path", _checked_path(self.path))
+        if self.vector is not None:
+            object.__setattr__(self, "vector", _checked_vector(self.vector))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is one number, and a finite one."""
+    if not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that is no float
+        return False
+
+
+def _checked_path(path: Any) -> str:
+    try:
+        raw = os.fsencode(path)
+    except (TypeError, ValueError) as error:
+        raise InvalidQuery(f"the path of a term cannot be {shown_value(path)}") from error
+    if not raw or b"\0" in raw:
+        raise InvalidQuery(f"the path of a term cannot be {shown_value(path)}")
+    return os.fsdecode(raw)
+
+
+def _checked_vector(vector: Any) -> np.ndarray:
+    try:
+        values = np.asarray(vector)
+    except (TypeError, ValueError) as error:  # rows of unlike lengths
+        raise InvalidQuery(f"{shown_value(vector)} is no vector") from error
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise InvalidQuery(
+            f"a query vector is a row of numbers, not {values.dtype} of shape {values.shape}"
+        )
+    with np.errstate(over="ignore"):
+        values = values.astype(np.float32, copy=False)
+    if not np.isfinite(values).all():
+        raise InvalidQuery("a term's vector holds NaN or infinite values")
+    return values
+
+
+# What a query is compared with: what is heard, the words that people wrote, or both.
+Match = Literal["both", "sound", "words"]
+
+Query = str | Term | Sequence[str | Term] | np.ndarray
+
+
+def check_text(text: str) -> None:
+    """Raises `InvalidQuery` where a text holds nothing that could be heard."""
+    if not isinstance(text, str):
+        raise InvalidQuery(f"the text of a query cannot be {shown_value(text)}")
+    if not text.strip():
+        raise InvalidQuery('the query is empty: describe a sound, such as "campfire crackling"')
+    if all(unicodedata.category(c)[0] in "PZC" for c in text):
+        raise InvalidQuery(
+            f"the query {text[:40]!r} is only punctuation: describe a sound in words"
+        )
+
+
+def _as_term(part: Any) -> Term:
+    if isinstance(part, str):
+        return Term(text=part)
+    if isinstance(part, Term):
+        return part
+    hint = ": put it in Term(vector=...)" if isinstance(part, np.ndarray) else ""
+    raise InvalidQuery(f"each term is a text or a Term, not {shown_value(part)}{hint}")
+
+
+def as_terms(query: Query) -> list[Term]:
+    """Any form of a query as terms. Raises `InvalidQuery` where it has none of those forms, or no
+    term that pulls.
+    """
+    if isinstance(query, np.ndarray):
+        terms = [Term(vector=query)]
+    elif isinstance(query, str):
+        terms = [Term(text=query)]
+    elif isinstance(query, Term):
+        terms = [query]
+    elif isinstance(query, Iterable) and not isinstance(query, bytes | dict):
+        terms = [_as_term(part) for part in query]
+    else:
+        raise InvalidQuery(
+            f"a query is a text, a Term, a list of these, or a vector, not {shown_value(query)}"
+        )
+    if not any(term.weight > 0 for term in terms):
+        raise InvalidQuery("a query needs at least one term to look for, not only terms to avoid")
+    return terms

@@ -1,0 +1,199 @@
+"""From nearest windows to hits: the best window of each sound, or all its moments; ranks;
+percentiles.
+
+Order is by score, then by path, and does not depend on the order in which sounds were indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import Sound
+from audiosearch.errors import LibraryDamaged
+from audiosearch.results import Hit
+from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.stored import vectors_of
+from audiosearch.vectors.window_search import WindowSearch
+
+# Windows asked for in one round: several belong to one sound, and a second round costs more than a
+# wider first.
+_WINDOWS_PER_SOUND = 4
+_LEAST_WINDOWS = 50
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch of a content, `start` to `end` seconds, and the score of its best window."""
+
+    content_id: int
+    start: float
+    end: float
+    score: float
+
+
+def best_moments(
+    connection: Connection,
+    search: WindowSearch,
+    query: np.ndarray,
+    count: int,
+    allowed: np.ndarray | None,
+) -> list[Moment]:
+    """The best window of each of the `count` nearest contents, and of any that tie with the last
+    of them.
+    """
+    best: dict[int, Moment] = {}
+    excluded: np.ndarray | None = None
+    round_size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
+    while True:
+        ids, scores = search.nearest(connection, query, round_size, allowed, excluded)
+        rows = reading.windows_by_id(connection, ids)
+        for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
+            row = rows[window_id]
+            known = best.get(row.content_id)
+            # Two windows of one sound with the same score: the earlier one, whatever their ids.
+            if known is None or (score == known.score and row.start < known.start):
+                best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
+        if len(ids) < round_size:
+            break
+        ordered = sorted((moment.score for moment in best.values()), reverse=True)
+        # Whatever was not seen scores at most as high as the last window seen.
+        if len(ordered) >= count and ordered[count - 1] > scores[-1]:
+            break
+        seen = reading.windows_of_contents(connection, best, search.model.id)
+        excluded = np.array(sorted(row.id for row in seen), dtype=np.int64)
+    return list(best.values())
+
+
+def all_moments(
+    connection: Connection,
+    search: WindowSearch,
+    query: np.ndarray,
+    count: int,
+    allowed: np.ndarray | None,
+    base: float,
+) -> list[Moment]:
+    """At least `count` moments if there are so many; `base` as in `merge`."""
+    size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
+    while True:
+        ids, scores = search.nearest(connection, query, size, allowed)
+        rows = reading.windows_by_id(connection, ids)
+        merged = merge(
+            [
+                Moment(rows[i].content_id, rows[i].start, rows[i].end, score)
+                for i, score in zip(ids.tolist(), scores.tolist(), strict=True)
+            ],
+            base,
+        )
+        if len(merged) >= count or len(ids) < size:
+            return merged
+        size *= 4
+
+
+def merge(windows: Iterable[Moment], base: float) -> list[Moment]:
+    """Windows to moments: each peak of the score over time is one, as wide as at half its height.
+
+    A window that touches a better one belongs to its moment if it scores at least midway from
+    `base`, what any window scores, to the peak (to both peaks, between two, which then are one);
+    else it is a foot of the peak, and no moment. So a bark in a night is one moment, an hour of rain
+    is one, and two barks with a pause are two. Moments of one content do not overlap.
+    """
+    of_content: dict[int, list[Moment]] = {}
+    for window in sorted(windows, key=lambda w: (-w.score, w.content_id, w.start)):
+        moments = of_content.setdefault(window.content_id, [])
+        touched = [m for m in moments if window.start <= m.end and m.start <= window.end]
+        if not all(window.score >= (m.score + base) / 2 for m in touched):
+            continue
+        parts = [*touched, window]
+        start, end = min(m.start for m in parts), max(m.end for m in parts)
+        moments[:] = [m for m in moments if m not in touched]
+        moments.append(Moment(window.content_id, start, end, max(m.score for m in parts)))
+    return [moment for moments in of_content.values() for moment in moments]
+
+
+def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
+    """Those that can be among the first k hits: the k best, and any that tie with the last of
+    them."""
+    ordered = sorted(moments, key=lambda moment: -moment.score)
+    return [m for m in ordered if m.score >= ordered[min(k, len(ordered)) - 1].score]
+
+
+def moments_of(
+    connection: Connection, search: WindowSearch, query: np.ndarray, content_ids: Sequence[int]
+) -> list[Moment]:
+    """The best window of each of these contents, by exact scores."""
+    rows = {
+        row.id: row for row in reading.windows_of_contents(connection, content_ids, search.model.id)
+    }
+    ids, vectors = vectors_of(connection, np.array(sorted(rows), np.int64), search.model.dimension)
+    best: dict[int, Moment] = {}
+    for window_id, score in zip(ids.tolist(), exact_scores(vectors, query).tolist(), strict=True):
+        row = rows[window_id]
+        known = best.get(row.content_id)
+        if known is None or (score, -row.start) > (known.score, -known.start):
+            best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
+    return list(best.values())
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sound's moment stands: the higher `key`, the nearer the top; `why` as in `Hit`."""
+
+    key: float
+    why: tuple[str, ...] = ("sound",)
+
+
+def make_hits(
+    moments: Iterable[Moment],
+    sounds: dict[int, list[Sound]],
+    percentile_of: dict[float, float],
+    k: int,
+    group: bool,
+    place: Callable[[Moment, Sound], Place] = lambda moment, sound: Place(moment.score),
+) -> list[Hit]:
+    """The first k hits in order: one for each path, or one for each content with its other paths as
+    `copies`. `place` decides the order, by default the score; ties go by path.
+    """
+    entries: list[tuple[Place, bytes, Moment, Sound, tuple[str, ...]]] = []
+    for moment in moments:
+        copies = sounds.get(moment.content_id)
+        if not copies:
+            raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
+        placed = [(place(moment, sound), _key(sound), moment, sound) for sound in copies]
+        if group:
+            placed.sort(key=lambda entry: (-entry[0].key, entry[1]))
+            others = tuple(sound.path for _, _, _, sound in placed[1:])
+            entries.append((*placed[0], others))
+        else:
+            entries.extend((*entry, ()) for entry in placed)
+    entries.sort(key=lambda entry: (-entry[0].key, entry[1], entry[2].start))
+    return [
+        Hit(
+            rank=rank,
+            score=moment.score,
+            percentile=percentile_of[moment.score],
+            path=sound.path,
+            start=moment.start,
+            end=moment.end,
+            duration=sound.duration or 0.0,
+            id=sound.id,
+            content=sound.content or "",
+            format=sound.format or "",
+            sample_rate=sound.sample_rate or 0,
+            channels=sound.channels or 0,
+            tags=sound.tags,
+            external_id=sound.external_id,
+            metadata=sound.metadata,
+            copies=others,
+            why=place_.why,
+        )
+        for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
+    ]
+
+
+def _key(sound: Sound) -> bytes:
+    return sound.path.encode("utf-8", "surrogateescape")

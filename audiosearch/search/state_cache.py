@@ -1,0 +1,87 @@
+"""What holds for one state of a library and costs time to make: the sample that percentiles are
+taken from, and the windows that a filter allows.
+
+A state is a generation and the digest of the model that answers in it. The sample has a slot of its
+own: filters come and go as people type, and every search needs the sample.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+
+from audiosearch.catalog.filters import Filter
+
+# A filter's windows take 8 bytes each: 32 filters that allow all of 1 M windows take 256 MB.
+FILTERS_KEPT = 32
+
+Made = TypeVar("Made")
+_NOTHING = object()
+
+
+class _Slot(Generic[Made]):
+    """One value. The first thread that asks makes it; those that ask meanwhile wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value: Any = _NOTHING
+
+    def get(self, make: Callable[[], Made]) -> Made:
+        if self._value is _NOTHING:
+            with self._lock:
+                if self._value is _NOTHING:
+                    self._value = make()
+        return cast(Made, self._value)
+
+
+@dataclass
+class _State(Generic[Made]):
+    generation: int
+    digest: str
+    sample: _Slot[Made] = field(default_factory=_Slot)
+    filters: OrderedDict[Filter, _Slot[np.ndarray]] = field(default_factory=OrderedDict)
+
+
+class StateCache(Generic[Made]):
+    """The sample and the latest filters of the state that was asked for last; thread-safe.
+
+    A thread that is still busy with an older state gets values of that state, and leaves nothing
+    behind in a newer one. What `make` raises is passed on, and nothing is kept. `make` must not ask
+    the cache for the same value.
+    """
+
+    def __init__(self, filters_kept: int = FILTERS_KEPT) -> None:
+        self._filters_kept = filters_kept
+        self._lock = threading.Lock()
+        self._state: _State[Made] | None = None
+
+    def sample(self, generation: int, digest: str, make: Callable[[], Made]) -> Made:
+        """The sample of a state, made by `make` where it is not kept."""
+        with self._lock:
+            slot = self._at(generation, digest).sample
+        return slot.get(make)
+
+    def allowed(
+        self, generation: int, digest: str, where: Filter, make: Callable[[], np.ndarray]
+    ) -> np.ndarray:
+        """Ids (int64, ascending) of the windows that a filter allows in a state, made by `make`
+        where they are not kept. The filter that was not used for longest goes first.
+        """
+        with self._lock:
+            filters = self._at(generation, digest).filters
+            slot = filters.setdefault(where, _Slot())
+            filters.move_to_end(where)
+            if len(filters) > self._filters_kept:
+                filters.popitem(last=False)
+        return slot.get(make)
+
+    def _at(self, generation: int, digest: str) -> _State[Made]:
+        state = self._state
+        if state is None or (state.generation, state.digest) != (generation, digest):
+            state = self._state = _State(generation, digest)
+        return state

@@ -1,0 +1,66 @@
+"""How many requests are in hand at once, by what they wait for.
+
+Each lane has as many hands as the settings say, so that what waits in one (for a decoder, for the
+writer's lock, for a client) never keeps others from what does not wait. Probes have no limit: they
+are asked for most when there is most to do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, get_args
+
+Lane = Literal["probes", "events", "searching", "decoding", "writing"]
+
+_PROBES = ("/healthz", "/readyz", "/metrics")
+# They ask in a body and change nothing.
+_READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
+_DECODING = ("/audio", "/peaks")
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class HandsFull(Exception):
+    """As many requests as a lane takes are in hand."""
+
+
+def reads(method: str, path: str) -> bool:
+    """Whether a request changes nothing."""
+    return method in SAFE or any(
+        path == start or path.startswith(f"{start}/") for start in _READING_POSTS
+    )
+
+
+def lane_of(method: str, path: str) -> Lane:
+    """What a request may wait for."""
+    if path in _PROBES:
+        return "probes"
+    if path.endswith("/events"):  # a listener does nothing most of the time
+        return "events"
+    if path.endswith(_DECODING) or path == "/v1/classify":
+        return "decoding"
+    return "searching" if reads(method, path) else "writing"
+
+
+class Hands:
+    """The requests in hand; `most` in each lane."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._in_hand: Counter[Lane] = Counter()
+
+    @contextmanager
+    def one(self, lane: Lane) -> Iterator[None]:
+        """One more, for as long as the block lasts. Raises `HandsFull`."""
+        if lane != "probes" and self._in_hand[lane] >= self._most:
+            raise HandsFull
+        self._in_hand[lane] += 1
+        try:
+            yield
+        finally:
+            self._in_hand[lane] -= 1
+
+    def counts(self) -> dict[str, int]:
+        """How many are in hand in each lane."""
+        return {lane: self._in_hand[lane] for lane in get_args(Lane)}

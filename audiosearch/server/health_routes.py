@@ -1,0 +1,37 @@
+"""Is the process alive, can it answer, what does it hold, and how busy is it?"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from audiosearch.results import Status
+from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.metrics import CONTENT_TYPE, Metrics
+
+router = APIRouter()
+
+
+@router.get("/healthz", tags=["health"], summary="The process is alive.")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/readyz", tags=["health"], summary="The library can be searched.")
+def readyz(library: TheLibrary) -> dict[str, str]:
+    library.embed_text(["ready"])  # loads the model, once
+    library.status()
+    return {"status": "ready"}
+
+
+@router.get("/metrics", tags=["health"], summary="For Prometheus.", response_class=Response)
+def metrics(request: Request, library: TheLibrary, jobs: TheJobs) -> Response:
+    kept: Metrics = request.app.state.metrics
+    in_hand = request.app.state.hands.counts()
+    return Response(kept.text(library.status(), jobs.counts(), in_hand), media_type=CONTENT_TYPE)
+
+
+@router.get(
+    "/v1/status", tags=["library"], response_model=Status, summary="What the library holds."
+)
+def status(library: TheLibrary) -> Response:
+    return as_json(library.status())

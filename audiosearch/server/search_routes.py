@@ -1,0 +1,263 @@
+"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`; facets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from audiosearch.errors import AudioSearchError, InvalidQuery
+from audiosearch.library import Library
+from audiosearch.results import Facets, Hit
+from audiosearch.search.query import Term
+from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.pools import Pools
+from audiosearch.server.problems import Problem
+from audiosearch.server.types import (
+    MOST_QUERIES,
+    MOST_RESULTS,
+    MOST_TERMS,
+    Coordinate,
+    Finite,
+    Id,
+    Number,
+    Text,
+    Word,
+)
+from audiosearch.server.upload_routes import BODY, TheUpload
+
+router = APIRouter(prefix="/v1", tags=["search"])
+
+Result = TypeVar("Result")
+
+# Searches that wait for a decoder take hands that others search with.
+_MOST_WAITING = 32
+
+
+class Filters(BaseModel):
+    """Filters, as those of `audiosearch query`: all must hold; of several values, any may."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    path: Annotated[list[Word], Field(examples=[["*/doors/*"]], max_length=50)] = []
+    format: Annotated[list[Word], Field(examples=[["wav", "flac"]], max_length=50)] = []
+    channels: Annotated[list[Number], Field(max_length=50)] = []
+    rate: Annotated[list[Number], Field(description="Hz.", max_length=50)] = []
+    root: Annotated[list[Word], Field(max_length=50)] = []
+    since: Annotated[Word | None, Field(examples=["2026-01-31", "7d"])] = None
+    tag: Annotated[list[Word], Field(examples=[["rights=cleared"]], max_length=50)] = []
+    external_id: Annotated[list[Word], Field(max_length=50)] = []
+
+    def given(self) -> dict[str, Any]:
+        """Those that were set."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        known = {*Where.model_fields}
+        return {n: v for n, v in values.items() if n in known and v not in (None, [], {})}
+
+
+class Where(Filters):
+    """Filters in a body, where fields of the metadata can be compared exactly too."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    metadata: Annotated[
+        dict[str, str | int | Finite | bool], Field(examples=[{"project": "Harbour"}])
+    ] = {}
+
+
+class _Shown(BaseModel):
+    """How much of a ranking is wanted, and in what form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: Annotated[int, Field(ge=1, le=MOST_RESULTS)] = 10
+    offset: Annotated[int, Field(ge=0, le=MOST_RESULTS)] = 0
+    template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
+    moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
+    group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+    match: Annotated[
+        Literal["both", "sound", "words"],
+        Field(description="What is heard, the words of names and metadata, or both."),
+    ] = "both"
+
+
+class Asked(Filters, _Shown):
+    """The parameters of a `GET`."""
+
+    q: Annotated[Text, Field(description="What is heard.", examples=["campfire crackling"])]
+
+
+class AskedBySound(Filters, _Shown):
+    """The parameters beside an uploaded sound."""
+
+
+class OneTerm(BaseModel):
+    """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
+    `/v1/embed`, and how much it counts; below zero it pushes away."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: Text | None = None
+    id: Id | None = None
+    vector: Annotated[list[Coordinate] | None, Field(max_length=4096)] = None
+    weight: Finite = 1.0
+    start: Annotated[Finite, Field(ge=0, le=1e9)] = 0.0
+    end: Annotated[Finite | None, Field(gt=0, le=1e9)] = None
+
+    def term(self) -> Term:
+        """As the library knows it."""
+        vector = None if self.vector is None else np.array(self.vector, dtype=np.float32)
+        return Term(
+            text=self.text,
+            id=self.id,
+            vector=vector,
+            weight=self.weight,
+            start=self.start,
+            end=self.end,
+        )
+
+
+_EXAMPLE: Any = {
+    "terms": [{"text": "rain"}, {"text": "thunder", "weight": -1}],
+    "k": 5,
+    "where": {"format": ["wav"], "max_duration": 30},
+}
+
+
+class Mixture(_Shown):
+    """The body of a `POST`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": _EXAMPLE})
+
+    terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
+    where: Where = Where()
+
+    def library_terms(self) -> list[Term]:
+        """As the library knows them."""
+        return [term.term() for term in self.terms]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether a part of a sound is among the terms, which must be decoded."""
+        return any(t.id is not None and (t.start > 0 or t.end is not None) for t in self.terms)
+
+
+class Batch(BaseModel):
+    """Several mixtures at once."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"queries": [_EXAMPLE]}}
+    )
+
+    queries: Annotated[list[Mixture], Field(min_length=1, max_length=MOST_QUERIES)]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Hits `offset` to `offset + len(hits)` of the ranking; `next` is where it goes on, if it
+    does."""
+
+    hits: tuple[Hit, ...]
+    offset: int
+    next: int | None
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A page for each query, in their order."""
+
+    pages: tuple[Page, ...]
+
+
+@router.get("/search", response_model=Page, summary="Sounds by a description.")
+async def search(
+    library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
+) -> Response:
+    terms = [Term(text=asked.q)]
+    return await pools.search(answer, library, terms, asked.given(), asked)
+
+
+@router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
+async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
+    work = partial(answer, library, mixture.library_terms(), mixture.where.given(), mixture)
+    return await _run(pools, mixture, work)
+
+
+@router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
+async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Response:
+    pages = []
+    for number, mixture in enumerate(batch.queries):
+        try:
+            terms = mixture.library_terms()
+            work = partial(page_of, library, terms, mixture.where.given(), mixture)
+            # A turn each: others have theirs in between.
+            page = await _run(pools, mixture, work)
+        except InvalidQuery as error:
+            raise InvalidQuery(f"query {number}: {error}") from error
+        pages.append(page)
+    return await pools.search(as_json, Pages(tuple(pages)))
+
+
+@router.post(
+    "/search/audio",
+    response_model=Page,
+    summary="Sounds like the one in the body.",
+    openapi_extra=BODY,
+)
+async def search_by_sound(
+    library: TheLibrary,
+    pools: ThePools,
+    asked: Annotated[AskedBySound, Query()],
+    upload: TheUpload,
+) -> Response:
+    async with upload.file() as path:
+        # By its path: it is embedded by the model whose vectors are searched.
+        terms = [Term(path=str(path))]
+        return await pools.decode(answer, library, terms, asked.given(), asked)
+
+
+@router.get("/facets", response_model=Facets, summary="How many sounds have what.")
+def facets(library: TheLibrary, where: Annotated[Filters, Query()]) -> Response:
+    return as_json(library.facets(where.given() or None))
+
+
+async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
+    if not mixture.decodes:
+        return await pools.search(work)
+    if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
+        raise Problem(503, "busy", "too many wait for parts of sounds: try again")
+    return await pools.decode(work)
+
+
+def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Response:
+    return as_json(page_of(library, terms, where, shown))
+
+
+def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Page:
+    """A part of the ranking, whose order is the same from page to page."""
+    end = shown.offset + shown.k
+    if end > MOST_RESULTS:
+        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}: ask for less")
+    try:
+        # One more than is shown says whether there is a next page.
+        hits = library.search(
+            terms,
+            k=end + 1,
+            where=where or None,
+            template=shown.template,
+            moments=shown.moments,
+            match=shown.match,
+            group=shown.group,
+        )
+    except AudioSearchError:
+        raise
+    except UnicodeEncodeError as error:
+        raise Problem(422, "invalid-request", "the request holds text that is none") from error
+    return Page(tuple(hits[shown.offset : end]), shown.offset, end if len(hits) > end else None)

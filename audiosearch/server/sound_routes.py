@@ -1,0 +1,285 @@
+"""Sounds of the library by id: what is known of them, what is like them, and how they sound."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from starlette.concurrency import run_in_threadpool
+
+from audiosearch.catalog.records import Sound
+from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.library import Library
+from audiosearch.results import Classification
+from audiosearch.search.query import Term
+from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.problems import Problem
+from audiosearch.server.renderings import Renderings
+from audiosearch.server.search_routes import AskedBySound, Filters, Page, answer
+from audiosearch.server.types import LARGEST_ID, Id, Text, Word
+
+if TYPE_CHECKING:
+    from audiosearch.audio.peaks import Peaks
+
+router = APIRouter(prefix="/v1", tags=["sounds"])
+
+SoundId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+MOST_DESCRIBED = 1_000
+MOST_COLUMNS = 65_536
+
+Until = Annotated[float | None, Query(gt=0, le=1e9, allow_inf_nan=False)]
+Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class Walk(Filters):
+    """Filters, and where the last page ended."""
+
+    after: Annotated[int, Field(ge=0, le=LARGEST_ID, description="The last id seen.")] = 0
+    k: Annotated[int, Field(ge=1, le=1_000)] = 100
+
+
+@dataclass(frozen=True)
+class SoundList:
+    """Sounds by id; `next` is the `after` of the next page, if there is one."""
+
+    sounds: tuple[Sound, ...]
+    next: int | None
+
+
+class About(BaseModel):
+    """What the embedding program knows of a sound; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"external_id": "A-7", "metadata": {"rights": "cleared"}}},
+    )
+
+    external_id: Annotated[str | None, Field(max_length=1000)] = None
+    metadata: dict[str, Any] | None = None
+
+
+class AboutOne(About):
+    """The same of the sound with that id or absolute path."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"path": "/sounds/door.wav", "external_id": "A-7"}},
+    )
+
+    id: Id | None = None
+    path: Text | None = None
+
+
+class Many(BaseModel):
+    """A catalogue's worth."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sounds: Annotated[list[AboutOne], Field(min_length=1, max_length=MOST_DESCRIBED)]
+
+
+@dataclass(frozen=True)
+class Described:
+    """How many sounds were found and described, and the ids or paths that are not in the
+    library."""
+
+    described: int
+    unknown: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Lowest and highest sample of each bucket of `seconds` seconds from `start` on; full scale is
+    127."""
+
+    start: float
+    seconds: float
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+
+class ToClassify(BaseModel):
+    """Stored sounds and the labels to try on them."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"ids": [1], "labels": ["dog", "rain"]}}
+    )
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    labels: Annotated[list[Word], Field(min_length=1, max_length=100)]
+    template: Text | None = None
+    multi: StrictBool = False
+
+
+@dataclass(frozen=True)
+class Classifications:
+    """One for each sound, in their order."""
+
+    sounds: tuple[Classification, ...]
+
+
+@router.get("/sounds", response_model=SoundList, summary="All sounds, page by page.")
+def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
+    found = library.page(walk.after, walk.k, where=walk.given() or None)
+    return as_json(SoundList(tuple(found), found[-1].id if len(found) == walk.k else None))
+
+
+@router.post("/descriptions", response_model=Described, summary="Set ids and metadata of many.")
+async def describe_many(library: TheLibrary, pools: ThePools, many: Many) -> Response:
+    return as_json(await pools.write(_describe_many, library, many))
+
+
+def _describe_many(library: Library, many: Many) -> Described:
+    known, unknown = [], []
+    for about in many.sounds:
+        if (about.id is None) == (about.path is None):
+            raise InvalidQuery("each sound is named by its id or by its path")
+        which = about.id if about.id is not None else str(about.path)
+        try:
+            sound = library.sound(which)
+        except (SoundNotFound, UnicodeEncodeError, ValueError):
+            unknown.append(which)
+        else:
+            known.append((sound.id, about.external_id, about.metadata))
+    library.describe_many(known)
+    return Described(len(known), tuple(unknown))
+
+
+@router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
+def sound(library: TheLibrary, sound_id: SoundId) -> Response:
+    return as_json(library.sound(sound_id))
+
+
+@router.patch("/sounds/{sound_id}", response_model=Sound, summary="Set its id and metadata.")
+async def describe(
+    library: TheLibrary, pools: ThePools, sound_id: SoundId, about: About
+) -> Response:
+    named = {"external_id": about.external_id, "metadata": about.metadata}
+    return as_json(await pools.write(library.describe, sound_id, **named))
+
+
+@router.delete("/sounds/{sound_id}", status_code=204, summary="Forget it; the file stays.")
+async def forget(library: TheLibrary, pools: ThePools, sound_id: SoundId) -> Response:
+    await pools.write(library.remove, sound_id)
+    return Response(status_code=204)
+
+
+@router.get("/sounds/{sound_id}/similar", response_model=Page, summary="Sounds like a sound.")
+async def similar(
+    library: TheLibrary,
+    pools: ThePools,
+    sound_id: SoundId,
+    asked: Annotated[AskedBySound, Query()],
+) -> Response:
+    return await pools.search(answer, library, [Term(id=sound_id)], asked.given(), asked)
+
+
+@router.get(
+    "/sounds/{sound_id}/audio",
+    response_class=FileResponse,
+    summary="The sound itself, or a part of it; ranges of bytes are served.",
+)
+async def audio(
+    request: Request,
+    library: TheLibrary,
+    pools: ThePools,
+    sound_id: SoundId,
+    form: Annotated[
+        Literal["original", "wav", "opus"], Query(alias="as", description="wav and opus are made.")
+    ] = "original",
+    start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
+    end: Until = None,
+) -> Response:
+    path = (await run_in_threadpool(library.sound, sound_id)).path
+    if not await run_in_threadpool(os.path.isfile, path):
+        raise SoundNotFound(f"the file of sound {sound_id} is gone, or its disk is not there")
+    if form == "original":
+        if start or end is not None:
+            raise Problem(422, "invalid-request", "a part is given as wav or opus only")
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        # Not inline but for audio: a file is what its owner says, and the page's origin is ours.
+        shown = "inline" if kind.startswith(("audio/", "video/")) else "attachment"
+        name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
+        return FileResponse(path, media_type=kind, filename=name, content_disposition_type=shown)
+    renderings: Renderings = request.app.state.renderings
+    made = await run_in_threadpool(renderings.made, sound_id, form, start, end)
+    if made is None:
+        made = await pools.decode(renderings.make, sound_id, form, start, end)
+    return FileResponse(made, media_type={"wav": "audio/wav", "opus": "audio/ogg"}[form])
+
+
+@router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
+async def peaks(
+    library: TheLibrary,
+    pools: ThePools,
+    sound_id: SoundId,
+    columns: Annotated[int, Query(ge=1, le=MOST_COLUMNS, description="At most so many.")] = 512,
+    start: Seconds = 0.0,
+    end: Until = None,
+) -> Response:
+    whole = await run_in_threadpool(_kept, library, sound_id)
+    if whole is None:
+        whole = await pools.decode(library.peaks, sound_id)
+    return as_json(await run_in_threadpool(_outline, whole, columns, start, end))
+
+
+def _kept(library: Library, sound_id: int) -> Peaks | None:
+    """The outline of a sound that was drawn before."""
+    from audiosearch.audio.peaks import FOLDER, load
+
+    content = library.sound(sound_id).content
+    return load(library.directory / FOLDER, content) if content else None
+
+
+def _outline(part: Peaks, columns: int, start: float, end: float | None) -> Outline:
+    from audiosearch.audio.peaks import at_most, between
+
+    begins = 0.0
+    if start or end is not None:
+        if end is not None and not end > start:
+            raise InvalidQuery(f"a sound from {start:g} s to {end:g} s is no sound")
+        last = len(part.levels) * part.seconds
+        part, begins = between(part, start, last if end is None else min(end, last))
+    part = at_most(part, columns)
+    low, high = part.levels[:, 0].tolist(), part.levels[:, 1].tolist()
+    return Outline(begins, part.seconds, tuple(low), tuple(high))
+
+
+@router.post("/classify", response_model=Classifications, summary="How labels fit stored sounds.")
+async def classify(library: TheLibrary, pools: ThePools, asked: ToClassify) -> Response:
+    return as_json(await pools.decode(_classify, library, asked))
+
+
+def _classify(library: Library, asked: ToClassify) -> Classifications:
+    found = library.classify(asked.ids, asked.labels, template=asked.template, multi=asked.multi)
+    return Classifications(tuple(found))
+
+
+class ToEmbed(BaseModel):
+    """Texts to make vectors of."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"texts": ["a door slams"]}}
+    )
+
+    texts: Annotated[list[Text], Field(min_length=1, max_length=100)]
+    template: Text | None = None
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Unit vectors, and the model in whose space they lie."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    model: str
+
+
+@router.post("/embed", response_model=Vectors, summary="Texts as vectors.", tags=["search"])
+def embed(library: TheLibrary, asked: ToEmbed) -> Response:
+    vectors = library.embed_text(asked.texts, template=asked.template)
+    return as_json(Vectors(tuple(map(tuple, vectors.tolist())), library.model.bundle.name))

@@ -1,0 +1,161 @@
+"""Sounds in the body of a request: heard, or kept and indexed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from audiosearch.errors import InvalidQuery
+from audiosearch.results import Classification
+from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
+from audiosearch.server.jobs import Job
+from audiosearch.server.problems import Problem
+from audiosearch.server.settings import Settings
+from audiosearch.server.types import Word
+
+router = APIRouter(prefix="/v1", tags=["uploads"])
+
+_LONGEST_NAME = 200  # bytes; file systems take 255, and the indexer's siblings want some
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "description": "The bytes of a sound file.",
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+async def _receive(request: Request, target: Path) -> None:
+    """Write the body to a file, which holds what fits in memory at no time."""
+    size = 0
+    with target.open("xb") as file:
+        async for part in request.stream():
+            size += len(part)
+            await run_in_threadpool(file.write, part)
+    if not size:
+        raise InvalidQuery("the body is empty: it is to hold a sound file")
+
+
+class Upload:
+    """The sound in the body of a request, once what else it says was found valid."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @asynccontextmanager
+    async def file(self) -> AsyncIterator[Path]:
+        """A file that holds it, for as long as the block lasts."""
+        with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
+            path = Path(folder) / "sound"
+            await _receive(self._request, path)
+            yield path
+
+
+TheUpload = Annotated[Upload, Depends()]
+
+
+def _free_name(folder: Path, name: str) -> Path:
+    """Where a file of that name goes. Raises `Problem` for a name that is more than a name."""
+    try:
+        raw = os.fsencode(name)
+    except UnicodeEncodeError as error:
+        raise InvalidQuery("the name is no text") from error
+    wrong = not name.isprintable() or name.startswith(".") or {"/", "\\", ":"} & set(name)
+    if not name or wrong or len(raw) > _LONGEST_NAME:
+        raise InvalidQuery(
+            f"a name is a file's name alone, of at most {_LONGEST_NAME} bytes: {name[:40]!r} is not"
+        )
+    return folder / name
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    try:
+        found = None if text is None else json.loads(text)
+    except ValueError as error:
+        raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
+    if found is not None and not isinstance(found, dict):
+        raise InvalidQuery("metadata must be a JSON object")
+    return found
+
+
+@router.post(
+    "/uploads",
+    response_model=Job,
+    status_code=202,
+    summary="Keep a sound file and index it.",
+    openapi_extra=BODY,
+)
+async def upload(
+    request: Request,
+    jobs: TheJobs,
+    name: Annotated[str, Query(examples=["door slam.wav"])],
+    external_id: str | None = None,
+    metadata: Annotated[
+        str | None, Query(description="A JSON object.", examples=['{"take": 3}'])
+    ] = None,
+    replace: Annotated[bool, Query(description="Put it in the place of another.")] = False,
+) -> Response:
+    about = _object(metadata)
+    settings: Settings = request.app.state.settings
+    if settings.uploads is None:
+        raise Problem(403, "uploads-off", "this server takes no uploads: see serve --uploads")
+    target = _free_name(settings.uploads, name)
+    settings.uploads.mkdir(parents=True, exist_ok=True)
+    # A hidden name is not indexed, and the rename is in one piece.
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=settings.uploads) as folder:
+        whole = Path(folder) / "sound"
+        await _receive(request, whole)
+        if replace:
+            whole.replace(target)
+        else:
+            try:
+                os.link(whole, target)
+            except FileExistsError as error:
+                raise Problem(409, "exists", f"there is a sound named {name!r} already") from error
+    job = await run_in_threadpool(jobs.add, (str(target),), external_id, about)
+    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.post(
+    "/embed/audio",
+    summary="The vector of the sound in the body.",
+    openapi_extra=BODY,
+    tags=["search"],
+)
+async def embed_audio(library: TheLibrary, pools: ThePools, upload: TheUpload) -> dict[str, Any]:
+    async with upload.file() as path:
+        sound = await pools.decode(library.embed_windows, path)
+    return {"vector": sound.mean.tolist(), "duration": sound.duration}
+
+
+@router.post(
+    "/classify/audio",
+    response_model=Classification,
+    summary="How labels fit the sound in the body.",
+    openapi_extra=BODY,
+    tags=["search"],
+)
+async def classify_audio(
+    library: TheLibrary,
+    pools: ThePools,
+    upload: TheUpload,
+    label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
+    template: str | None = None,
+    multi: bool = False,
+) -> Response:
+    def classified(path: Path) -> Classification:
+        (found,) = library.classify([path], label, template=template, multi=multi)
+        return dataclasses.replace(found, path="")
+
+    async with upload.file() as path:
+        return as_json(await pools.decode(classified, path))

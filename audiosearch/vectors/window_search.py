@@ -1,0 +1,259 @@
+"""Nearest windows: the cache, the rows that came after it, and the rows that were deleted since.
+
+A `WindowSearch` is one immutable state of a library: made under a read transaction, it answers for
+exactly the rows which that transaction saw. It is cheap to bring up to the next state (`current`),
+because the cache stays mapped and only the rows after it are read.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.errors import LibraryDamaged
+from audiosearch.vectors import kinds
+from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
+from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.stored import batches, vectors_of
+from audiosearch.vectors.validity import FEW, usable_footer
+
+log = logging.getLogger(__name__)
+
+# With so few allowed windows, reading their vectors from SQLite (4 us each) beats walking the index
+# with a selector: 7 ms for all lists of an inverted index of 1 M windows, which is what a filter of
+# 1 % needs.
+_EXACT_UPTO = 1_000
+
+# Candidates beyond the results wanted, and for each of them: a flat index holds what the database
+# does, and rounding reorders only ties; int8 a little more (more than twice as many changes no
+# recall at 1 M windows).
+_OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
+
+
+@dataclass(frozen=True)
+class _Base:
+    """A FAISS index over the windows up to `covers`."""
+
+    index: Any
+    kind: str
+    covers: int
+    generation: int
+
+
+@dataclass(frozen=True)
+class WindowSearch:
+    """Search over one state of the windows of one model."""
+
+    model: StoredModel
+    generation: int
+    base: _Base
+    dead: np.ndarray
+    tail_ids: np.ndarray
+    tail: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of windows that can be found."""
+        return int(self.base.index.ntotal - len(self.dead) + len(self.tail_ids))
+
+    def nearest(
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        k: int,
+        allowed: np.ndarray | None = None,
+        excluded: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k windows nearest to a unit vector (d,): ids (int64), and their exact cosines
+        (float32), best first.
+
+        `allowed` and `excluded` are window ids (int64, ascending): only the former, none of the
+        latter. Scores come from the vectors in the database, whichever way a window was found.
+        """
+        import faiss
+
+        # More threads make a single query slower (2-6 times on two busy cores).
+        faiss.omp_set_num_threads(1)
+        if allowed is not None:
+            if excluded is not None and len(excluded):
+                allowed = np.setdiff1d(allowed, excluded, assume_unique=True)
+            if len(allowed) <= _EXACT_UPTO:
+                return self._exactly(connection, query, k, allowed)
+        more, each = _OVERFETCH[self.base.kind]
+        candidates = [
+            self._in_base(query, more + each * k, allowed, excluded),
+            self._in_tail(query, k, allowed, excluded),
+        ]
+        return self._exactly(connection, query, k, np.concatenate(candidates))
+
+    def _in_base(
+        self,
+        query: np.ndarray,
+        k: int,
+        allowed: np.ndarray | None,
+        excluded: np.ndarray | None,
+    ) -> np.ndarray:
+        import faiss
+
+        total = self.base.index.ntotal
+        barred = self.dead if excluded is None else np.union1d(self.dead, excluded)
+        bits, selector, part = None, None, 1.0
+        if allowed is not None:
+            inside = np.setdiff1d(allowed[allowed <= self.base.covers], barred, assume_unique=True)
+            part = len(inside) / max(1, total)
+            flags = np.zeros(self.base.covers + 8, dtype=bool)
+            flags[inside] = True
+            bits = np.packbits(flags, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)
+        elif len(barred):
+            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
+        ids, _ = kinds.search(self.base.index, self.base.kind, query, k, selector, part)
+        return ids
+
+    def _in_tail(
+        self,
+        query: np.ndarray,
+        k: int,
+        allowed: np.ndarray | None,
+        excluded: np.ndarray | None,
+    ) -> np.ndarray:
+        if not len(self.tail_ids):
+            return self.tail_ids
+        scores = self.tail @ query
+        if allowed is not None:
+            scores = np.where(np.isin(self.tail_ids, allowed), scores, -np.inf)
+        if excluded is not None:
+            scores = np.where(np.isin(self.tail_ids, excluded), -np.inf, scores)
+        best = np.argsort(-scores, kind="stable")[: 2 * k]
+        found: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
+        return found
+
+    def _exactly(
+        self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        found, vectors = vectors_of(connection, ids, self.model.dimension)
+        if len(found) < len(ids):
+            raise LibraryDamaged(
+                "windows that the library's vector cache knows are not in its database: "
+                "see audiosearch doctor"
+            )
+        scores = exact_scores(vectors, query)
+        # By score, then by id; ties that matter to people are broken by path, once the sounds are
+        # known.
+        order = np.lexsort((found, -scores))[:k]
+        return found[order], scores[order]
+
+
+def _base(
+    connection: Connection, directory: Path, model: StoredModel, newer: bool = False
+) -> _Base:
+    """The cache file, or where there is no usable one, a flat index made in memory from the
+    database.
+
+    Raises `SnapshotTooOld`, unless a file `newer` than the database is as unusable as any other.
+    """
+    try:
+        footer = usable_footer(connection, directory, model)
+        index = read_cache(directory, footer)
+        return _Base(index, footer.kind, footer.covers, footer.generation)
+    except CacheUnusable as reason:
+        if isinstance(reason, SnapshotTooOld) and not newer:
+            raise
+        count = reading.count_windows(connection, model.id)
+        if count > FEW:
+            log.warning(
+                "the vector cache of %s is not used: %s; reading %d vectors from the database "
+                "instead (the next index run writes a new one)",
+                directory,
+                reason,
+                count,
+            )
+    index = kinds.empty_index("flat", model.dimension, count)
+    kinds.add(index, batches(reading.vectors_after(connection, model.id, 0), model.dimension))
+    return _Base(
+        index,
+        "flat",
+        reading.last_window(connection, model.id),
+        reading.generation(connection),
+    )
+
+
+class SearchState:
+    """Keeps the newest `WindowSearch` of a library; thread-safe."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._state: WindowSearch | None = None
+
+    def current(
+        self, connection: Connection, model: StoredModel, *, newer: bool = False
+    ) -> WindowSearch:
+        """The search for the state that the connection's transaction sees.
+
+        Raises `SnapshotTooOld` where the cache file is newer than that: look again in a new
+        transaction. With `newer` (the database came from a backup), does without the file.
+        """
+        generation = reading.generation(connection)
+        state = self._state
+        if state and state.generation == generation and state.model.digest == model.digest:
+            return state
+        with self._lock:
+            state = self._state
+            if not (
+                state and state.generation == generation and state.model.digest == model.digest
+            ):
+                state = self._next(connection, model, generation, state, newer)
+                self._state = state
+            return state
+
+    def _next(
+        self,
+        connection: Connection,
+        model: StoredModel,
+        generation: int,
+        last: WindowSearch | None,
+        newer: bool,
+    ) -> WindowSearch:
+        floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
+        if (
+            last
+            and last.model.digest == model.digest
+            and floor <= last.base.generation <= last.generation <= generation
+            and not self._newer_file(connection, model, last.base)
+        ):
+            base = last.base
+            newly_dead = reading.dead_windows(connection, last.generation)
+            alive = ~np.isin(last.tail_ids, newly_dead)
+            tail_ids, tail = last.tail_ids[alive], last.tail[alive]
+            read_upto = max(base.covers, int(last.tail_ids[-1]) if len(last.tail_ids) else 0)
+        else:
+            base = _base(connection, self._directory, model, newer)
+            tail_ids = np.empty(0, np.int64)
+            tail = np.empty((0, model.dimension), np.float32)
+            read_upto = base.covers
+        new = list(batches(reading.vectors_after(connection, model.id, read_upto), model.dimension))
+        dead = np.array(reading.dead_windows(connection, base.generation), dtype=np.int64)
+        return WindowSearch(
+            model,
+            generation,
+            base,
+            np.sort(dead[dead <= base.covers]),
+            np.concatenate([tail_ids, *(ids for ids, _ in new)]),
+            np.concatenate([tail, *(vectors for _, vectors in new)]),
+        )
+
+    def _newer_file(self, connection: Connection, model: StoredModel, base: _Base) -> bool:
+        try:
+            footer = usable_footer(connection, self._directory, model)
+        except CacheUnusable:
+            return False
+        return footer.generation > base.generation

@@ -1,0 +1,156 @@
+"""A decoding process for files that are not to be stored: heard, drawn, or rendered.
+
+Run as ``python -m indexer.decoder``; speaks `indexer.protocol` on stdin and stdout. It differs from
+`indexer.worker` in what it does not do: it reads no hash and no tags. It knows no model: each
+request brings the front end along, so one process serves every model.
+
+    parent: {}                                                              once
+    parent: {"do": "windows", "path": hex, "front_end": ..., "length": ..., "hop": ...,
+             "start": seconds, "end": seconds or null}
+    decoder: {"is": "windows", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
+    decoder: {"is": "done", "duration": seconds}
+    parent: {"do": "peaks", "path": hex}
+    decoder: {"is": "working"}                                              now and then
+    decoder: {"is": "peaks", "frames": , "rate": , "count": n} + int8 (n, 2)
+    parent: {"do": "render", "path": hex, "target": hex, "kind": , "start": , "end": }
+    decoder: {"is": "done"}
+
+In place of any of these: {"is": "failed", "kind": , "reason": }, of the file; {"is": "invalid",
+"reason": }, of the request; {"is": "unwritable", "reason": }, of the target.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from audiosearch.audio.reader import read_windows
+from audiosearch.errors import AudioRejected, InvalidQuery
+from audiosearch.models.bundle import FrontEnd
+from audiosearch.models.frontend import log_mel
+from indexer import confined
+from indexer.protocol import receive, send
+
+Message = tuple[dict[str, Any], bytes | memoryview]
+
+# Windows in a message: as in `indexer.worker`.
+_CHUNK = 8
+
+# The parent takes a decoder that is silent for long for one that hangs. In seconds.
+_SIGN_OF_LIFE = 5.0
+
+
+def _windows(path: bytes, request: dict[str, Any]) -> Iterator[Message]:
+    """The windows of a part of a file that hold sound, as log-mel pictures."""
+    front_end = FrontEnd(**request["front_end"])
+    times: list[tuple[float, float]] = []
+    samples: list[np.ndarray] = []
+
+    def chunk() -> Message:
+        pictures = log_mel(np.stack(samples), front_end)
+        head = {"is": "windows", "times": list(times), "shape": pictures.shape}
+        times.clear()
+        samples.clear()
+        return head, np.ascontiguousarray(pictures, dtype="<f4").data.cast("B")
+
+    with read_windows(
+        path,
+        rate=front_end.sampling_rate,
+        length=request["length"],
+        hop=request["hop"],
+        padding=front_end.padding,
+        start=request["start"],
+        end=request["end"],
+    ) as (reading, windows):
+        for window in windows:
+            if not window.silent:
+                times.append((window.start, window.end))
+                samples.append(window.samples)
+            if len(samples) == _CHUNK:
+                yield chunk()
+    if samples:
+        yield chunk()
+    yield {"is": "done", "duration": reading.duration}, b""
+
+
+def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
+    from audiosearch.audio.decode import open_audio
+    from audiosearch.audio.peaks import outline
+
+    def alive(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        last = time.monotonic()
+        for block in blocks:
+            if time.monotonic() - last > _SIGN_OF_LIFE:
+                send(outgoing, {"is": "working"})
+                last = time.monotonic()
+            yield block
+
+    with open_audio(path) as stream:
+        drawn = outline(alive(stream.blocks()), stream.info.sample_rate)
+    head = {
+        "is": "peaks",
+        "frames": drawn.frames,
+        "rate": drawn.sample_rate,
+        "count": len(drawn.levels),
+    }
+    return head, drawn.levels.tobytes()
+
+
+def _render(path: bytes, request: dict[str, Any]) -> Message:
+    from soundfile import SoundFileRuntimeError
+
+    from audiosearch.audio.render import render
+
+    target = Path(os.fsdecode(bytes.fromhex(request["target"])))
+    try:
+        render(path, target, request["kind"], request["start"], request["end"])
+    except (SoundFileRuntimeError, OSError) as error:  # the file's own come as `AudioRejected`
+        return {"is": "unwritable", "reason": str(error)}, b""
+    return {"is": "done"}, b""
+
+
+def _answers(request: dict[str, Any], outgoing: IO[bytes]) -> Iterator[Message]:
+    path = bytes.fromhex(request["path"])
+    if request["do"] == "windows":
+        yield from _windows(path, request)
+    elif request["do"] == "peaks":
+        yield _peaks(path, outgoing)
+    else:
+        yield _render(path, request)
+
+
+def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    """Answer requests until `incoming` ends."""
+    if receive(incoming) is None:
+        return
+    while (request := receive(incoming)) is not None:
+        try:
+            for head, body in _answers(request[0], outgoing):
+                send(outgoing, head, body)
+        except AudioRejected as rejected:
+            failed = {"is": "failed", "kind": rejected.kind, "reason": str(rejected)}
+            send(outgoing, failed)
+        except InvalidQuery as error:
+            send(outgoing, {"is": "invalid", "reason": str(error)})
+        except BrokenPipeError:
+            return  # nobody listens any more
+        except OSError as error:
+            reason = error.strerror or str(error)
+            send(outgoing, {"is": "failed", "kind": "unreadable", "reason": reason})
+        except MemoryError:
+            reason = "decoding it wants more memory than any sound should"
+            send(outgoing, {"is": "failed", "kind": "refused", "reason": reason})
+
+
+def main() -> None:
+    """Serve on stdin and stdout."""
+    confined.run(serve)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""What all tests share: their environment, the profiles of hypothesis, a library of sample_library."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.effort import tries
+
+# The tests start hundreds of processes: one that may not keep its bytecode compiles every import, which
+# is more than half of its time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# No deadline: a busy machine is no fault of the code.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.load_profile("thorough" if tries(0, 1) else "quick")
+
+
+@pytest.fixture(scope="session")
+def sample_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of sample_library, to be read or copied only."""
+    directory = tmp_path_factory.mktemp("sample") / "library"
+    command = Path(sysconfig.get_path("scripts")) / "audiosearch"
+    samples = Path(__file__).parents[1] / "sample_library"
+    subprocess.run([command, "index", "-L", directory, samples], check=True, capture_output=True)
+    return directory

@@ -1,0 +1,30 @@
+"""Waiting for an event: never for a time, for no machine is as fast as another."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+
+def wait_until(event: Callable[[], object], process: subprocess.Popen[Any] | None = None) -> None:
+    """Return once `event()` is true. Fails where `process` ends before; what never comes is ended by the
+    test's own limit.
+    """
+    while not event():
+        assert process is None or process.poll() is None, "it ended before what was waited for"
+        time.sleep(0.005)
+
+
+def stored_sounds(library: Path) -> int:
+    """The number of sounds that are committed to a library which may still be in the making."""
+    try:
+        with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
+            (count,) = database.execute("SELECT count(*) FROM sounds").fetchone()
+    except sqlite3.OperationalError:
+        return 0
+    return int(count)
