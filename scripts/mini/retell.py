@@ -76,7 +76,7 @@ class Speaker(nn.Module):
         self.likeness = nn.Linear(384, MPNET)
         language.requires_grad_(False)
         if layers:
-            language.encoder.layer[-layers:].requires_grad_(True)  # type: ignore[index, union-attr]
+            language.encoder.layer[-layers:].requires_grad_(True)
 
     def sentences(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         states = self.language(input_ids=ids, attention_mask=mask).last_hidden_state.float()

@@ -82,8 +82,8 @@ def rewordings(embed: Embed) -> dict[str, Any]:
     groups = []
     for line in lines:
         if not line.startswith("#"):
-            change, _, texts = line.partition(": ")
-            groups.append((change, [text.strip() for text in texts.split(";")]))
+            change, _, wordings = line.partition(": ")
+            groups.append((change, [text.strip() for text in wordings.split(";")]))
     vectors = embed([text for _, texts in groups for text in texts])
     heads, spreads, start = [], [], 0
     for change, texts in groups:

@@ -160,7 +160,7 @@ def test_spread_over_rewordings_is_a_share_of_the_distance_of_unlike_texts() -> 
     def embed(texts: list[str]) -> np.ndarray:
         return np.eye(len(groups), dtype=np.float32)[[place[text] for text in texts]]
 
-    assert rewordings(embed)["all"]["mean"] == 0
+    assert rewordings(embed)["all"]["mean"] < 0.01  # a few texts belong to three groups
     rng = np.random.default_rng(0)
 
     def chance(texts: list[str]) -> np.ndarray:
