@@ -9,14 +9,17 @@ indexer's own functions.
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from audiosearch.catalog import database, reading
+from audiosearch.catalog.words import words_of
 from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
@@ -42,6 +45,14 @@ def anchors() -> np.ndarray:
         return np.concatenate([reader.embed(model, path).vectors for path in files])
 
 
+def vocabulary() -> list[str]:
+    """The words of sample_library's descriptions, and made-up ones that are as many again."""
+    with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["description"] for row in csv.DictReader(file)]
+    words = sorted({word for text in texts for word in words_of(text)})
+    return [*words, *(f"{word}{other}" for word, other in pairwise(words))]
+
+
 def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """(count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
     one, two = rng.integers(0, len(base), (2, count))
@@ -55,6 +66,10 @@ def outcomes(
 ) -> Iterator[Embedded]:
     """Sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
     rng = np.random.default_rng(first)
+    words = vocabulary()
+    # Words of names are as unevenly used as words are (Zipf).
+    chances = 1 / np.arange(1, len(words) + 1)
+    chances /= chances.sum()
     counts = rng.integers(1, 2 * per_sound, last - first)
     every = vectors(base, int(counts.sum()), rng)
     place = 0
@@ -62,7 +77,8 @@ def outcomes(
         own = every[place : place + count]
         place += count
         kind = FORMATS[number % len(FORMATS)]
-        relative = f"{number // 1_000:04}/{number:07}.{kind}".encode()
+        name = " ".join(rng.choice(words, 4, p=chances))
+        relative = f"{number // 1_000:04}/{number:07} {name}.{kind}".encode()
         task = FileTask(b"/synthetic/" + relative, root_id, relative, 1, number, None)
         info = {"sample_rate": (44_100, 48_000, 96_000)[number % 3], "channels": 1 + number % 2}
         yield Embedded(

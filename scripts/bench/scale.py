@@ -84,6 +84,11 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
         row["query p50 / p95, ms"] = measure.p50_p95(
             [_time(partial(library.search, t)) for t in asked]
         )
+        # The vectors of these texts are remembered by now.
+        by_sound = [_time(partial(library.search, t, match="sound")) for t in asked]
+        by_both = [_time(partial(library.search, t)) for t in asked]
+        added = statistics.median(by_both) - statistics.median(by_sound)
+        row["of which words beside sound, ms"] = f"{1000 * added:.1f}"
         encode = [_time(partial(library.model.embed_text, [t])) for t in texts]
         row["of which the text tower, ms"] = f"{1000 * statistics.median(encode):.1f}"
         vectors = library.embed_text(texts)
