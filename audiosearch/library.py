@@ -113,7 +113,8 @@ class Library(LibraryContents):
             return reading.active_model(connection)
 
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
-        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's).
+        """Return (n, d) float32 unit vectors of texts, each put into `template` (default: the
+        model's).
 
         Raises `InvalidQuery` for an empty text, or a template without ``{}``.
 
@@ -125,8 +126,8 @@ class Library(LibraryContents):
     def embed_audio(
         self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> np.ndarray:
-        """(d,) float32 unit vector of a file, or of its part from `start` to `end` seconds: the
-        mean of its windows. Raises `AudioRejected` with the reason where there is none.
+        """Return (d,) float32 unit vector of a file, or of its part from `start` to `end` seconds:
+        the mean of its windows. Raises `AudioRejected` with the reason where there is none.
 
         >>> library.embed_audio("sample_library/animals/dogs.mp3", start=1, end=4).shape
         (512,)
@@ -136,8 +137,8 @@ class Library(LibraryContents):
     def embed_windows(
         self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> EmbeddedFile:
-        """The windows of a file, or of its part from `start` to `end` seconds, each with its vector.
-        Raises `AudioRejected`, also where the decoder died of the file.
+        """Return the windows of a file, or of its part from `start` to `end` seconds, each with its
+        vector. Raises `AudioRejected`, also where the decoder died of the file.
 
         >>> library.embed_windows("sample_library/animals/dogs.mp3", start=1, end=4).vectors.shape
         (1, 512)
@@ -155,7 +156,7 @@ class Library(LibraryContents):
         group: bool = False,
         match: Match = "both",
     ) -> list[Hit]:
-        """The k nearest sounds, best first.
+        """Return the k nearest sounds, best first.
 
         `query`: a text, a `Term`, a sequence of them, or a vector (d,). `where`: a `Filter` or its
         fields as a mapping; it decides before any vector is compared. `template`: in place of the
@@ -194,9 +195,9 @@ class Library(LibraryContents):
         moments: bool = False,
         group: bool = False,
     ) -> list[Hit]:
-        """The k sounds nearest to a file (in the library or not) or to a stored sound's id, that
-        sound among them; of it, only the part from `start` to `end` seconds counts. The rest is as
-        in `search`.
+        """Return the k sounds nearest to a file (in the library or not) or to a stored sound's id,
+        that sound among them; of it, only the part from `start` to `end` seconds counts. The rest
+        is as in `search`.
 
         >>> [hit] = library.similar("sample_library/animals/dogs.mp3", k=1)
         >>> os.path.basename(hit.path)

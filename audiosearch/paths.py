@@ -17,13 +17,13 @@ _SEP = os.fsencode(os.sep)
 
 
 def stored(path: str | bytes | os.PathLike[str]) -> bytes:
-    """The stored form of a relative path."""
+    """Return the stored form of a relative path."""
     raw = os.fsencode(path)
     return raw if _SEP == b"/" else raw.replace(_SEP, b"/")
 
 
 def usable(root: bytes, relative: bytes = b"") -> str:
-    """The absolute path of `relative` under `root` as a `str` that opens the file as it is."""
+    """Return the absolute path of `relative` under `root` as a `str` that opens the file as it is."""
     joined = os.path.join(root, relative) if relative else root  # noqa: PTH118 (bytes)
     return os.path.normpath(os.fsdecode(joined)) if _SEP != b"/" else os.fsdecode(joined)
 
@@ -38,7 +38,7 @@ def shown(path: str | bytes) -> str:
 
 
 def given(path: str | os.PathLike[str]) -> Path:
-    """The path that a user gave, with ``~`` expanded.
+    """Return the path that a user gave, with ``~`` expanded.
 
     Raises `InvalidQuery` for an empty string, which `Path` would take for the current directory,
     and for the home of a user that there is not, unless a file has that very name.
@@ -56,9 +56,9 @@ def given(path: str | os.PathLike[str]) -> Path:
 
 def default_library() -> Path:
     """``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
-    named = os.environ.get("AUDIOSEARCH_LIBRARY")
-    if named:
-        return given(named)
+    value = os.environ.get("AUDIOSEARCH_LIBRARY")
+    if value:
+        return given(value)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library"

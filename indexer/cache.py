@@ -32,7 +32,7 @@ BEHIND_AT_MOST = 50_000
 
 
 def is_far_behind(rows: int, covered: int) -> bool:
-    """Whether that many rows after the cache warrant a new one in the middle of a run."""
+    """Return whether that many rows after the cache warrant a new one in the middle of a run."""
     return rows > max(BEHIND_AT_MOST, covered // 4)
 
 
@@ -71,7 +71,7 @@ def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheF
 
 
 def _changed(connection: Connection, model: StoredModel, old: CacheFooter) -> bool:
-    """Whether windows came or went since the cache was written."""
+    """Return whether windows came or went since the cache was written."""
     return reading.last_window(connection, model.id) > old.covers or bool(
         reading.dead_windows(connection, old.generation)
     )
@@ -115,7 +115,7 @@ def _write(
 
 
 def _training_vectors(connection: Connection, model: StoredModel, count: int) -> np.ndarray:
-    """Every n-th window, so many as training wants: the same for the same library."""
+    """Return every n-th window, so many as training wants: the same for the same library."""
     step = max(1, count // kinds.training_size(count))
     rows: Iterator[bytes] = (
         row[0]

@@ -22,7 +22,7 @@ class Encoder(Protocol):
         """Whether windows are samples (n, window_samples), else log-mel pictures (n, frames, mels)."""
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
-        """(n, d) float32 unit vectors; a row is NaN where the tower gives no finite vector."""
+        """Return (n, d) float32 unit vectors; a row is NaN where the tower gives no finite vector."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class PictureEncoder:
 
 
 def open_encoder(model: Model) -> Encoder:
-    """The encoder of a model that works.
+    """Return the encoder of a model that works.
 
     Raises `ModelBroken` where it does not, and `ModelNotFound` where torch is needed and missing.
     """

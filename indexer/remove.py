@@ -66,7 +66,7 @@ def remove(
 
 
 def _matches(connection: Connection, which: str | int) -> dict[int, str]:
-    """Ids and paths of what is named: a sound, or everything below a folder."""
+    """Return ids and paths of what is named: a sound, or everything below a folder."""
     query = select(sounds.c.id, sounds.c.path, roots.c.path.label("root")).join(roots)
     if isinstance(which, int):
         return _paths(connection, query.where(sounds.c.id == which))

@@ -19,12 +19,12 @@ from indexer.scan import is_sound_name
 
 
 def absolute(path: str) -> bytes:
-    """The absolute form of a path that a user gave; links are kept as they are."""
+    """Return the absolute form of a path that a user gave; links are kept as they are."""
     return os.fsencode(os.path.abspath(paths.given(path)))  # noqa: PTH100
 
 
 def check_named(named: Sequence[str], *, files: bool) -> None:
-    """Raises `SoundNotFound` where one of the paths is not there, or is a file and `files` is not
+    """Raise `SoundNotFound` where one of the paths is not there, or is a file and `files` is not
     allowed.
     """
     for path in named:
@@ -42,7 +42,7 @@ def check_named(named: Sequence[str], *, files: bool) -> None:
 
 
 def plan_scans(connection: Connection, named: Sequence[str]) -> list[Scan]:
-    """The parts of roots to scan for the paths named; for none, every root. Makes and merges
+    """Return the parts of roots to scan for the paths named; for none, every root. Makes and merges
     roots.
     """
     if not named:
@@ -88,7 +88,7 @@ def inside(path: bytes, folder: bytes) -> bytes | None:
 
 
 def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[int, bytes, bytes]:
-    """The root that holds a folder: its id, its path, and the folder relative to it."""
+    """Return the root that holds a folder: its id, its path, and the folder relative to it."""
     known = connection.execute(select(roots)).all()
     for root in known:
         below = inside(folder, root.path)

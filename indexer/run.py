@@ -103,7 +103,7 @@ class _Run:
     # -- the parts of a run -------------------------------------------------------------------
 
     def rehearse(self, engine: Engine, named: Sequence[str]) -> Summary:
-        """What a run would do; writes nothing that lasts."""
+        """Return what a run would do; writes nothing that lasts."""
         self.summary.dry_run = True
         with engine.connect() as connection:
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
@@ -163,7 +163,9 @@ class _Run:
     def _model(
         self, engine: Engine, given: Model | None, standby: Standby
     ) -> tuple[Model, int, bool]:
-        """The model to embed with, its row, and whether it is being built beside the active one."""
+        """Return the model to embed with, its row, and whether it is being built beside the active
+        one.
+        """
         with engine.connect() as connection:
             active = reading.active_model(connection)
         name = self.options.model or (active.name if active else "mini")
@@ -274,7 +276,7 @@ class _Run:
 
 
 def _covered(scan: Scan, scans: Sequence[Scan]) -> bool:
-    """Whether the whole of a root is among the scans."""
+    """Return whether the whole of a root is among the scans."""
     return any(
         other.root_id == scan.root_id and not other.below and other.files == scan.files
         for other in scans

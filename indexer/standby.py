@@ -26,13 +26,13 @@ class Standby:
         self._closed = False
 
     def model(self, digest: str) -> Model | None:
-        """The model with that digest, if it is the one used last."""
+        """Return the model with that digest, if it is the one used last."""
         with self._lock:
             ready = self._ready
         return ready[0] if ready and ready[0].identity.digest == digest else None
 
     def encoder(self, model: Model) -> Encoder:
-        """The encoder of a model, checked when it is opened.
+        """Return the encoder of a model, checked when it is opened.
 
         Raises `ModelBroken` or `ModelNotFound`.
         """

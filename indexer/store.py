@@ -43,7 +43,7 @@ class Belongings:
     metadata: Mapping[str, Any] | None = None
 
     def values(self) -> dict[str, str]:
-        """The columns to set."""
+        """Return the columns to set."""
         found: dict[str, str] = {}
         if self.external_id is not None:
             found["external_id"] = self.external_id
@@ -53,7 +53,9 @@ class Belongings:
 
 
 def metadata_json(metadata: Mapping[str, Any]) -> str:
-    """The stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold it."""
+    """Return the stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold
+    it.
+    """
     try:
         found = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
         found.encode()  # a lone surrogate is no text
@@ -102,7 +104,7 @@ def next_generation(connection: Connection) -> int:
 
 
 def ensure_model(connection: Connection, model: Model) -> int:
-    """The row of a model, made where there is none."""
+    """Return the row of a model, made where there is none."""
     digest = model.identity.digest
     row = {
         "name": model.bundle.name,
@@ -118,7 +120,7 @@ def ensure_model(connection: Connection, model: Model) -> int:
 
 
 def has_embedding(connection: Connection, content_hash: bytes, model_id: int) -> bool:
-    """Whether the model's vectors of a content are stored."""
+    """Return whether the model's vectors of a content are stored."""
     query = (
         select(embeddings.c.content_id)
         .join(contents)
@@ -308,7 +310,7 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
 
 
 def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
-    """The hashes of what is in these sounds."""
+    """Return the hashes of what is in these sounds."""
     query = text(
         "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
         f"WHERE s.id IN {reading.IDS}"
@@ -317,7 +319,7 @@ def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[by
 
 
 def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
-    """Those of the hashes whose content the library does not have."""
+    """Yield those of the hashes whose content the library does not have."""
     for content in hashes:
         if not connection.execute(select(contents.c.id).where(contents.c.hash == content)).first():
             yield content
@@ -378,7 +380,7 @@ def drop_model(connection: Connection, model_id: int) -> None:
 
 
 def without_embedding(connection: Connection, model_id: int) -> int:
-    """How many sounds have a content that the model has not embedded."""
+    """Return how many sounds have a content that the model has not embedded."""
     count: int = connection.execute(
         text(
             "SELECT count(*) FROM sounds WHERE content_id IS NOT NULL AND NOT EXISTS "

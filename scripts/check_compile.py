@@ -126,19 +126,19 @@ def _largest(difference: np.ndarray) -> float:
 
 
 def _alike(vectors: np.ndarray) -> float:
-    """The largest cosine of two rows."""
+    """Return the largest cosine of two rows."""
     cosines = vectors @ vectors.T
     return float(cosines[~np.eye(len(vectors), dtype=bool)].max())
 
 
 def _part(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference, by the least distance of the first four, unlike, rows."""
+    """Return the largest difference, by the least distance of the first four, unlike, rows."""
     apart = np.sqrt(2.0 - 2.0 * _alike(theirs[:4]))
     return float(np.linalg.norm(ours - theirs, axis=1).max() / apart)
 
 
 def _ms(run: Callable[[], Any]) -> float:
-    """Median milliseconds of a call, after one to warm up."""
+    """Return median milliseconds of a call, after one to warm up."""
     run()
     times = []
     for _ in range(_RUNS):

@@ -28,7 +28,7 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
 
 
 def tree(pid: int) -> list[int]:
-    """A process and its descendants."""
+    """Return a process and its descendants."""
     found = [pid]
     for parent in found:
         try:
@@ -73,7 +73,7 @@ def measured(command: list[str | Path]) -> tuple[float, float]:
 
 
 def median_seconds(command: list[str | Path], runs: int) -> float:
-    """Median time of a command, without watching its memory."""
+    """Return median time of a command, without watching its memory."""
 
     def once() -> float:
         began = time.perf_counter()
@@ -84,8 +84,9 @@ def median_seconds(command: list[str | Path], runs: int) -> float:
 
 
 def installed_megabytes() -> float:
-    """Size of what the base install brings, by the records of its distributions; bytecode, which
-    Python writes later, left out."""
+    """Return size of what the base install brings, by the records of its distributions; bytecode,
+    which Python writes later, left out.
+    """
     from importlib.metadata import distribution
 
     from packaging.requirements import Requirement

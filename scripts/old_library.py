@@ -27,7 +27,7 @@ TEXTS = ("a high beep", "a low hum", "noise of a waterfall", "knocking")
 
 
 def sounds() -> dict[str, np.ndarray]:
-    """(samples,) float32 of each sound, by name."""
+    """Return (samples,) float32 of each sound, by name."""
     rng = np.random.default_rng(1)
     seconds = np.arange(RATE) / RATE
     knocks = rng.normal(0, 0.3, RATE) * (seconds % 0.25 < 0.02)
@@ -44,7 +44,7 @@ def sounds() -> dict[str, np.ndarray]:
 
 
 def answers(library: Library) -> dict[str, Any]:
-    """What the library says, by the file's name within `sounds/`."""
+    """Return what the library says, by the file's name within `sounds/`."""
 
     def hits(query: Any, **how: Any) -> list[list[Any]]:
         return [

@@ -94,7 +94,9 @@ def make(directory: Path, size: dict[str, Any], *, fusion: bool = False, seed: i
 
 
 def sounds(samples: int, rate: int, seed: int = 0) -> np.ndarray:
-    """(6, samples) float32: noise, a tone, clicks, a falling sweep, then quiet and clipping noise."""
+    """Return (6, samples) float32: noise, a tone, clicks, a falling sweep, then quiet and clipping
+    noise.
+    """
     rng = np.random.default_rng(seed)
     time = np.arange(samples) / rate
     clicks = np.zeros(samples)
@@ -112,7 +114,7 @@ def sounds(samples: int, rate: int, seed: int = 0) -> np.ndarray:
 
 
 def _tokenizer(directory: Path) -> Any:
-    """A byte-level BPE of a few words, in the form of RoBERTa's."""
+    """Return a byte-level BPE of a few words, in the form of RoBERTa's."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import AutoTokenizer, RobertaTokenizerFast
 

@@ -29,7 +29,7 @@ DIMENSION = 512
 
 
 def random_units(count: int, seed: int) -> np.ndarray:
-    """(count, 512) float32 unit vectors."""
+    """Return (count, 512) float32 unit vectors."""
     return unit(np.random.default_rng(seed).normal(size=(count, DIMENSION)))
 
 

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def is_ready(port: int) -> bool:
-    """Whether the server there answers that it can be asked."""
+    """Return whether the server there answers that it can be asked."""
     try:
         return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=60).is_success
     except httpx.TransportError:

@@ -28,7 +28,9 @@ class _Command(TyperCommand):
 
 
 def command_app(**settings: Any) -> typer.Typer:
-    """An application without what costs start-up: formatting by rich, which takes 0.1 s to load."""
+    """Return an application without what costs start-up: formatting by rich, which takes 0.1 s to
+    load.
+    """
     return typer.Typer(
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
     )

@@ -50,7 +50,9 @@ def _failure(message: str) -> int:
 
 
 def _system(error: OSError) -> int:
-    """What the operating system refused, and nobody expected: rarely a defect of the program."""
+    """Return what the operating system refused, and nobody expected: rarely a defect of the
+    program.
+    """
     _print_traceback(error)
     reason = error.strerror or str(error)
     if error.filename is not None:

@@ -128,7 +128,9 @@ def index(
 
 
 def _on_interrupt(cancel: threading.Event) -> None:
-    """The first Ctrl-C (or SIGTERM) ends the run after the batch in hand, the second at once."""
+    """Return the first Ctrl-C (or SIGTERM) ends the run after the batch in hand, the second at
+    once.
+    """
 
     def interrupted(number: int, frame: Any) -> None:
         if cancel.is_set():
@@ -178,7 +180,7 @@ class _Bar:
 
 
 def _print_summary(summary: Summary) -> None:
-    """The summary, on stderr."""
+    """Return the summary, on stderr."""
     for notice in summary.notices:
         typer.echo(f"audiosearch: {notice}", err=True)
     names = {

@@ -16,7 +16,7 @@ from audiosearch.paths import given
 
 
 def path_text(text: str) -> str:
-    """A path of the command line, as text. Raises `InvalidQuery` for an empty one."""
+    """Return a path of the command line, as text. Raises `InvalidQuery` for an empty one."""
     return str(given(text))
 
 

@@ -29,7 +29,7 @@ def terminal_width() -> int:
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
-    """Seconds as ``m:ss.t`` or ``h:mm:ss.t``."""
+    """Return seconds as ``m:ss.t`` or ``h:mm:ss.t``."""
     rounded = round(seconds, 1 if tenths else 0)
     minutes, rest = divmod(rounded, 60)
     hours, minutes = divmod(int(minutes), 60)
@@ -48,7 +48,9 @@ def columns(text: str) -> int:
 
 
 def fitted(text: str, width: int) -> str:
-    """A path within `width` columns: its middle gives way, since its end says which file it is."""
+    """Return a path within `width` columns: its middle gives way, since its end says which file it
+    is.
+    """
     if columns(text) <= width:
         return text
     name_room = max(width - 1 - width // 4, 1)
@@ -66,7 +68,7 @@ def fitted(text: str, width: int) -> str:
 
 
 def near(path: str) -> str:
-    """A path as one would type it here: relative where it lies below the current directory."""
+    """Return a path as one would type it here: relative where it lies below the current directory."""
     try:
         here = str(Path.cwd())
     except OSError:  # the directory was removed
@@ -138,5 +140,5 @@ def _hit_table(hits: Sequence[Hit]) -> None:
 
 
 def _why(hit: Hit) -> str:
-    """The reasons of a hit in few columns: ``sound``, ``name``, ``sound+name``."""
+    """Return the reasons of a hit in few columns: ``sound``, ``name``, ``sound+name``."""
     return "+".join(reason.removeprefix("words: ") for reason in hit.why[:2])

@@ -53,7 +53,7 @@ class _Raw(io.RawIOBase):
             return memoryview(data).nbytes
 
     def failed(self, error: OSError) -> None:
-        """What a failed write means."""
+        """Return what a failed write means."""
 
 
 class _Data(_Raw):
@@ -84,8 +84,8 @@ def _occupy() -> None:
 
 
 def _moved() -> io.RawIOBase:
-    """The program's own way to stderr. C libraries lose theirs: libmpg123 comments on every odd
-    tag.
+    """Return the program's own way to stderr. C libraries lose theirs: libmpg123 comments on every
+    odd tag.
     """
     own = os.dup(2)
     silence = os.open(os.devnull, os.O_WRONLY)

@@ -58,7 +58,7 @@ class FrontEnd:
     padding: str = "repeatpad"
 
     def frame_count(self, samples: int) -> int:
-        """Number of frames of a window of that many samples."""
+        """Return number of frames of a window of that many samples."""
         return samples // self.hop_length + (self.frames == "all")
 
 
@@ -88,7 +88,7 @@ class ModelIdentity:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ModelIdentity:
-        """The inverse of `to_json`."""
+        """Return the inverse of `to_json`."""
         return cls(**{field.name: stored[field.name] for field in fields(cls)})
 
     def __str__(self) -> str:
@@ -231,8 +231,8 @@ def _parse(directory: Path, stored: Any) -> Bundle:
 
 
 def _front_end(stored: Mapping[str, Any]) -> FrontEnd:
-    known = {field.name for field in fields(FrontEnd)}
-    values = {name: value for name, value in stored.items() if name in known}
+    names = {field.name for field in fields(FrontEnd)}
+    values = {name: value for name, value in stored.items() if name in names}
     for name in ("sampling_rate", "fft_window_size", "hop_length", "feature_size"):
         values[name] = _whole(stored, name)
     for name in ("frequency_min", "frequency_max", "floor", "offset", "scale"):
@@ -325,7 +325,9 @@ def _crc32(path: Path) -> int:
 
 
 def whole_file(bundle: Bundle, name: str) -> Path:
-    """The path of one of the bundle's files, after a look at its checksum. Raises `ModelBroken`."""
+    """Return the path of one of the bundle's files, after a look at its checksum. Raises
+    `ModelBroken`.
+    """
     path = bundle.directory / name
     try:
         if _crc32(path) == bundle.files[name].crc32:
@@ -342,8 +344,8 @@ def verify_files(bundle: Bundle) -> None:
     for name, entry in bundle.files.items():
         path = bundle.directory / name
         try:
-            found = file_entry(path)
+            actual = file_entry(path)
         except OSError as error:
             raise ModelBroken(f"the model cannot be read: {path}: {error.strerror}") from error
-        if found != entry:
+        if actual != entry:
             raise ModelBroken(f"the model is broken: {path} is not the file it was made with")

@@ -62,7 +62,7 @@ def compile_checkpoint(
     `name`: what to call it (default: the id, or the directory's name). `precision` of the audio
     tower: ``fp32``, ``auto`` for int8 where this processor gains by it and real sounds keep their
     vectors (see `models.precision`), or ``bf16`` for indexing on a GPU, as far as they keep them
-    there (see `models.torch_tower`). `on_progress` is told each step. The bundle appears when
+    there (see `models.torch_tower`). `on_progress` gets a line for each step. The bundle appears when
     all of it is done. Raises `ModelNotFound` where the checkpoint cannot be had or the extra is not
     installed, `ModelBroken` where it cannot be used.
     """
@@ -75,17 +75,17 @@ def compile_checkpoint(
     tell(f"looking for {source}")
     _check_extra()
     checkpoint = find_checkpoint(source, revision)
-    chosen = name or checkpoint.name
-    target = free_place(chosen, checkpoint.origin)
+    bundle_name = name or checkpoint.name
+    target = free_place(bundle_name, checkpoint.origin)
     from audiosearch.models import onnx_export
 
-    tell(f"loading {chosen}")
+    tell(f"loading {bundle_name}")
     loaded = onnx_export.load(checkpoint.directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         clear_abandoned(target.parent)
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as made:
-            bundle = _write(Path(made) / "bundle", chosen, checkpoint, loaded, tell)
+            bundle = _write(Path(made) / "bundle", bundle_name, checkpoint, loaded, tell)
             tell("comparing with transformers")
             _compare(Model(bundle), loaded)
             if precision == "auto":
@@ -145,30 +145,31 @@ def _write(
 
 
 def _lower(bundle: Bundle, tell: Callable[[str], None]) -> Bundle:
-    """The bundle with its audio tower in int8, where that is as good and faster."""
+    """Return the bundle with its audio tower in int8, where that is as good and faster."""
     from audiosearch.models import precision
 
     whole, small = bundle.directory / AUDIO, bundle.directory / "int8.onnx"
     try:
         precision.quantise(whole, small)
-        found = precision.compare(bundle, whole, small, threads=os.cpu_count() or 1)
+        comparison = precision.compare(bundle, whole, small, threads=os.cpu_count() or 1)
     except ModelBroken as error:
         tell(f"kept in fp32: {error}")
         small.unlink(missing_ok=True)
         return bundle
-    told = f"int8 is {found.gain:.2f} times as fast, at a cosine of {found.cosine:.4f} to fp32"
-    if not found.good:
-        tell(f"kept in fp32: {told}")
+    figures = f"int8 is {comparison.gain:.2f} times as fast, at a cosine of {comparison.cosine:.4f} to fp32"
+    if not comparison.good:
+        tell(f"kept in fp32: {figures}")
         small.unlink()
         return bundle
-    tell(f"taken: {told}")
+    tell(f"taken: {figures}")
     small.replace(whole)
     return _rewrite(bundle, [AUDIO], precision="int8 audio, fp32 text")
 
 
 def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundle:
-    """The bundle with a copy of the checkpoint's audio tower, to be run in bfloat16 from the first
-    stage that real sounds allow; as it was where they allow none."""
+    """Return the bundle with a copy of the checkpoint's audio tower, to be run in bfloat16 from the
+    first stage that real sounds allow; as it was where they allow none.
+    """
     from audiosearch.models import onnx_export, precision
     from audiosearch.models.torch_tower import TorchTower
 
@@ -184,11 +185,11 @@ def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundl
             precision=f"bf16 audio from stage {stage}, fp32 text",
         )
         cosine = float((TorchTower(halved).embed(samples) * expected).sum(axis=1).min())
-        told = f"bfloat16 from stage {stage} on is at a cosine of {cosine:.4f} to fp32"
+        figures = f"bfloat16 from stage {stage} on is at a cosine of {cosine:.4f} to fp32"
         if cosine >= precision.LEAST_COSINE:
-            tell(f"taken: {told}")
+            tell(f"taken: {figures}")
             return halved
-        tell(f"not taken: {told}")
+        tell(f"not taken: {figures}")
     for name in CHECKPOINT:
         (bundle.directory / name).unlink()
     tell("kept in fp32")
@@ -197,7 +198,7 @@ def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundl
 
 
 def _rewrite(bundle: Bundle, changed: Sequence[str], **values: object) -> Bundle:
-    """The bundle with other values in its `model.json`, and files as they are now."""
+    """Return the bundle with other values in its `model.json`, and files as they are now."""
     place = bundle.directory / MANIFEST
     manifest = json.loads(place.read_text(encoding="utf-8")) | values
     manifest["files"] |= {name: asdict(file_entry(bundle.directory / name)) for name in changed}
@@ -206,7 +207,7 @@ def _rewrite(bundle: Bundle, changed: Sequence[str], **values: object) -> Bundle
 
 
 def _compare(model: Model, loaded: Loaded) -> None:
-    """Raises `ModelBroken` where the bundle's vectors are not those of transformers."""
+    """Raise `ModelBroken` where the bundle's vectors are not those of transformers."""
     model.check()
     sounds = unlike_sounds(model.bundle)
     texts = [*UNLIKE_TEXTS, ", ".join(UNLIKE_TEXTS * 3)]

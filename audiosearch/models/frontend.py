@@ -36,7 +36,7 @@ def hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
 
 
 def mel_to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
-    """The inverse of `hz_to_mel`."""
+    """Return the inverse of `hz_to_mel`."""
     if scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     above = _KNEE_HZ * np.exp((np.maximum(mel, _KNEE_MEL) - _KNEE_MEL) / _MELS_PER_E)
@@ -86,7 +86,7 @@ def _filters(front_end: FrontEnd) -> _Filters:
 
 
 def mel_matrix(front_end: FrontEnd) -> np.ndarray:
-    """(fft_window_size / 2 + 1, mels) float32: what a power spectrum is multiplied by."""
+    """Return (fft_window_size / 2 + 1, mels) float32: what a power spectrum is multiplied by."""
     filters, mels = _filters(front_end), front_end.feature_size
     matrix = np.zeros((front_end.fft_window_size // 2 + 1, mels + 2), dtype=np.float32)
     gaps = (
@@ -100,12 +100,12 @@ def mel_matrix(front_end: FrontEnd) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _hann(size: int) -> np.ndarray:
-    """(size,) float64: the periodic Hann window."""
+    """Return (size,) float64: the periodic Hann window."""
     return np.asarray(0.5 - 0.5 * np.cos(np.arange(size) * (2.0 * np.pi / size)))
 
 
 def log_mel(windows: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """(n, samples) float32 -> (n, frames, mels) float32, decibels after offset and scale."""
+    """Return (n, samples) float32 -> (n, frames, mels) float32, decibels after offset and scale."""
     frames = front_end.frame_count(windows.shape[1])
     pictures = np.empty((len(windows), frames, front_end.feature_size), dtype=np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # absurd samples are NaN in the picture

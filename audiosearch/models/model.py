@@ -53,7 +53,7 @@ class Model:
         return self.bundle.dimension
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, d) float32 unit vectors of texts, taken as they are (see `apply_template`).
+        """Return (n, d) float32 unit vectors of texts, taken as they are (see `apply_template`).
 
         A text of more than the model's `max_tokens` is cut there, with a notice in the log. Raises
         `ModelBroken`, also where the tower cannot tell unlike texts apart.
@@ -75,8 +75,9 @@ class Model:
         return self._finite(tower.run(inputs, self.dimension)[0])
 
     def embed_text_together(self, texts: Sequence[str]) -> np.ndarray:
-        """The same as `embed_text` in one run of the tower, padded to the longest: faster for
-        several, equal within 1e-6, not to the bit. One by one where the bundle says `texts_alone`.
+        """Return the same as `embed_text` in one run of the tower, padded to the longest: faster
+        for several, equal within 1e-6, not to the bit. One by one where the bundle says
+        `texts_alone`.
         """
         if len(texts) == 1 or self.bundle.texts_alone:
             return self.embed_text(texts)
@@ -113,7 +114,7 @@ class Model:
         return vector
 
     def embed_features(self, features: np.ndarray) -> np.ndarray:
-        """(n, frames, mels) float32 as `frontend.log_mel` makes them -> (n, d) float32 unit.
+        """Return (n, frames, mels) float32 as `frontend.log_mel` makes them -> (n, d) float32 unit.
 
         A row is NaN where the tower gives no finite vector, as of samples near float32's limit.
         """
@@ -125,13 +126,13 @@ class Model:
         return vectors
 
     def embed_audio(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors."""
+        """Return (n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors."""
         from audiosearch.models.frontend import log_mel
 
         return self.embed_features(log_mel(windows, self.bundle.front_end))
 
     def check(self) -> None:
-        """Raises `ModelBroken` where a tower does not work: not finite, or collapsed."""
+        """Raise `ModelBroken` where a tower does not work: not finite, or collapsed."""
         self._text_tower()
         vectors = self.embed_audio(unlike_sounds(self.bundle))
         self._check_unlike(vectors, "audio", "sounds")
@@ -165,7 +166,7 @@ class Model:
 
 
 def unlike_sounds(bundle: Bundle) -> np.ndarray:
-    """(2, window_samples) float32: white noise at -20 dBFS, and a tone of 440 Hz."""
+    """Return (2, window_samples) float32: white noise at -20 dBFS, and a tone of 440 Hz."""
     size = bundle.window_samples
     noise = np.random.default_rng(0).normal(0.0, 0.1, size)
     tone = 0.5 * np.sin(2 * np.pi * 440.0 / bundle.front_end.sampling_rate * np.arange(size))
@@ -173,14 +174,15 @@ def unlike_sounds(bundle: Bundle) -> np.ndarray:
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
-    """The vector at unit length; NaN where it has no direction."""
+    """Return the vector at unit length; NaN where it has no direction."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scaled: np.ndarray = vector / np.linalg.norm(vector)
     return scaled
 
 
 def apply_template(template: str, text: str) -> str:
-    """The text in place of the template's first ``{}``, literally: both may hold other braces.
+    """Return the text in place of the template's first ``{}``, literally: both may hold other
+    braces.
 
     Raises `InvalidQuery` where the template has none.
     """

@@ -64,10 +64,10 @@ class AudioTower(torch.nn.Module):  # type: ignore[misc]
         self.clap = clap
         config = getattr(clap.config, "audio_config", clap.config)
         self.fusion = config.enable_fusion
-        wanted = config.spec_size * (config.spec_size // config.num_mel_bins)
+        target = config.spec_size * (config.spec_size // config.num_mel_bins)
         stretch = None
-        if frames is not None and frames < wanted:
-            stretch = _stretch_matrix(frames, wanted)
+        if frames is not None and frames < target:
+            stretch = _stretch_matrix(frames, target)
         self.register_buffer("stretch", stretch)
         self.eval()
 
@@ -83,11 +83,11 @@ class AudioTower(torch.nn.Module):  # type: ignore[misc]
         return torch.nn.functional.normalize(projected, dim=-1)
 
 
-def _stretch_matrix(frames: int, wanted: int) -> Any:
-    """(wanted, frames): its product with a picture is the picture's bicubic stretch."""
+def _stretch_matrix(frames: int, target: int) -> Any:
+    """Return (target, frames): its product with a picture is the picture's bicubic stretch."""
     each_alone = torch.eye(frames)[None, None]
     return torch.nn.functional.interpolate(
-        each_alone, (wanted, frames), mode="bicubic", align_corners=True
+        each_alone, (target, frames), mode="bicubic", align_corners=True
     )[0, 0]
 
 
@@ -120,23 +120,25 @@ class Loaded:
         return int(self.extractor.nb_max_samples)
 
     def embed_audio(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32 -> (n, d) by extractor and model: what a bundle must equal."""
+        """Return (n, window_samples) float32 -> (n, d) by extractor and model: what a bundle must
+        equal.
+        """
         pictures = self.extractor(
             list(windows), sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
         )["input_features"]
         with torch.no_grad():
-            found: np.ndarray = AudioTower(self.clap)(pictures[:, :1]).numpy()
-        return found
+            vectors: np.ndarray = AudioTower(self.clap)(pictures[:, :1]).numpy()
+        return vectors
 
     def embed_text(self, text: str) -> np.ndarray:
-        """(d,): the same for a text."""
+        """Return (d,): the same for a text."""
         tokens = self.tokenizer(
             text, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
         with torch.no_grad():
             vector = TextTower(self.clap)(tokens["input_ids"], tokens["attention_mask"])
-        found: np.ndarray = vector[0].numpy()
-        return found
+        vectors: np.ndarray = vector[0].numpy()
+        return vectors
 
 
 def load(directory: Path) -> Loaded:
@@ -174,7 +176,7 @@ def load(directory: Path) -> Loaded:
 
 
 def _check(loaded: Loaded, directory: Path) -> None:
-    """Raises `ModelBroken` where the parts of a checkpoint do not fit each other."""
+    """Raise `ModelBroken` where the parts of a checkpoint do not fit each other."""
     audio, extractor = loaded.clap.config.audio_config, loaded.extractor
     most = audio.spec_size * (audio.spec_size // audio.num_mel_bins)
     frames = front_end(extractor).frame_count(loaded.window_samples)
@@ -192,7 +194,7 @@ def _check(loaded: Loaded, directory: Path) -> None:
 
 
 def front_end(extractor: Any) -> FrontEnd:
-    """The extractor's parameters. It uses the htk scale for fusion, the slaney one else."""
+    """Return the extractor's parameters. It uses the htk scale for fusion, the slaney one else."""
     fusion = extractor.truncation == "fusion"
     return FrontEnd(
         sampling_rate=int(extractor.sampling_rate),
@@ -208,12 +210,12 @@ def front_end(extractor: Any) -> FrontEnd:
 
 
 def count_stages(loaded: Loaded) -> int:
-    """Number of stages of the audio tower."""
+    """Return number of stages of the audio tower."""
     return len(loaded.clap.config.audio_config.depths)
 
 
 def load_audio(directory: Path) -> Any:
-    """The audio tower alone, as `write_checkpoint` saved it. Raises `ModelBroken`."""
+    """Return the audio tower alone, as `write_checkpoint` saved it. Raises `ModelBroken`."""
     try:
         with _quiet():
             clap = ClapAudioModelWithProjection.from_pretrained(

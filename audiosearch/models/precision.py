@@ -94,7 +94,7 @@ def _has_vnni() -> bool:
 
 
 def probe(bundle: Bundle) -> np.ndarray:
-    """(n, window_samples) float32: the probe's windows."""
+    """Return (n, window_samples) float32: the probe's windows."""
     front_end = bundle.front_end
     samples = []
     for path in sorted(p for p in PROBE.iterdir() if p.suffix in (".ogg", ".mp3")):

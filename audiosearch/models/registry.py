@@ -34,7 +34,7 @@ class Installed:
 
 
 def load_model(name: str = BUNDLED, *, threads: int = 1) -> Model:
-    """The model of that name; its towers are opened when they are needed.
+    """Return the model of that name; its towers are opened when they are needed.
 
     Raises `ModelNotFound` or `ModelBroken`.
     """
@@ -47,7 +47,7 @@ def load_model(name: str = BUNDLED, *, threads: int = 1) -> Model:
 
 
 def find_bundle(name: str) -> Path:
-    """The directory of a model's bundle. Raises `ModelNotFound`, which says what is near."""
+    """Return the directory of a model's bundle. Raises `ModelNotFound`, which says what is near."""
     if name == BUNDLED:
         return _BUNDLED_AT
     cached = cached_bundle(name)
@@ -68,23 +68,23 @@ def find_bundle(name: str) -> Path:
 
 
 def list_bundles() -> list[Installed]:
-    """Every model that has a name, `mini` first; broken ones with the reason."""
+    """Return every model that has a name, `mini` first; broken ones with the reason."""
     directories = [_BUNDLED_AT]
     cache = cache_directory()
     if cache.is_dir():
         directories += sorted(path.parent for path in cache.glob(f"[!.]*/{MANIFEST}"))
-    found = []
+    bundles = []
     for directory in directories:
         try:
             bundle = read_bundle(directory)
-            found.append(Installed(bundle.name, directory, bundle, None))
+            bundles.append(Installed(bundle.name, directory, bundle, None))
         except ModelBroken as error:
-            found.append(Installed(directory.name, directory, None, str(error)))
-    return found
+            bundles.append(Installed(directory.name, directory, None, str(error)))
+    return bundles
 
 
 def check_bundle(name: str) -> None:
-    """Raises `ModelBroken` where a file of the model was altered or one of its towers does not work."""
+    """Raise `ModelBroken` where a file of the model was altered or one of its towers does not work."""
     model = load_model(name)
     verify_files(model.bundle)
     model.check()
@@ -110,7 +110,7 @@ def remove_bundle(name: str, *, dry_run: bool = False) -> Path:
 
 
 def named_directory(name: str) -> Path | None:
-    """The directory that a text names, where there is one."""
+    """Return the directory that a text names, where there is one."""
     try:
         path = Path(name).expanduser()
         return path.resolve() if name and path.is_dir() else None
@@ -119,16 +119,20 @@ def named_directory(name: str) -> Path | None:
 
 
 def cache_directory() -> Path:
-    """Where compiled bundles are: `models` in ``$AUDIOSEARCH_CACHE``, else in the user's cache."""
-    named = os.environ.get("AUDIOSEARCH_CACHE")
-    if named:
-        return given(named).absolute() / "models"
+    """Return where compiled bundles are: `models` in ``$AUDIOSEARCH_CACHE``, else in the user's
+    cache.
+    """
+    value = os.environ.get("AUDIOSEARCH_CACHE")
+    if value:
+        return given(value).absolute() / "models"
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("audiosearch", appauthor=False)) / "models"
 
 
 def cached_bundle(name: str) -> Path:
-    """Where the bundle of that name is in the cache, or would be: ``laion/clap`` in ``laion--clap``."""
+    """Return where the bundle of that name is in the cache, or would be: ``laion/clap`` in
+    ``laion--clap``.
+    """
     folder = re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--")).lstrip(".")
     return cache_directory() / (folder[:200] or "model")  # what any file system takes

@@ -40,7 +40,7 @@ class Together(Generic[Item]):
         self._busy = False
 
     def embed(self, items: Sequence[Item]) -> np.ndarray:
-        """(n, d): the vectors of some items. Raises what `compute` does."""
+        """Return (n, d): the vectors of some items. Raises what `compute` does."""
         own = [_Waiting(item) for item in items]
         with self._changed:
             self._waiting += own

@@ -48,8 +48,9 @@ class TorchTower:
         self._together: Together[np.ndarray] = Together(self._run, self._batch)
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors; a row is NaN
-        where the tower gives no finite vector."""
+        """Return (n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors; a row
+        is NaN where the tower gives no finite vector.
+        """
         return self._together.embed(list(windows))
 
     def _run(self, windows: list[np.ndarray]) -> np.ndarray:

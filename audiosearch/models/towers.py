@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def _runtime_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its errors have no parent of their own."""
+    """Return what ONNX Runtime raises; its errors have no parent of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
@@ -55,7 +55,7 @@ class Tower:
             )
         except _runtime_errors() as error:
             raise broken(path, error) from error
-        self.inputs = tuple(given.name for given in self._session.get_inputs())
+        self.inputs = tuple(each.name for each in self._session.get_inputs())
         if inputs[0] not in self.inputs or not set(self.inputs) <= set(inputs):
             raise broken(path, f"its inputs are {list(self.inputs)}, not {list(inputs)}")
         outputs = [made.name for made in self._session.get_outputs()]
@@ -64,10 +64,10 @@ class Tower:
         self._output = next((name for name in outputs if name in _OUTPUTS), outputs[0])
 
     def run(self, inputs: Mapping[str, np.ndarray], dimension: int) -> np.ndarray:
-        """(n, d) float32: the vectors of n items."""
+        """Return (n, d) float32: the vectors of n items."""
         try:
-            given = {name: inputs[name] for name in self.inputs}
-            (output,) = self._session.run([self._output], given)
+            values = {name: inputs[name] for name in self.inputs}
+            (output,) = self._session.run([self._output], values)
         except _runtime_errors() as error:
             raise broken(self._path, error) from error
         count = len(next(iter(inputs.values())))
@@ -81,7 +81,7 @@ class Tower:
 
 
 def open_tokenizer(path: Path, max_tokens: int) -> tokenizers.Tokenizer:
-    """The tokenizer, cutting at `max_tokens` and not padding."""
+    """Return the tokenizer, cutting at `max_tokens` and not padding."""
     import tokenizers
 
     try:
@@ -94,6 +94,6 @@ def open_tokenizer(path: Path, max_tokens: int) -> tokenizers.Tokenizer:
 
 
 def broken(path: Path, reason: object) -> ModelBroken:
-    """The error for a file of a bundle, with what a C library says put on one line."""
+    """Return the error for a file of a bundle, with what a C library says put on one line."""
     line = " ".join(str(reason).split())
     return ModelBroken(f"the model is broken: {path}: {line[:200]}")

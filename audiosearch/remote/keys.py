@@ -38,7 +38,9 @@ class Key:
 
 
 def load_keys(directory: Path) -> tuple[Key, ...]:
-    """The keys of a library, by name. Raises `AudioSearchError` where the file cannot be read."""
+    """Return the keys of a library, by name. Raises `AudioSearchError` where the file cannot be
+    read.
+    """
     try:
         text = (directory / _FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -77,7 +79,7 @@ def revoke_key(directory: Path, name: str) -> None:
 
 
 def key_of(keys: Iterable[Key], secret: str) -> Key | None:
-    """The key with that secret; takes as long for a wrong one as for any other."""
+    """Return the key with that secret; takes as long for a wrong one as for any other."""
     digest, match = _digest(secret), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
@@ -94,7 +96,7 @@ class KeyRing:
         self._keys: tuple[Key, ...] = ()
 
     def find(self, secret: str) -> Key | None:
-        """The key with that secret, if it was not revoked."""
+        """Return the key with that secret, if it was not revoked."""
         try:
             status = (self._directory / _FILE).stat()
             stamp = (status.st_mtime_ns, status.st_ino)

@@ -33,12 +33,12 @@ def classify(
     Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
     embedding.
     """
-    chosen = _Labels(model, labels, template)
+    prompts = _Labels(model, labels, template)
     decoding = Isolation()
     try:
         for file in files:
             embed = windows_of or partial(decoding.reader.embed, model)
-            yield chosen.classify(file, embed(file), multi)
+            yield prompts.classify(file, embed(file), multi)
     finally:
         decoding.close()
 
@@ -50,13 +50,13 @@ class _Labels:
         from audiosearch.models.model import apply_template
 
         _check(labels)
-        chosen = model.bundle.query_template if template is None else template
+        template = model.bundle.query_template if template is None else template
         self._labels, self._scale = labels, model.bundle.logit_scale
-        self._prompts = tuple(apply_template(chosen, label) for label in labels)
+        self._prompts = tuple(apply_template(template, label) for label in labels)
         self._vectors = model.embed_text(self._prompts)
 
     def classify(self, name: str, sound: EmbeddedFile, multi: bool) -> Classification:
-        """The labels of a sound, best first."""
+        """Return the labels of a sound, best first."""
         by_window = np.stack([exact_scores(sound.vectors, text) for text in self._vectors], axis=1)
         best = by_window.argmax(axis=0)
         scores = by_window.max(axis=0) if multi else exact_scores(self._vectors, sound.mean)

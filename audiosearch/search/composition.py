@@ -33,7 +33,7 @@ def query_vector(
     embed_texts: EmbedTexts,
     embed_audio: EmbedAudio,
 ) -> np.ndarray:
-    """(d,) unit vector of terms. Sounds that the library knows are not decoded.
+    """Return (d,) unit vector of terms. Sounds that the library knows are not decoded.
 
     `embed_texts`: texts -> (n, d); `embed_audio`: path, start, end -> (d,). Raises `InvalidQuery`,
     `SoundNotFound`, and what these raise.
@@ -68,8 +68,8 @@ def _term_vector(
             raise SoundNotFound(f"there is no sound with id {term.id} in the library")
         return vector
     assert term.path is not None
-    known = _unchanged(connection, term.path) if whole else None
-    vector = _stored_mean(connection, known, stored) if known else None
+    sound_id = _unchanged(connection, term.path) if whole else None
+    vector = _stored_mean(connection, sound_id, stored) if sound_id else None
     return embed_audio(term.path, term.start, term.end) if vector is None else vector
 
 
@@ -81,7 +81,7 @@ def _path_of(connection: Connection, sound_id: int) -> str:
 
 
 def _unchanged(connection: Connection, path: str) -> int | None:
-    """The id of the stored sound at a path, if the file is still what was indexed."""
+    """Return the id of the stored sound at a path, if the file is still what was indexed."""
     absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
     try:
         now = os.stat(absolute)  # noqa: PTH116
@@ -96,7 +96,9 @@ def _unchanged(connection: Connection, path: str) -> int | None:
 def stored_windows(
     connection: Connection, which: int | str, stored: StoredModel
 ) -> EmbeddedFile | None:
-    """The stored windows of a sound, by id, or by path if the file is still what was indexed."""
+    """Return the stored windows of a sound, by id, or by path if the file is still what was
+    indexed.
+    """
     sound_id = which if isinstance(which, int) else _unchanged(connection, which)
     content = reading.content_of_sound(connection, sound_id) if sound_id else None
     rows = reading.windows_of_contents(connection, [content], stored.id) if content else []
@@ -118,8 +120,8 @@ def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> 
 
 
 def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
-    """The unit vector (d,) of terms with vectors (d,) each. Raises `InvalidQuery` where they cancel
-    out.
+    """Return the unit vector (d,) of terms with vectors (d,) each. Raises `InvalidQuery` where they
+    cancel out.
     """
     total = np.zeros_like(vectors[0], dtype=np.float32)
     for vector, weight in zip(vectors, weights, strict=True):

@@ -17,7 +17,7 @@ _LEAST_SPREAD = 0.01
 
 
 def fused_key(score: float, word_score: float, mean: float, spread: float) -> float:
-    """The key (higher is nearer) of a score (cosine) and a word score (0..1), where the scores of
-    the library's sounds have this mean and standard deviation.
+    """Return the key (higher is nearer) of a score (cosine) and a word score (0..1), where the
+    scores of the library's sounds have this mean and standard deviation.
     """
     return (score - mean) / max(spread, _LEAST_SPREAD) + WORD_WEIGHT * word_score

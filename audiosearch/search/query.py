@@ -38,8 +38,8 @@ class Term:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        given = [v for v in (self.text, self.path, self.id, self.vector) if v is not None]
-        if len(given) != 1:
+        parts = [v for v in (self.text, self.path, self.id, self.vector) if v is not None]
+        if len(parts) != 1:
             raise InvalidQuery("a term is one of text, path, id or vector")
         if not _is_number(self.weight) or not 0 < abs(self.weight) <= _MOST_WEIGHT:
             raise InvalidQuery(f"the weight of a term cannot be {shown_value(self.weight)}")
@@ -59,7 +59,7 @@ class Term:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is one number, and a finite one."""
+    """Return whether it is one number, and a finite one."""
     if not isinstance(value, int | float | np.integer | np.floating):
         return False
     try:
@@ -101,7 +101,7 @@ Query = str | Term | Sequence[str | Term] | np.ndarray
 
 
 def check_text(text: str) -> None:
-    """Raises `InvalidQuery` where a text holds nothing that could be heard."""
+    """Raise `InvalidQuery` where a text holds nothing that could be heard."""
     if not isinstance(text, str):
         raise InvalidQuery(f"the text of a query cannot be {shown_value(text)}")
     if not text.strip():

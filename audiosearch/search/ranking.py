@@ -43,8 +43,8 @@ def best_moments(
     count: int,
     allowed: np.ndarray | None,
 ) -> list[Moment]:
-    """The best window of each of the `count` nearest contents, and of any that tie with the last
-    of them.
+    """Return the best window of each of the `count` nearest contents, and of any that tie with the
+    last of them.
     """
     best: dict[int, Moment] = {}
     excluded: np.ndarray | None = None
@@ -54,9 +54,9 @@ def best_moments(
         rows = reading.windows_by_id(connection, ids)
         for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
             row = rows[window_id]
-            known = best.get(row.content_id)
+            previous = best.get(row.content_id)
             # Two windows of one sound with the same score: the earlier one, whatever their ids.
-            if known is None or (score == known.score and row.start < known.start):
+            if previous is None or (score == previous.score and row.start < previous.start):
                 best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
         if len(ids) < round_size:
             break
@@ -116,8 +116,9 @@ def merge(windows: Iterable[Moment], base: float) -> list[Moment]:
 
 
 def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
-    """Those that can be among the first k hits: the k best, and any that tie with the last of
-    them."""
+    """Return those that can be among the first k hits: the k best, and any that tie with the last
+    of them.
+    """
     ordered = sorted(moments, key=lambda moment: -moment.score)
     return [m for m in ordered if m.score >= ordered[min(k, len(ordered)) - 1].score]
 
@@ -125,7 +126,7 @@ def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
 def moments_of(
     connection: Connection, search: WindowSearch, query: np.ndarray, content_ids: Sequence[int]
 ) -> list[Moment]:
-    """The best window of each of these contents, by exact scores."""
+    """Return the best window of each of these contents, by exact scores."""
     rows = {
         row.id: row for row in reading.windows_of_contents(connection, content_ids, search.model.id)
     }
@@ -133,8 +134,8 @@ def moments_of(
     best: dict[int, Moment] = {}
     for window_id, score in zip(ids.tolist(), exact_scores(vectors, query).tolist(), strict=True):
         row = rows[window_id]
-        known = best.get(row.content_id)
-        if known is None or (score, -row.start) > (known.score, -known.start):
+        previous = best.get(row.content_id)
+        if previous is None or (score, -row.start) > (previous.score, -previous.start):
             best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
     return list(best.values())
 
@@ -155,8 +156,8 @@ def make_hits(
     group: bool,
     place: Callable[[Moment, Sound], Place] = lambda moment, sound: Place(moment.score),
 ) -> list[Hit]:
-    """The first k hits in order: one for each path, or one for each content with its other paths as
-    `copies`. `place` decides the order, by default the score; ties go by path.
+    """Return the first k hits in order: one for each path, or one for each content with its other
+    paths as `copies`. `place` decides the order, by default the score; ties go by path.
     """
     entries: list[tuple[Place, bytes, Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:

@@ -37,7 +37,7 @@ class Sample:
         self._blocks.reshape(-1, dimension)[: self._count] = vectors
 
     def _scores(self, query: np.ndarray) -> np.ndarray:
-        """(n,) cosines of the sample's windows."""
+        """Return (n,) cosines of the sample's windows."""
         cosines: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
         return cosines
 
@@ -61,13 +61,13 @@ class Sample:
         return float(best.mean()), float(best.std())
 
     def _best(self, query: np.ndarray) -> np.ndarray:
-        """(sounds,) the score of the best window of each sound of the sample."""
+        """Return (sounds,) the score of the best window of each sound of the sample."""
         best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
         np.maximum.at(best, self._sound, self._scores(query))
         return best
 
     def median(self, query: np.ndarray) -> float:
-        """What the window in the middle of the sample scores."""
+        """Return what the window in the middle of the sample scores."""
         if not self._count:
             return 0.0
         return float(np.median(self._scores(query)))

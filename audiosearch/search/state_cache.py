@@ -61,7 +61,7 @@ class StateCache(Generic[Made]):
         self._state: _State[Made] | None = None
 
     def sample(self, generation: int, digest: str, make: Callable[[], Made]) -> Made:
-        """The sample of a state, made by `make` where it is not kept."""
+        """Return the sample of a state, made by `make` where it is not kept."""
         with self._lock:
             slot = self._at(generation, digest).sample
         return slot.get(make)
@@ -69,8 +69,8 @@ class StateCache(Generic[Made]):
     def allowed(
         self, generation: int, digest: str, where: Filter, make: Callable[[], np.ndarray]
     ) -> np.ndarray:
-        """Ids (int64, ascending) of the windows that a filter allows in a state, made by `make`
-        where they are not kept. The filter that was not used for longest goes first.
+        """Return ids (int64, ascending) of the windows that a filter allows in a state, made by
+        `make` where they are not kept. The filter that was not used for longest goes first.
         """
         with self._lock:
             filters = self._at(generation, digest).filters

@@ -36,7 +36,7 @@ class TextVectors:
         self._together: tuple[str, Together[str]] | None = None
 
     def embed(self, model: Model, prompts: Sequence[str]) -> np.ndarray:
-        """(n, d) float32 unit vectors of prompts, taken as they are."""
+        """Return (n, d) float32 unit vectors of prompts, taken as they are."""
         vectors = np.empty((len(prompts), model.dimension), np.float32)
         for vector, prompt in zip(vectors, prompts, strict=True):
             vector[:] = self._vector(model, prompt)

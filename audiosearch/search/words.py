@@ -56,7 +56,7 @@ class _Evidence:
 
 
 def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> dict[int, WordMatch]:
-    """The sounds, by id, that hold words of these texts, in a library of so many `sounds`.
+    """Return the sounds, by id, that hold words of these texts, in a library of so many `sounds`.
 
     Of a query whose words nobody used, and of one whose words everybody used, there is none.
     """
@@ -85,6 +85,6 @@ def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> di
 
 
 def _query_words(texts: Iterable[str]) -> list[str]:
-    """The words of the texts, once each, without those that say nothing."""
+    """Return the words of the texts, once each, without those that say nothing."""
     words = dict.fromkeys(word for text in texts for word in catalog_words.words_of(text))
     return [word for word in words if word not in _STOP_WORDS]

@@ -112,7 +112,7 @@ def _make_renames_durable(directory: Path) -> None:
 
 
 def read_footer(directory: Path) -> CacheFooter:
-    """The footer alone. Raises `CacheUnusable`."""
+    """Return the footer alone. Raises `CacheUnusable`."""
     path = directory / CACHE
     try:
         with path.open("rb") as file:
@@ -136,8 +136,8 @@ def read_footer(directory: Path) -> CacheFooter:
 
 
 def read_cache(directory: Path, footer: CacheFooter, *, writable: bool = False) -> Any:
-    """The FAISS index, memory-mapped unless it is to be changed. Raises `CacheUnusable` where its
-    bytes are not those that were written.
+    """Return the FAISS index, memory-mapped unless it is to be changed. Raises `CacheUnusable`
+    where its bytes are not those that were written.
     """
     path = directory / CACHE
     try:

@@ -29,8 +29,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def to_blob(vector: np.ndarray) -> bytes:
-    """(d,) float -> its stored bytes. A vector with NaN or infinity is refused: it would poison
-    every search.
+    """Return (d,) float -> its stored bytes. A vector with NaN or infinity is refused: it would
+    poison every search.
     """
     if not np.isfinite(vector).all():
         raise ValueError("a vector with NaN or infinite values cannot be stored")
@@ -39,7 +39,7 @@ def to_blob(vector: np.ndarray) -> bytes:
 
 
 def intact(blob: object, dimension: int) -> bool:
-    """Whether a stored vector is as it was written."""
+    """Return whether a stored vector is as it was written."""
     size = STORED.itemsize * dimension + _CRC_BYTES
     return isinstance(blob, bytes) and len(blob) == size and zlib.crc32(blob) == _RESIDUE
 

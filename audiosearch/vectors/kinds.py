@@ -28,24 +28,24 @@ _ADD_BATCH = 20_000
 
 
 def kind_for(count: int) -> str:
-    """The kind of index for that many windows."""
+    """Return the kind of index for that many windows."""
     return "flat" if count <= FLAT_UPTO else "ivf"
 
 
 def lists_for(count: int) -> int:
-    """Number of inverted lists: 4 sqrt(n) as a power of two, within what FAISS's authors advise (4
-    to 16 sqrt n).
+    """Return number of inverted lists: 4 sqrt(n) as a power of two, within what FAISS's authors
+    advise (4 to 16 sqrt n).
     """
     return int(2 ** round(np.log2(4 * np.sqrt(count))))
 
 
 def training_size(count: int) -> int:
-    """How many vectors the coarse quantiser of `count` windows is trained on."""
+    """Return how many vectors the coarse quantiser of `count` windows is trained on."""
     return min(count, lists_for(count) * _TRAINING_POINTS_PER_LIST)
 
 
 def empty_index(kind: str, dimension: int, count: int) -> Any:
-    """An index of that kind for about `count` vectors; an ``ivf`` one still wants training."""
+    """Return an index of that kind for about `count` vectors; an ``ivf`` one still wants training."""
     import faiss
 
     if kind == "flat":
@@ -86,8 +86,8 @@ def remove(index: Any, ids: np.ndarray) -> int:
 def search(
     index: Any, kind: str, query: np.ndarray, k: int, selector: Any, allowed_part: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest to (d,) among the selected: ids (int64) and scores, best first, at most k of
-    each.
+    """Return the k nearest to (d,) among the selected: ids (int64) and scores, best first, at most
+    k of each.
 
     `allowed_part` (0..1) is the part of the index that the selector lets through: the smaller, the
     more lists are probed, so that a filter does not cost recall.
@@ -103,5 +103,5 @@ def search(
         probes = min(index.nlist, int(np.ceil(_PROBES / max(allowed_part, 1e-3))))
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
     scores, ids = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
-    found = ids[0] >= 0
-    return ids[0][found], scores[0][found]
+    valid = ids[0] >= 0
+    return ids[0][valid], scores[0][valid]

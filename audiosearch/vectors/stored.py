@@ -16,10 +16,12 @@ from audiosearch.vectors.codec import from_blobs
 def vectors_of(
     connection: Connection, ids: np.ndarray, dimension: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(ids, vectors (n, d) float32) of those of these windows that exist, in the order of ids."""
+    """Return (ids, vectors (n, d) float32) of those of these windows that exist, in the order of
+    ids.
+    """
     rows = sorted(reading.vectors_by_id(connection, ids))
-    found = np.array([row[0] for row in rows], dtype=np.int64)
-    return found, from_blobs((row[1] for row in rows), dimension)
+    existing = np.array([row[0] for row in rows], dtype=np.int64)
+    return existing, from_blobs((row[1] for row in rows), dimension)
 
 
 def batches(

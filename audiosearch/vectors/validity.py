@@ -12,8 +12,8 @@ from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, SnapshotTo
 
 
 def usable_footer(connection: Connection, directory: Path, model: StoredModel) -> CacheFooter:
-    """The footer of the cache, if the file is one of this library, this model and this state or an
-    earlier one.
+    """Return the footer of the cache, if the file is one of this library, this model and this state
+    or an earlier one.
 
     Raises `CacheUnusable`; too old is a file written before the tombstones that are kept.
     """
@@ -41,11 +41,13 @@ _SMALL_PART = 8
 
 
 def windows_behind(connection: Connection, model: StoredModel, footer: CacheFooter) -> int:
-    """How many windows came or went since the cache was written; beyond `FEW` it does not count on."""
+    """Return how many windows came or went since the cache was written; beyond `FEW` it does not
+    count on.
+    """
     new = reading.count_windows_after(connection, model.id, footer.covers, FEW + 1)
     return new + reading.count_dead_windows(connection, footer.generation, FEW + 1)
 
 
 def is_long(behind: int, covered: int) -> bool:
-    """Whether so many windows behind a cache of `covered` windows are worth writing it anew."""
+    """Return whether so many windows behind a cache of `covered` windows are worth writing it anew."""
     return behind > min(FEW, covered // _SMALL_PART)

@@ -72,7 +72,7 @@ class WindowSearch:
         allowed: np.ndarray | None = None,
         excluded: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k windows nearest to a unit vector (d,): ids (int64), and their exact cosines
+        """Return the k windows nearest to a unit vector (d,): ids (int64), and their exact cosines
         (float32), best first.
 
         `allowed` and `excluded` are window ids (int64, ascending): only the former, none of the
@@ -133,14 +133,14 @@ class WindowSearch:
         if excluded is not None:
             scores = np.where(np.isin(self.tail_ids, excluded), -np.inf, scores)
         best = np.argsort(-scores, kind="stable")[: 2 * k]
-        found: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
-        return found
+        ids: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
+        return ids
 
     def _exactly(
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        found, vectors = vectors_of(connection, ids, self.model.dimension)
-        if len(found) < len(ids):
+        existing, vectors = vectors_of(connection, ids, self.model.dimension)
+        if len(existing) < len(ids):
             raise LibraryDamaged(
                 "windows that the library's vector cache knows are not in its database: "
                 "see audiosearch doctor"
@@ -148,14 +148,14 @@ class WindowSearch:
         scores = exact_scores(vectors, query)
         # By score, then by id; ties that matter to people are broken by path, once the sounds are
         # known.
-        order = np.lexsort((found, -scores))[:k]
-        return found[order], scores[order]
+        order = np.lexsort((existing, -scores))[:k]
+        return existing[order], scores[order]
 
 
 def _base(
     connection: Connection, directory: Path, model: StoredModel, newer: bool = False
 ) -> _Base:
-    """The cache file, or where there is no usable one, a flat index made in memory from the
+    """Return the cache file, or where there is no usable one, a flat index made in memory from the
     database.
 
     Raises `SnapshotTooOld`, unless a file `newer` than the database is as unusable as any other.
@@ -197,7 +197,7 @@ class SearchState:
     def current(
         self, connection: Connection, model: StoredModel, *, newer: bool = False
     ) -> WindowSearch:
-        """The search for the state that the connection's transaction sees.
+        """Return the search for the state that the connection's transaction sees.
 
         Raises `SnapshotTooOld` where the cache file is newer than that: look again in a new
         transaction. With `newer` (the database came from a backup), does without the file.

@@ -40,7 +40,7 @@ _AS_NEW = 10_000_000  # makes ids of windows that the cache does not hold
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Seconds of one call."""
+    """Return seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began

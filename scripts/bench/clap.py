@@ -28,7 +28,7 @@ BATCH = 8
 
 
 def naive(files: list[Path], clap, processor) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """(files, 512) unit vectors."""
+    """Return (files, 512) unit vectors."""
     import torch
 
     found = []

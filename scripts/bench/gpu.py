@@ -49,7 +49,7 @@ def main() -> None:
         ).astype(np.float32)
 
         def timed(step: Callable[[], Any]) -> tuple[Any, float]:
-            """What the step gives, and its median milliseconds for each window."""
+            """Return what the step gives, and its median milliseconds for each window."""
             times = []
             for _ in range(args.rounds + 1):  # the first one warms up
                 began = time.perf_counter()

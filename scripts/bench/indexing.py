@@ -65,7 +65,7 @@ def short_files(folder: Path, count: int) -> None:
 
 
 def index(folder: Path, library: Path) -> float:
-    """Seconds that `audiosearch index` took."""
+    """Return seconds that `audiosearch index` took."""
     began = time.perf_counter()
     process = _index(folder, library)
     if process.wait():
@@ -74,7 +74,7 @@ def index(folder: Path, library: Path) -> float:
 
 
 def watched(folder: Path, library: Path) -> tuple[float, list[tuple[float, float]]]:
-    """The same, a third slower, and (second, MB) of its process tree four times a second."""
+    """Return the same, a third slower, and (second, MB) of its process tree four times a second."""
     curve: list[tuple[float, float]] = []
     began, process = time.perf_counter(), _index(folder, library)
     while process.poll() is None:
@@ -117,7 +117,7 @@ def speed(work: Path, rounds: int) -> None:
 
 
 def stages(work: Path, rounds: int) -> None:
-    """Each stage alone on one thread, on ten minutes of 48 kHz stereo."""
+    """Return each stage alone on one thread, on ten minutes of 48 kHz stereo."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from audiosearch.audio.decode import open_audio
     from audiosearch.audio.resample import mono, resampled

@@ -33,7 +33,7 @@ FORMATS = ("wav", "wav", "wav", "flac", "mp3", "ogg")
 
 
 def anchors() -> np.ndarray:
-    """(n, d) vectors of every window of sample_library."""
+    """Return (n, d) vectors of every window of sample_library."""
     model = load_model()
     files = sorted(
         p for p in SAMPLES.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -43,7 +43,7 @@ def anchors() -> np.ndarray:
 
 
 def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
+    """Return (count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
     one, two = rng.integers(0, len(base), (2, count))
     share = rng.uniform(0.2, 1.0, (count, 1))
     noise = unit(rng.normal(size=(count, base.shape[1])))

@@ -22,8 +22,9 @@ def machine() -> str:
 
 
 def times(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Seconds of each call in `rounds` rounds, in turn (A B A B), so that a noisy machine is noisy
-    to all alike."""
+    """Return seconds of each call in `rounds` rounds, in turn (A B A B), so that a noisy machine is
+    noisy to all alike.
+    """
     found: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
         for call, mine in zip(calls, found, strict=True):

@@ -32,8 +32,9 @@ ASKED = "new URLSearchParams(location.search).get('q')"
 
 
 def until(page: Any, condition: str) -> Any:
-    """The value of an expression as soon as it is true (playwright's own way needs `eval`, which the
-    page's policy forbids)."""
+    """Return the value of an expression as soon as it is true (playwright's own way needs `eval`,
+    which the page's policy forbids).
+    """
     for _ in range(3_000):
         if found := page.evaluate(condition):
             return found

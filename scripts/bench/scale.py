@@ -34,7 +34,7 @@ FILTERS = {"50 %": {"format": "wav"}, "10 %": {"path": "*7.*"}, "1 %": {"path": 
 
 
 def queries() -> list[str]:
-    """The short queries of sample_library, and its descriptions."""
+    """Return the short queries of sample_library, and its descriptions."""
     texts = []
     for name, column in (("queries.csv", "query"), ("manifest.csv", "description")):
         with (SAMPLES / name).open(encoding="utf-8", newline="") as file:
@@ -111,7 +111,7 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
 
 
 def _time(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Return seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
