@@ -1,4 +1,4 @@
-"""The three forms of a path, and where things are kept by default.
+"""The three forms of a path, and the default place of the library.
 
 - *stored*: bytes, exactly as the file system has them, relative to a root, with ``/`` between
   parts;
@@ -23,7 +23,7 @@ def stored(path: str | bytes | os.PathLike[str]) -> bytes:
 
 
 def usable(root: bytes, relative: bytes = b"") -> str:
-    """Return the absolute path of `relative` under `root` as a `str` that opens the file as it is."""
+    """Return the absolute path of `relative` under `root`; the `str` opens the file as it is."""
     joined = os.path.join(root, relative) if relative else root  # noqa: PTH118 (bytes)
     return os.path.normpath(os.fsdecode(joined)) if _SEP != b"/" else os.fsdecode(joined)
 
@@ -38,10 +38,10 @@ def shown(path: str | bytes) -> str:
 
 
 def given(path: str | os.PathLike[str]) -> Path:
-    """Return the path that a user gave, with ``~`` expanded.
+    """Return the path that a user typed, with ``~`` expanded.
 
-    Raises `InvalidQuery` for an empty string, which `Path` would take for the current directory,
-    and for the home of a user that there is not, unless a file has that very name.
+    Raises `InvalidQuery` for an empty string, which `Path` takes for the current directory, and for
+    the home of a user that does not exist, unless a file has that very name.
     """
     text = os.fspath(path)
     if not text:

@@ -121,8 +121,7 @@ def evaluate_captions(
 def evaluate_classes(
     model: Model, sounds: EmbeddedSounds, template: str, draws: int = bootstrap.DRAWS
 ) -> ClassResult:
-    """Measure zero-shot classification by class names, and the retrieval of sounds by class names.
-    """
+    """Measure zero-shot classification by class names, and the retrieval of sounds by class names."""
     labelled = np.array([bool(item.classes) for item in sounds.items])
     classes = tuple(sorted(set().union(*(item.classes for item in sounds.items))))
     if not classes:

@@ -26,8 +26,7 @@ def validate(scores: np.ndarray, relevant: np.ndarray) -> None:
 
 
 def in_order(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """Return (queries, items) bool: true where the item at that place of the ranking is relevant.
-    """
+    """Return (queries, items) bool: true where the item at that place of the ranking is relevant."""
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(relevant, order, axis=1)
 

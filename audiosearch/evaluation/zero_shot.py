@@ -32,8 +32,7 @@ def confusion(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def f1(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return (classes,): the F1 of each class that has sounds or was predicted; NaN for the others.
-    """
+    """Return (classes,): the F1 of each class that has sounds or was predicted; NaN for the others."""
     predicted = np.zeros_like(truth)
     predicted[np.arange(len(scores)), scores.argmax(axis=1)] = True
     both = (predicted & truth).sum(axis=0)

@@ -1,6 +1,6 @@
-"""Asking a running `audiosearch serve`, so that no model has to be loaded to ask one question.
+"""The client of a running `audiosearch serve`: it asks one question without loading a model.
 
-Plain HTTP with the standard library: what a base install has.
+It speaks plain HTTP with the standard library, which every base install has.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ def search(
     match: Match = "both",
     key: str | None = None,
 ) -> list[Hit]:
-    """Return what `Library.search` of the served library answers. Sound files are sent to the
-    server.
+    """Return the hits of `Library.search` on the served library. The client sends sound files
+    along.
 
-    `key`: by default ``$AUDIOSEARCH_KEY``. Raises `InvalidQuery` for an address that is none, and
-    `AudioSearchError` with the server's words where it refuses or does not answer.
+    `server` is its address, such as ``http://127.0.0.1:8000``. `key` is by default
+    ``$AUDIOSEARCH_KEY``. The other parameters are those of `Library.search`. Raises `InvalidQuery`
+    for a malformed address, and `AudioSearchError` where the server refuses, with its reason, or
+    does not answer.
     """
     ask = _Server(server, key if key is not None else os.environ.get("AUDIOSEARCH_KEY"))
     body = {
@@ -85,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Server:
-    """A server's address, and the key to it."""
+    """The address of a server, and the key to it."""
 
     def __init__(self, address: str, key: str | None) -> None:
         parts = urlsplit(address)
@@ -94,7 +96,7 @@ class _Server:
         self._address, self._key = address.rstrip("/"), key
 
     def __call__(self, path: str, body: bytes, kind: str) -> Any:
-        """Return the answer to a POST."""
+        """Return the server's answer to a POST."""
         headers = {"Content-Type": kind}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"

@@ -1,4 +1,4 @@
-"""Zero-shot classification: files against labels that nobody trained for."""
+"""Zero-shot classification: the scores of files for labels that no model was trained for."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ def classify(
     multi: bool = False,
     windows_of: Callable[[str], EmbeddedFile] | None = None,
 ) -> Iterator[Classification]:
-    """Score each file against the labels; see `results.Label` for what the scores are.
+    """Score each file against the labels; `results.Label` explains the scores.
 
-    `windows_of` gives a file's windows; by default they are decoded in a process of their own.
-    Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
-    embedding.
+    `windows_of` returns a file's windows; by default a process of its own decodes them. Raises
+    `InvalidQuery` for empty or repeated labels, and `AudioRejected` for a file without embedding.
     """
     prompts = _Labels(model, labels, template)
     decoding = Isolation()
@@ -44,7 +43,7 @@ def classify(
 
 
 class _Labels:
-    """Labels as vectors."""
+    """The labels, their prompts, and the vectors of the prompts (labels, d)."""
 
     def __init__(self, model: Model, labels: Sequence[str], template: str | None) -> None:
         from audiosearch.models.model import apply_template
@@ -85,7 +84,7 @@ def _check(labels: Sequence[str]) -> None:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, in float64."""
+    """Return the softmax over the last axis, in float64."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     result: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
     return result

@@ -1,4 +1,4 @@
-"""From the terms of a query to its vector, in the space of one library.
+"""The composition of a query: its terms become one vector in the space of one library.
 
 A query vector is the sum of its terms' unit vectors times their weights, scaled to unit length.
 """
@@ -18,7 +18,7 @@ from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.search.query import Term
 from audiosearch.vectors.codec import from_blobs, unit
 
-# Below this length the terms have cancelled each other, and the direction of what is left is
+# A sum shorter than this means that the terms cancel each other: the direction of the rest is
 # rounding noise.
 _CANCELLED = 1e-3
 
@@ -33,10 +33,10 @@ def query_vector(
     embed_texts: EmbedTexts,
     embed_audio: EmbedAudio,
 ) -> np.ndarray:
-    """Return (d,) unit vector of terms. Sounds that the library knows are not decoded.
+    """Return the unit vector (d,) of the terms. Stored sounds are not decoded again.
 
     `embed_texts`: texts -> (n, d); `embed_audio`: path, start, end -> (d,). Raises `InvalidQuery`,
-    `SoundNotFound`, and what these raise.
+    `SoundNotFound`, and the errors of these two functions.
     """
     texts = [term.text for term in terms if term.text is not None]
     embedded = iter(embed_texts(texts) if texts else ())
@@ -81,12 +81,14 @@ def _path_of(connection: Connection, sound_id: int) -> str:
 
 
 def _unchanged(connection: Connection, path: str) -> int | None:
-    """Return the id of the stored sound at a path, if the file is still what was indexed."""
+    """Return the id of the stored sound at a path, if the file has not changed since it was
+    indexed.
+    """
     absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
     try:
         now = os.stat(absolute)  # noqa: PTH116
     except OSError:
-        return None  # reading it will say why
+        return None  # the decoder will report the reason
     sound = reading.sound_by_path(connection, absolute)
     if sound and (sound.size, sound.mtime_ns) == (now.st_size, now.st_mtime_ns):
         return sound.id
@@ -96,8 +98,9 @@ def _unchanged(connection: Connection, path: str) -> int | None:
 def stored_windows(
     connection: Connection, which: int | str, stored: StoredModel
 ) -> EmbeddedFile | None:
-    """Return the stored windows of a sound, by id, or by path if the file is still what was
-    indexed.
+    """Return the stored windows of a sound: by its id, or by the path of an unchanged file.
+
+    `None` means that the library has no such windows.
     """
     sound_id = which if isinstance(which, int) else _unchanged(connection, which)
     content = reading.content_of_sound(connection, sound_id) if sound_id else None
@@ -120,8 +123,9 @@ def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> 
 
 
 def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
-    """Return the unit vector (d,) of terms with vectors (d,) each. Raises `InvalidQuery` where they
-    cancel out.
+    """Return the unit vector (d,) of the weighted sum of vectors (d,).
+
+    Raises `InvalidQuery` where they cancel each other.
     """
     total = np.zeros_like(vectors[0], dtype=np.float32)
     for vector, weight in zip(vectors, weights, strict=True):

@@ -1,8 +1,8 @@
-"""`SearchEngine`: the terms of a query in, ranked hits out, over one open library.
+"""`SearchEngine` turns the terms of a query into ranked hits, over one open library.
 
-Each search sees one state of the library. What is remembered between searches (vectors of texts,
-the windows that a filter allows, the sample for percentiles) is keyed by the model's digest and the
-library's generation.
+Each search sees one state of the library. The engine keeps the vectors of texts, the windows that a
+filter allows and the sample for percentiles between searches. Their keys are the model's digest and
+the library's generation.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from audiosearch.vectors.window_search import SearchState, WindowSearch
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
 
-# Of the sounds that words bring, those with the best word scores are compared by sound as well:
-# each costs some 20 us, and beyond the first few their words are all alike.
+# The engine compares this many of the sounds with the best word scores by sound as well. Each costs
+# some 20 us, and beyond the first few the word scores are alike.
 _LEAST_BY_WORDS = 100
 
 # A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
@@ -50,7 +50,7 @@ _SNAPSHOT_TRIES = 5
 
 @dataclass(frozen=True)
 class _Query:
-    """A query, composed: `vector` (d,) and `words`, the sounds that its words match, by id."""
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
 
     vector: np.ndarray
     condition: Filter
@@ -61,9 +61,9 @@ class _Query:
 
 
 class SearchEngine:
-    """Searches the library that `reader` reads; thread-safe.
+    """The search over the library that `reader` reads. It is thread-safe.
 
-    `decoding` reads files that are not in it; `shared`: as in `TextVectors`.
+    `decoding` reads files that are not in the library. `shared` is as in `TextVectors`.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class SearchEngine:
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
     ) -> np.ndarray:
-        """Return (n, d) float32 unit vectors of texts, each put into `template` (default: the
+        """Return the unit vectors (n, d) of n texts, float32, each in `template` (default: the
         model's).
 
-        Raises `InvalidQuery` for a text without a word in it, and a template without ``{}``.
+        Raises `InvalidQuery` for a text without a word, and for a template without ``{}``.
         """
         from audiosearch.models.model import apply_template
 
@@ -140,7 +140,7 @@ class SearchEngine:
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Stored sounds by id, or files by path, against labels; see `Library.classify`."""
+        """Score stored sounds by id, or files by path, against labels; see `Library.classify`."""
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
             names = [_name(connection, sound) for sound in sounds]
@@ -161,7 +161,7 @@ class SearchEngine:
         stored: StoredModel,
         template: str | None,
     ) -> np.ndarray:
-        """Return (d,) unit vector of the terms; loads the model only where a term needs it."""
+        """Return the unit vector (d,) of the terms; load the model only where a term needs it."""
 
         def embed_texts(texts: Sequence[str]) -> np.ndarray:
             return self.embed_texts(self._model.matching(stored), texts, template)
@@ -201,7 +201,7 @@ class SearchEngine:
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
-        """Return the sounds that words alone bring, best word score first."""
+        """Return the sounds that hold words of the query, best word score first."""
         moments = self._by_words(connection, search, query, frozenset())
         sample = self._sample(connection, search)
         return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
@@ -221,8 +221,8 @@ class SearchEngine:
         query: _Query,
         heard: frozenset[int],
     ) -> list[Moment]:
-        """Return the best moments of the sounds with the best word scores, but for those heard
-        already.
+        """Return the best moments of the sounds with the best word scores, without the contents in
+        `heard`.
         """
         most = max(_LEAST_BY_WORDS, query.k)
         leading = heapq.nsmallest(
@@ -246,7 +246,8 @@ class SearchEngine:
             match = query.words.get(sound.id)
             why: tuple[str, ...] = ("sound",) if moment.content_id in heard else ()
             if match is None:
-                # Of two copies with unlike names, one may have no word: its sound is the same.
+                # The copy of a named sound may lack the word in its own name: the sound is the
+                # same.
                 score = 0.0
             else:
                 score = match.score
@@ -269,7 +270,8 @@ class SearchEngine:
                 if (matching := [sound for sound in copies if sound.id in query.words])
             }
         return ranking.make_hits(
-            # What words brought may be barred by the condition; what was heard is not.
+            # The condition may exclude a moment that words brought; one that was heard meets it
+            # already.
             [
                 moment
                 for moment in moments
@@ -284,7 +286,7 @@ class SearchEngine:
 
 
 def _name(connection: Connection, sound: int | str) -> str:
-    """Return the path of a stored sound by its id; any other is a path already."""
+    """Return the path of a stored sound by its id, or the path itself."""
     if isinstance(sound, str):
         return sound
     row = reading.sound_by_id(connection, sound)
