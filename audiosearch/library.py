@@ -76,18 +76,18 @@ class Library(LibraryContents):
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = paths.given(directory) if directory is not None else paths.default_library()
+        where = paths.user_path(directory) if directory is not None else paths.default_library()
         if create:
             from indexer.store import create_library
 
             create_library(where)
-        given = model if isinstance(model, Model) else load_model(model) if model else None
-        library = cls(where, given, shared)
+        required = model if isinstance(model, Model) else load_model(model) if model else None
+        library = cls(where, required, shared)
         try:
             library._reader.check_schema()
             stored = library._stored_model()
-            if given and stored:
-                check_same_model(given, stored, where)
+            if required and stored:
+                check_same_model(required, stored, where)
         except BaseException:
             library.close()
             raise

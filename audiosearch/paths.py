@@ -37,7 +37,7 @@ def shown(path: str | bytes) -> str:
     )
 
 
-def given(path: str | os.PathLike[str]) -> Path:
+def user_path(path: str | os.PathLike[str]) -> Path:
     """Return the path that a user typed, with ``~`` expanded.
 
     Raises `InvalidQuery` for an empty string, which `Path` takes for the current directory, and for
@@ -58,7 +58,7 @@ def default_library() -> Path:
     """``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
     value = os.environ.get("AUDIOSEARCH_LIBRARY")
     if value:
-        return given(value)
+        return user_path(value)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library"

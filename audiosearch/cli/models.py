@@ -1,4 +1,4 @@
-"""`audiosearch models`: what there is to embed with, and adding to it."""
+"""`audiosearch models`: list, add, remove and check the models that embed sounds."""
 
 from __future__ import annotations
 

@@ -50,8 +50,10 @@ class TorchTower:
         self._together: Together[np.ndarray] = Together(self._run, self._batch)
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
-        """Return (n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors; a row
-        is NaN where the tower gives no finite vector.
+        """Return the unit vectors (n, d) of windows (n, window_samples), both float32, full scale
+        at 1.
+
+        A row is NaN where the tower gives no finite vector.
         """
         return self._together.embed(list(windows))
 
@@ -67,9 +69,12 @@ class TorchTower:
 
 
 def log_mel(samples: Any, mel: Any, front_end: FrontEnd) -> Any:
-    """`models.frontend.log_mel` on the device of `samples` (n, samples): (n, frames, mels) float32.
+    """Return the pictures (n, frames, mels) of `samples` (n, samples), both float32, on their
+    device.
 
-    `mel`: (bins, mels) as of `models.frontend.mel_matrix`.
+    The pictures are those of `models.frontend.log_mel`.
+
+    `mel` is (bins, mels), from `models.frontend.mel_matrix`.
     """
     size = front_end.fft_window_size
     # The transform is in float64, as there: the noise of a float32 transform shows where a pure

@@ -29,7 +29,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def to_blob(vector: np.ndarray) -> bytes:
-    """Return Return the stored bytes of a vector (d,).
+    """Return the stored bytes of a vector (d,).
 
     Raises `ValueError` for NaN or infinity: such a vector would poison every search.
     """

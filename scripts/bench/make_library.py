@@ -1,9 +1,9 @@
-"""Make a library of many synthetic sounds, without audio: real database, real cache, real model name.
+"""Make a library of many synthetic sounds without audio. Its database, its cache and its model's
+name are real.
 
-`python -m scripts.bench.make_library --sounds 100000 -L DIR`. The vectors are mini's own of
-sample_library, moved: each synthetic sound is a mixture of two of them and noise, so that the space
-is as unevenly filled as a real one, and queries in words find something. Rows go through the
-indexer's own functions.
+`python -m scripts.bench.make_library --sounds 100000 -L DIR`. Each vector is a mixture of two of
+mini's vectors of sample_library, and noise: the space is so filled as unevenly as a real one, and
+queries in words have hits. The indexer's own functions write the rows.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 def outcomes(
     base: np.ndarray, first: int, last: int, per_sound: int, root_id: int
 ) -> Iterator[Embedded]:
-    """Sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
+    """Yield the sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
     rng = np.random.default_rng(first)
     counts = rng.integers(1, 2 * per_sound, last - first)
     every = vectors(base, int(counts.sum()), rng)
@@ -77,7 +77,7 @@ def outcomes(
 
 
 def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -> None:
-    """Add `sounds` sounds to a library, which is made where there is none, and renew its cache."""
+    """Add `sounds` sounds to a library, or to a new one, and renew its cache."""
     base = anchors()
     store.create_library(directory)
     engine = database.writer(directory)
@@ -85,7 +85,7 @@ def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
             store.set_meta(connection, "active_model", model_id)
-            # A root that is nowhere: nothing is read from it.
+            # The root does not exist: nothing reads from it.
             root_id, *_ = roots._root_for(connection, b"/synthetic", whole=True)
         for begin in range(first, first + sounds, BATCH):
             end = min(begin + BATCH, first + sounds)
