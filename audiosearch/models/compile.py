@@ -76,7 +76,7 @@ def compile_checkpoint(
             "that is for models that come in ONNX"
         )
     tell(f"looking for {source}")
-    _check_extra()
+    check_extra()
     checkpoint = find_checkpoint(source, revision)
     bundle_name = name or checkpoint.name
     target = free_place(bundle_name, checkpoint.origin)
@@ -102,7 +102,8 @@ def compile_checkpoint(
         raise AudioSearchError(f"cannot write {target}: {error.strerror}") from error
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raises `ModelNotFound` where what compiling needs is not installed."""
     try:
         import onnx  # noqa: F401
         import torch  # noqa: F401
