@@ -29,7 +29,9 @@ def usable(root: bytes, relative: bytes = b"") -> str:
 
 
 def shown(path: str | bytes) -> str:
-    """One printable line: undecodable bytes as ``\\xNN``, control characters escaped."""
+    """Return a path as one printable line: undecodable bytes as ``\\xNN``, control characters
+    escaped.
+    """
     raw = os.fsencode(path)
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(
@@ -55,7 +57,7 @@ def user_path(path: str | os.PathLike[str]) -> Path:
 
 
 def default_library() -> Path:
-    """``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
+    """Return ``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
     value = os.environ.get("AUDIOSEARCH_LIBRARY")
     if value:
         return user_path(value)

@@ -319,7 +319,7 @@ def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[by
 
 
 def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield those of the hashes whose content the library does not have."""
+    """Yield the hashes whose content the library does not hold."""
     for content in hashes:
         if not connection.execute(select(contents.c.id).where(contents.c.hash == content)).first():
             yield content

@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def compare(model: Model, checkpoint: Path) -> list[tuple[str, float, float | None]]:
-    """Rows of the table: what, value, limit."""
+    """Return the rows of the table: name, value, limit."""
     import torch
     from transformers import ClapModel, ClapProcessor
 

@@ -98,13 +98,13 @@ def installed_megabytes() -> float:
         if name in seen:
             continue
         seen.add(name)
-        package = distribution(name)
+        record = distribution(name)
         total += sum(
             path.stat().st_size
-            for file in package.files or ()
-            if (path := Path(str(package.locate_file(file)))).is_file() and path.suffix != ".pyc"
+            for file in record.files or ()
+            if (path := Path(str(record.locate_file(file)))).is_file() and path.suffix != ".pyc"
         )
-        needs = [Requirement(text) for text in package.requires or ()]
+        needs = [Requirement(text) for text in record.requires or ()]
         waiting += [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
     package = Path(__file__).parents[1] / "audiosearch"
     if not any("models/mini" in str(file) for file in distribution("audiosearch").files or ()):

@@ -61,7 +61,7 @@ def check(directory: Path, *, quick: bool = False) -> list[Finding]:
         engine.dispose()
 
 
-# Its tables are not those that the other checks read.
+# The other checks read tables that an older library lacks.
 _OLD = Finding(
     "notice",
     "old",
@@ -71,7 +71,7 @@ _OLD = Finding(
 
 
 def _pages(connection: Connection, quick: bool) -> Iterator[Finding]:
-    """What SQLite itself finds."""
+    """Yield the findings of SQLite's own checks."""
     pragma = "quick_check" if quick else "integrity_check"
     for (line,) in connection.execute(text(f"PRAGMA {pragma}(10)")).all():
         if line != "ok":

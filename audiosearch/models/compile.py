@@ -103,7 +103,7 @@ def compile_checkpoint(
 
 
 def check_extra() -> None:
-    """Raises `ModelNotFound` where what compiling needs is not installed."""
+    """Raise `ModelNotFound` where the extra ``clap`` is not installed."""
     try:
         import onnx  # noqa: F401
         import torch  # noqa: F401

@@ -7,8 +7,8 @@ compiler chose the stage with real sounds: the first stages are the sensitive on
 
 Windows of many threads go through together, always the same number at a time; silence fills the
 rest. A device chooses its kernels by the shape of a batch, so with other sizes a window's bits
-would depend on its neighbours. Imports torch and transformers: for `models.compile` and the indexer
-alone.
+would depend on its neighbours. The module imports torch and transformers, so only `models.compile`
+and the indexer import it.
 """
 
 from __future__ import annotations

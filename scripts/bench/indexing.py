@@ -29,7 +29,7 @@ RATE = 48_000
 
 
 def pieces() -> np.ndarray:
-    """Everything in sample_library end to end, mono, taken as if it were at 48 kHz."""
+    """Return all sounds of sample_library end to end, mono, read as if at 48 kHz."""
     sounds = []
     for path in sorted(SAMPLES.rglob("*.flac")) + sorted(SAMPLES.rglob("*.ogg")):
         samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
@@ -38,7 +38,7 @@ def pieces() -> np.ndarray:
 
 
 def long_files(folder: Path, count: int, minutes: float) -> None:
-    """Stereo wav files of 16 bits."""
+    """Write stereo wav files of 16 bits."""
     folder.mkdir(parents=True)
     base, rng = pieces(), np.random.default_rng(0)
     for number in range(count):
@@ -52,7 +52,7 @@ def long_files(folder: Path, count: int, minutes: float) -> None:
 
 
 def short_files(folder: Path, count: int) -> None:
-    """Effects of 0.5 to 6 s, by turns wav, flac and mp3, 44.1 and 48 kHz."""
+    """Write effects of 0.5 to 6 s, in turn wav, flac and mp3, at 44.1 and 48 kHz."""
     base, rng = pieces(), np.random.default_rng(1)
     for number in range(count):
         kind = ("wav", "flac", "mp3")[number % 3]

@@ -58,7 +58,7 @@ end
 
 @contextmanager
 def served(library: Path) -> Iterator[tuple[int, int]]:
-    """(port, pid) of a server."""
+    """Serve a library in a process, and give (port, pid) of the server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -86,7 +86,7 @@ class Life(RuleBasedStateMachine):
             (path.parent / "damaged").replace(path)
 
     @invariant()
-    def found_is_what_is_there(self) -> None:
+    def search_is_exact(self) -> None:
         query = random_units(1, 12_345)[0]
         with self.library.reading() as connection:
             ids = [row[0] for row in connection.execute(text("SELECT id FROM windows"))]
@@ -94,14 +94,14 @@ class Life(RuleBasedStateMachine):
             assert search.count == len(ids)
             half = np.array(sorted(ids)[::2], dtype=np.int64)
             for allowed in (None, half):
-                ids, scores = search.nearest(connection, query, 5, allowed)
+                hits, scores = search.nearest(connection, query, 5, allowed)
                 expected = brute_force(self.library, query, 5, allowed)
-                assert ids.tolist() == expected
+                assert hits.tolist() == expected
                 assert (np.diff(scores) <= 0).all()
             excluded = np.array(sorted(ids)[::3], dtype=np.int64)
             rest = np.setdiff1d(np.array(sorted(ids), dtype=np.int64), excluded)
-            ids, _ = search.nearest(connection, query, 5, None, excluded)
-            assert ids.tolist() == brute_force(self.library, query, 5, rest)
+            hits, _ = search.nearest(connection, query, 5, None, excluded)
+            assert hits.tolist() == brute_force(self.library, query, 5, rest)
 
 
 TestLife = Life.TestCase
