@@ -1,4 +1,4 @@
-"""How many sounds have each value of what people filter by."""
+"""Facets: for each property that people filter by, the number of sounds with each value."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.schema import contents, roots, sounds
 from audiosearch.results import Facets
 
-# Effects, phrases, loops, ambiences, takes, recordings; in seconds.
+# The bands, in seconds, stand for effects, phrases, loops, ambiences, takes and recordings.
 _BANDS = (0, 1, 5, 30, 120, 600)
 
 
-def facets(connection: Connection, wanted: Filter) -> Facets:
-    """Counts of the embedded sounds that pass the filter, the most frequent value first."""
+def facets(connection: Connection, condition: Filter) -> Facets:
+    """Count the embedded sounds that meet the condition, the most frequent value first."""
     joined = sounds.join(roots).join(contents)
 
     def count(value: ColumnElement[Any]) -> dict[Any, int]:
         query = select(value, func.count()).select_from(joined).group_by(value)
-        if wanted:
-            query = query.where(and_(*conditions(wanted)))
+        if condition:
+            query = query.where(and_(*conditions(condition)))
         rows = connection.execute(query).all()
         return {row[0]: row[1] for row in sorted(rows, key=lambda row: (-row[1], row[0]))}
 

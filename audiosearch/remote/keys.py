@@ -1,7 +1,8 @@
-"""Keys to a library that is served beyond this machine: made, listed, revoked; kept as hashes.
+"""The keys to a library that is served beyond this machine. The library keeps hashes of them.
 
-A key is 256 random bits, so a plain SHA-256 of it gives nothing away; it is shown once, when it is
-made. They live in `keys.json` in the library's directory, readable by its owner alone.
+A key is 256 random bits, so a plain SHA-256 of it reveals nothing. The program shows a key once,
+when it makes it. The file `keys.json` in the library's directory holds the hashes; only its owner
+can read it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ _PREFIX = "as_"
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key. `scope`: ``read`` searches and listens, ``write`` also indexes,
-    describes and removes. `digest` is the SHA-256 of the secret in hex."""
+    """The record of a key. A key with the `scope` ``read`` searches and listens; one with ``write``
+    also indexes, describes and removes. `digest` is the SHA-256 of the secret in hex.
+    """
 
     name: str
     scope: Scope
@@ -38,7 +40,9 @@ class Key:
 
 
 def load_keys(directory: Path) -> tuple[Key, ...]:
-    """The keys of a library, by name. Raises `AudioSearchError` where the file cannot be read."""
+    """Return the keys of a library, by name. Raises `AudioSearchError` where the file cannot be
+    read.
+    """
     try:
         text = (directory / _FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -55,7 +59,7 @@ def load_keys(directory: Path) -> tuple[Key, ...]:
 
 
 def make_key(directory: Path, name: str, scope: Scope) -> str:
-    """Make a key and return its secret, which is kept nowhere."""
+    """Make a key and return its secret, which the library does not keep."""
     kept = load_keys(directory)
     if not name.strip() or not name.isprintable() or len(name) > 100:
         raise AudioSearchError("a key's name is one line of at most 100 characters")
@@ -68,7 +72,7 @@ def make_key(directory: Path, name: str, scope: Scope) -> str:
 
 
 def revoke_key(directory: Path, name: str) -> None:
-    """Forget a key: a server that is running refuses it from its next request on."""
+    """Forget a key. A running server refuses it from the next request on."""
     kept = load_keys(directory)
     left = [key for key in kept if key.name != name]
     if len(left) == len(kept):
@@ -77,7 +81,7 @@ def revoke_key(directory: Path, name: str) -> None:
 
 
 def key_of(keys: Iterable[Key], secret: str) -> Key | None:
-    """The key with that secret; takes as long for a wrong one as for any other."""
+    """Return the key with that secret. A wrong secret takes as long as a right one."""
     digest, match = _digest(secret), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
@@ -86,7 +90,7 @@ def key_of(keys: Iterable[Key], secret: str) -> Key | None:
 
 
 class KeyRing:
-    """The keys of a library as they are now: read again when the file changes."""
+    """The current keys of a library: the ring reads them again when the file changes."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -94,7 +98,7 @@ class KeyRing:
         self._keys: tuple[Key, ...] = ()
 
     def find(self, secret: str) -> Key | None:
-        """The key with that secret, if it was not revoked."""
+        """Return the key with that secret, unless it was revoked."""
         try:
             status = (self._directory / _FILE).stat()
             stamp = (status.st_mtime_ns, status.st_ino)

@@ -1,9 +1,9 @@
-"""Make a library of many synthetic sounds, without audio: real database, real cache, real model name.
+"""Make a library of many synthetic sounds without audio. Its database, its cache and its model's
+name are real.
 
-`python -m scripts.bench.make_library --sounds 100000 -L DIR`. The vectors are mini's own of
-sample_library, moved: each synthetic sound is a mixture of two of them and noise, so that the space
-is as unevenly filled as a real one, and queries in words find something. Rows go through the
-indexer's own functions.
+`python -m scripts.bench.make_library --sounds 100000 -L DIR`. Each vector is a mixture of two of
+mini's vectors of sample_library, and noise: the space is so filled as unevenly as a real one, and
+queries in words have hits. The indexer's own functions write the rows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FORMATS = ("wav", "wav", "wav", "flac", "mp3", "ogg")
 
 
 def anchors() -> np.ndarray:
-    """(n, d) vectors of every window of sample_library."""
+    """Return (n, d) vectors of every window of sample_library."""
     model = load_model()
     files = sorted(
         p for p in SAMPLES.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -54,7 +54,7 @@ def vocabulary() -> list[str]:
 
 
 def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
+    """Return (count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
     one, two = rng.integers(0, len(base), (2, count))
     share = rng.uniform(0.2, 1.0, (count, 1))
     noise = unit(rng.normal(size=(count, base.shape[1])))
@@ -64,7 +64,7 @@ def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 def outcomes(
     base: np.ndarray, first: int, last: int, per_sound: int, root_id: int
 ) -> Iterator[Embedded]:
-    """Sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
+    """Yield the sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
     rng = np.random.default_rng(first)
     words = vocabulary()
     # Words of names are as unevenly used as words are (Zipf).
@@ -93,7 +93,7 @@ def outcomes(
 
 
 def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -> None:
-    """Add `sounds` sounds to a library, which is made where there is none, and renew its cache."""
+    """Add `sounds` sounds to a library, or to a new one, and renew its cache."""
     base = anchors()
     store.create_library(directory)
     engine = database.writer(directory)
@@ -101,7 +101,7 @@ def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
             store.set_meta(connection, "active_model", model_id)
-            # A root that is nowhere: nothing is read from it.
+            # The root does not exist: nothing reads from it.
             root_id, *_ = roots._root_for(connection, b"/synthetic", whole=True)
         for begin in range(first, first + sounds, BATCH):
             end = min(begin + BATCH, first + sounds)
