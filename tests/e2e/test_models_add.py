@@ -83,7 +83,7 @@ def test_what_cannot_be_had_is_one_line(shell: Shell, served: Hub) -> None:
 def test_ctrl_c_keeps_what_came(shell: Shell, served: Hub) -> None:
     """The hub stops in the middle of a file; the user too, and comes back."""
     served.stops[AUDIO] = 100_000
-    command = [COMMAND, "models", "add", NAME, "--precision", "fp32"]
+    command: list[str | Path] = [COMMAND, "models", "add", NAME, "--precision", "fp32"]
     with subprocess.Popen(
         command, cwd=shell.home, env=shell.environment, stderr=subprocess.PIPE
     ) as adding:
@@ -103,7 +103,7 @@ def test_ctrl_c_keeps_what_came(shell: Shell, served: Hub) -> None:
 def test_a_terminal_sees_a_bar(shell: Shell, served: Hub) -> None:
     master, slave = pty.openpty()
     termios.tcsetwinsize(slave, (24, 80))
-    command = [COMMAND, "models", "add", NAME, "--precision", "fp32"]
+    command: list[str | Path] = [COMMAND, "models", "add", NAME, "--precision", "fp32"]
     with subprocess.Popen(command, cwd=shell.home, env=shell.environment, stderr=slave) as adding:
         os.close(slave)
         seen = b""
