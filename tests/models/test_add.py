@@ -90,7 +90,7 @@ def refused(source, cache, what, error=ModelNotFound, **options):
 
 def test_a_known_name_is_added(served, cache):
     steps: list[str] = []
-    counts: list[tuple[int, ...]] = []
+    counts: list[tuple[int, int]] = []
     bundle = add_model(NAME, on_progress=steps.append, on_bytes=lambda *count: counts.append(count))
     assert bundle.directory == cache / "laion--clap-htsat-unfused"
     assert (bundle.name, bundle.revision) == (NAME, KNOWN[NAME].commit)
