@@ -75,7 +75,7 @@ def compile_checkpoint(
             f"a compiled checkpoint can be had in {', '.join(PRECISIONS)}, not in {precision}: "
             "that is for models that come in ONNX"
         )
-    tell(f"looking for {source}")
+    tell(f"looking for the checkpoint of {source}")
     check_extra()
     checkpoint = find_checkpoint(source, revision)
     bundle_name = name or checkpoint.name
