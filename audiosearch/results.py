@@ -97,11 +97,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class RootStatus:
-    """A folder of the library; `present` is whether it can be reached now."""
+    """A folder of the library; `present` is whether it can be reached now. `state`: ``present``,
+    ``missing``, ``empty`` (as a disk that is not mounted would be) or ``unreadable``."""
 
     path: str
     sounds: int
     present: bool
+    state: str = "present"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Order is by score, then by path, and does not depend on the order in which sound
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -156,14 +157,16 @@ def make_hits(
     place: Callable[[Moment, Sound], Place] = lambda moment, sound: Place(moment.score),
 ) -> list[Hit]:
     """The first k hits in order: one for each path, or one for each content with its other paths as
-    `copies`. `place` decides the order, by default the score; ties go by path.
+    `copies`. `place` decides the order, by default the score; of copies those that are there come
+    before those that are not, as of a folder that was renamed; ties go by path.
     """
-    entries: list[tuple[Place, bytes, Moment, Sound, tuple[str, ...]]] = []
+    entries: list[tuple[Place, tuple[bool, bytes], Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:
         copies = sounds.get(moment.content_id)
         if not copies:
             raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
-        placed = [(place(moment, sound), _key(sound), moment, sound) for sound in copies]
+        several = len(copies) > 1  # else there is nothing to choose, and no disk is asked
+        placed = [(place(moment, sound), _key(sound, several), moment, sound) for sound in copies]
         if group:
             placed.sort(key=lambda entry: (-entry[0].key, entry[1]))
             others = tuple(sound.path for _, _, _, sound in placed[1:])
@@ -195,5 +198,6 @@ def make_hits(
     ]
 
 
-def _key(sound: Sound) -> bytes:
-    return sound.path.encode("utf-8", "surrogateescape")
+def _key(sound: Sound, check: bool) -> tuple[bool, bytes]:
+    gone = check and not os.path.lexists(sound.path)
+    return gone, sound.path.encode("utf-8", "surrogateescape")
