@@ -26,6 +26,7 @@ from audiosearch.audio.part import CRUMBS, Part, as_rf64, au_part
 from audiosearch.audio.splice import Segment, bytes_at, patched
 
 _MOST_CHUNKS = 10_000
+_UNKNOWN = "its header does not say how long it is: it was read to its end"
 # How far before the end chunks are looked for that follow a sound of unknown length.
 _TAIL = 8 << 20
 _LARGEST_ZEROS = _LARGEST_HEADER = 1 << 16

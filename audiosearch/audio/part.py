@@ -45,13 +45,14 @@ def au_part(file: IO[bytes], start: int, size: int) -> Part | None:
     )
     return Part(size, segments, None, present, notice)
 
-    def _as_rf64(self, content: int, length: int) -> tuple[Segment, ...]:
-        """A RIFF cannot say more than 4 GiB: header and sound alone, as RF64."""
-        place, size = chunks.get(b"fmt ", (0, 0))
-        form = b"fmt " + struct.pack("<I", size) + bytes_at(file, place, min(size, 1 << 16))
-        sizes = struct.pack("<QQQI", length + len(form) + 56, length, 0, 0)
-        head = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", len(sizes)) + sizes + form
-        return (head + b"data\xff\xff\xff\xff", (content, content + length))
 
-
-_UNKNOWN = "its header does not say how long it is: it was read to its end"
+def as_rf64(
+    file: IO[bytes], chunks: dict[bytes, tuple[int, int]], content: int, length: int
+) -> tuple[Segment, ...]:
+    """Header and sound of a RIFF alone, as RF64, which can say more than 4 GiB. `chunks`: place and
+    size of those before the sound, which begins at `content`."""
+    place, size = chunks.get(b"fmt ", (0, 0))
+    form = b"fmt " + struct.pack("<I", size) + bytes_at(file, place, min(size, 1 << 16))
+    sizes = struct.pack("<QQQI", length + len(form) + 56, length, 0, 0)
+    head = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", len(sizes)) + sizes + form
+    return (head + b"data\xff\xff\xff\xff", (content, content + length))
