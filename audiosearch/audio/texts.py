@@ -16,8 +16,9 @@ def decoded(data: bytes, *, full: bool = False) -> str:
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(data)
         cut = len(data) - len(text.encode())
-        # One byte of a Latin letter looks like the first of a character that was cut.
-        if cut != 1 or (full and not nul) or not text.isascii():
+        # The one byte of a Latin letter looks like the first of a character that was cut. But that
+        # of Latin letters is one of these two, which end no word.
+        if cut != 1 or data[-1:] in b"\xc2\xc3" or (full and not nul) or not text.isascii():
             return text
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace")
