@@ -36,6 +36,7 @@ from audiosearch.search.query import Match, Query, Term, as_terms
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
+    from indexer.moves import MoveSummary
     from indexer.progress import Progress
     from indexer.summary import RemovalSummary, Summary
 
@@ -323,6 +324,17 @@ class Library(LibraryContents):
             what = [what]
         named = [which if isinstance(which, int) else os.fspath(which) for which in what]
         return remove(self.directory, named, dry_run=dry_run)
+
+    def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
+        """Re-point a folder of the library that was moved or renamed; no file is read. Raises
+        `SoundNotFound`, `LibraryBusy`.
+
+        >>> library.move_root("sample_library", "sample_library", dry_run=True).merged
+        0
+        """
+        from indexer.moves import move_root
+
+        return move_root(self.directory, os.fspath(old), os.fspath(new), dry_run=dry_run)
 
     def describe(
         self,

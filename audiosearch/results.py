@@ -97,11 +97,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class RootStatus:
-    """A folder of the library. `present` is true where it can be reached now."""
+    """A folder of the library.
+
+    `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty`` (as
+    is a disk that is not mounted) or ``unreadable``.
+    """
 
     path: str
     sounds: int
     present: bool
+    state: str = "present"
 
 
 @dataclass(frozen=True)

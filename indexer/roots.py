@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from audiosearch import paths
 from audiosearch.catalog.schema import roots, sounds
+from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
 from indexer.plan import Scan
 from indexer.scan import is_sound_name
@@ -86,12 +87,24 @@ def inside(path: bytes, folder: bytes) -> bytes | None:
     return path[len(prefix) :] if path.startswith(prefix) else None
 
 
+def _is_same(folder: bytes, root: bytes, below: bytes) -> bool:
+    """Whether `folder` is what lies `below` the root."""
+    try:
+        return os.path.samefile(folder, os.path.join(root, below))  # noqa: PTH118, PTH121 (bytes)
+    except OSError:
+        return False
+
+
 def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[int, bytes, bytes]:
     """Return the id and the path of the root that holds a folder, and the folder relative to it."""
     rows = connection.execute(select(roots)).all()
     for root in rows:
         below = inside(folder, root.path)
         if below is not None and (root.whole or not whole):
+            return root.id, root.path, below
+    for root in rows:  # the same folder by another name, which links gave it
+        below = inside(os.path.realpath(folder), os.path.realpath(root.path))
+        if below is not None and (root.whole or not whole) and _is_same(folder, root.path, below):
             return root.id, root.path, below
     merging = [root for root in rows if inside(root.path, folder) is not None]
     if not whole:
@@ -116,4 +129,7 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
                 {"new": new_id, "prefix": prefix + b"/", "old": root.id},
             )
             connection.execute(delete(roots).where(roots.c.id == root.id))
+    if any(root is not same for root in merging):  # the folders above are words too now
+        ids = connection.execute(select(sounds.c.id).where(sounds.c.root_id == new_id)).scalars()
+        index_words(connection, list(ids))
     return new_id, folder, b""

@@ -52,16 +52,36 @@ class Belongings:
         return columns
 
 
+# Of objects in metadata that are nested in each other.
+_DEEPEST = 100
+
+
 def metadata_json(metadata: Mapping[str, Any]) -> str:
     """Return the stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold
     it.
     """
     try:
         stored = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        _check_depth(metadata)
         stored.encode()  # a lone surrogate is not text
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
     return stored
+
+
+def _check_depth(metadata: Mapping[str, Any]) -> None:
+    """Raises `ValueError` where objects are nested deeper than SQLite and Python follow."""
+    level: list[Any] = [metadata]
+    for _ in range(_DEEPEST):
+        level = [
+            part
+            for outer in level
+            if isinstance(outer, Mapping | list | tuple)
+            for part in (outer.values() if isinstance(outer, Mapping) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def create_library(directory: Path) -> None:

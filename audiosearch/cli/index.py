@@ -201,6 +201,9 @@ def _print_summary(summary: Summary) -> None:
     what = ", ".join(counts) or "nothing to do"
     if summary.dry_run:
         typer.echo(f"would be: {what}", err=True)
+        for suffix, count in summary.passed_over.items():
+            name = "." + shown(suffix) if suffix else "no suffix"
+            typer.echo(f"  passed over: {count} files with {name}", err=True)
         return
     speed = ""
     if summary.seconds:
@@ -213,6 +216,16 @@ def _print_summary(summary: Summary) -> None:
     more = len(summary.failures) - _FAILURES_SHOWN
     if more > 0:
         typer.echo(f"  and {more} more: see audiosearch status --failed", err=True)
+    for remark in summary.remarks[:_FAILURES_SHOWN]:
+        typer.echo(f"  {render.near(remark.path)}: {shown(remark.text)}", err=True)
+    more = len(summary.remarks) - _FAILURES_SHOWN
+    if more > 0:
+        typer.echo(f"  and {more} more remarks: see index --json", err=True)
+    passed = sum(summary.passed_over.values())
+    if passed:
+        typer.echo(
+            f"{passed} other files passed over (index --dry-run lists them by suffix)", err=True
+        )
     if summary.switched:
         typer.echo("the new model answers from now on", err=True)
     if summary.interrupted:

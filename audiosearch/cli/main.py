@@ -23,6 +23,7 @@ _COMMANDS = (
     "classify",
     "status",
     "remove",
+    "roots",
     "doctor",
     "export",
     "eval",

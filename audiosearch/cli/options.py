@@ -96,13 +96,15 @@ class Filters:
         typer.Option(
             "--path",
             metavar="GLOB",
-            help='Only sounds whose path matches, such as "*/doors/*". Repeatable.',
+            help='Only sounds whose path matches, in any case: "*/doors/*". Repeatable.',
         ),
     ] = None
     format: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="Only this format, such as wav. Repeatable."
+            "--format",
+            metavar="FORMAT",
+            help="Only this container, encoding or suffix: wav, opus, m4b. Repeatable.",
         ),
     ] = None
     channels: Annotated[
@@ -119,7 +121,7 @@ class Filters:
             "--root",
             parser=path_text,
             metavar="DIR",
-            help="Only sounds of this indexed folder. Repeatable.",
+            help="Only sounds at or below this folder. Repeatable.",
         ),
     ] = None
     since: Annotated[

@@ -6,6 +6,7 @@ The order is by score, then by path. It does not depend on the order in which so
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -164,15 +165,17 @@ def make_hits(
     """Return the first k hits in order.
 
     Without `group` each path is a hit; with it each content is a hit, with its other paths as
-    `copies`. `place` decides the order, by default by score; ties go by path. `percentile_of` maps
-    each score to its percentile.
+    `copies`. `place` decides the order, by default by score; copies that are there come before
+    those that are not (as after a folder was renamed); ties go by path. `percentile_of` maps each
+    score to its percentile.
     """
-    entries: list[tuple[Place, bytes, Moment, Sound, tuple[str, ...]]] = []
+    entries: list[tuple[Place, tuple[bool, bytes], Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:
         copies = sounds.get(moment.content_id)
         if not copies:
             raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
-        placed = [(place(moment, sound), _key(sound), moment, sound) for sound in copies]
+        several = len(copies) > 1  # else there is nothing to choose, and no disk is asked
+        placed = [(place(moment, sound), _key(sound, several), moment, sound) for sound in copies]
         if group:
             placed.sort(key=lambda entry: (-entry[0].key, entry[1]))
             others = tuple(sound.path for _, _, _, sound in placed[1:])
@@ -204,5 +207,6 @@ def make_hits(
     ]
 
 
-def _key(sound: Sound) -> bytes:
-    return sound.path.encode("utf-8", "surrogateescape")
+def _key(sound: Sound, check: bool) -> tuple[bool, bytes]:
+    gone = check and not os.path.lexists(sound.path)
+    return gone, sound.path.encode("utf-8", "surrogateescape")

@@ -85,8 +85,8 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
             [_time(partial(library.search, t)) for t in repeated]
         )
         # The vectors of these texts are remembered by now.
-        by_sound = [_time(partial(library.search, t, match="sound")) for t in asked]
-        by_both = [_time(partial(library.search, t)) for t in asked]
+        by_sound = [_time(partial(library.search, t, match="sound")) for t in repeated]
+        by_both = [_time(partial(library.search, t)) for t in repeated]
         added = statistics.median(by_both) - statistics.median(by_sound)
         row["of which words beside sound, ms"] = f"{1000 * added:.1f}"
         encode = [_time(partial(library.model.embed_text, [t])) for t in texts]
