@@ -166,9 +166,13 @@ def iterate_sounds(
         yield _sound(row)
 
 
-def page_of_sounds(connection: Connection, wanted: Filter, after: int, limit: int) -> list[Sound]:
-    """The next `limit` sounds with ids above `after`, by id, failed ones too."""
+def page_of_sounds(
+    connection: Connection, wanted: Filter, after: int, limit: int, *, failed: bool = False
+) -> list[Sound]:
+    """The next `limit` sounds with ids above `after`, by id, failed ones too; `failed`: no others."""
     query = _sound_columns().where(sounds.c.id > max(0, min(after, LAST_ID)), *conditions(wanted))
+    if failed:
+        query = query.where(failures.c.kind.is_not(None))
     return [_sound(row) for row in connection.execute(query.order_by(sounds.c.id).limit(limit))]
 
 

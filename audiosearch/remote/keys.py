@@ -13,7 +13,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -29,12 +29,20 @@ _PREFIX = "as_"
 @dataclass(frozen=True)
 class Key:
     """What is kept of a key. `scope`: ``read`` searches and listens, ``write`` also indexes,
-    describes and removes. `digest` is the SHA-256 of the secret in hex."""
+    describes and removes. `digest` is the SHA-256 of the secret in hex. `expires`: the time, ISO and
+    in UTC, from which on it opens nothing; `None` for never."""
 
     name: str
     scope: Scope
     digest: str
     made: str
+    expires: str | None = None
+
+    def expired(self, now: datetime | None = None) -> bool:
+        """Whether it opens nothing any more."""
+        if self.expires is None:
+            return False
+        return datetime.fromisoformat(self.expires) <= (now or datetime.now(UTC))
 
 
 def load_keys(directory: Path) -> tuple[Key, ...]:
@@ -54,16 +62,21 @@ def load_keys(directory: Path) -> tuple[Key, ...]:
     return tuple(sorted(keys, key=lambda key: key.name))
 
 
-def make_key(directory: Path, name: str, scope: Scope) -> str:
-    """Make a key and return its secret, which is kept nowhere."""
+def make_key(directory: Path, name: str, scope: Scope, days: float | None = None) -> str:
+    """Make a key, which expires after so many days (`None`: never), and return its secret, which is
+    kept nowhere."""
+    if days is not None and not 0 < days <= 36_500:
+        raise AudioSearchError(f"a key expires after 0 to 36500 days, not {days:g}")
     kept = load_keys(directory)
     if not name.strip() or not name.isprintable() or len(name) > 100:
         raise AudioSearchError("a key's name is one line of at most 100 characters")
     if any(key.name == name for key in kept):
         raise AudioSearchError(f"there is a key named {name!r} already: revoke it first")
     secret = _PREFIX + secrets.token_urlsafe(32)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    _save(directory, [*kept, Key(name, scope, _digest(secret), now)])
+    now = datetime.now(UTC)
+    end = None if days is None else (now + timedelta(days=days)).isoformat(timespec="seconds")
+    made = now.isoformat(timespec="seconds")
+    _save(directory, [*kept, Key(name, scope, _digest(secret), made, end)])
     return secret
 
 
@@ -94,7 +107,7 @@ class KeyRing:
         self._keys: tuple[Key, ...] = ()
 
     def find(self, secret: str) -> Key | None:
-        """The key with that secret, if it was not revoked."""
+        """The key with that secret, if it was not revoked and has not expired."""
         try:
             status = (self._directory / _FILE).stat()
             stamp = (status.st_mtime_ns, status.st_ino)
@@ -102,7 +115,8 @@ class KeyRing:
             return None
         if stamp != self._stamp:
             self._keys, self._stamp = load_keys(self._directory), stamp
-        return key_of(self._keys, secret)
+        key = key_of(self._keys, secret)
+        return None if key is None or key.expired() else key
 
 
 def _digest(secret: str) -> str:
