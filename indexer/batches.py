@@ -13,7 +13,7 @@ from audiosearch.catalog import reading
 from audiosearch.results import Failure, Remark
 from indexer.cache import is_far_behind, refresh_cache
 from indexer.pipeline import Embedded, Failed, Outcome
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.store import Belongings, store_batch
 from indexer.summary import Summary
 
@@ -38,7 +38,7 @@ class Batches:
     missing: set[int]
     belongings: Belongings
     summary: Summary
-    again: list[Job] = field(default_factory=list)
+    again: list[FileTask] = field(default_factory=list)
     _batch: list[Outcome] = field(default_factory=list)
     _windows: int = 0
     _since: float = field(default_factory=time.monotonic)
@@ -59,7 +59,7 @@ class Batches:
     def _remark(self, outcome: Embedded) -> None:
         done = outcome.done
         texts = [*done.notices, *([f"truncated: {done.truncated}"] if done.truncated else [])]
-        path = paths.usable(outcome.job.path)
+        path = paths.usable(outcome.task.path)
         self.summary.remarks += [Remark(path, text) for text in texts]
 
     def commit(self) -> None:
@@ -77,7 +77,7 @@ class Batches:
             self.summary.unchanged += stored.unchanged
             self.summary.windows += self._windows
             self.summary.failures += [
-                Failure(paths.usable(outcome.job.path), outcome.kind, outcome.reason)
+                Failure(paths.usable(outcome.task.path), outcome.kind, outcome.reason)
                 for outcome in self._batch
                 if isinstance(outcome, Failed)
             ]

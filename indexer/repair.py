@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from audiosearch.care.doctor import cache_findings, damaged_contents
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.words import index_words
 from audiosearch.vectors.cachefile import CACHE
 from indexer.cache import refresh_cache
 from indexer.lock import writer_lock
@@ -50,6 +51,13 @@ _STEPS = (
     ),
 )
 
+# Sounds without words, and words without a sound.
+_UNEVEN_WORDS = (
+    "SELECT id FROM sounds WHERE content_id IS NOT NULL AND id NOT IN (SELECT rowid FROM words) "
+    "UNION SELECT rowid FROM words WHERE rowid NOT IN "
+    "(SELECT id FROM sounds WHERE content_id IS NOT NULL)"
+)
+
 
 def repair(directory: Path) -> list[str]:
     """Mend a library; returns what was done. A database that SQLite cannot read is beyond it
@@ -77,6 +85,10 @@ def repair(directory: Path) -> list[str]:
                 count = drop_orphans(connection, every)
                 if count:
                     done.append(f"{count} windows of contents that no sound has")
+                strays = connection.execute(text(_UNEVEN_WORDS)).scalars().all()
+                if strays:
+                    index_words(connection, strays)
+                    done.append(f"the words of {len(strays)} sounds written anew")
                 lies = model and any(
                     finding.code == "cache"
                     for finding in cache_findings(connection, directory, model, quick=False)

@@ -117,8 +117,8 @@ class _Run:
             )
             connection.rollback()
         self._count(plan)
-        self.summary.added = sum(job.sound_id is None for job in plan.jobs)
-        self.summary.updated = len(plan.jobs) - self.summary.added
+        self.summary.added = sum(task.sound_id is None for task in plan.tasks)
+        self.summary.updated = len(plan.tasks) - self.summary.added
         if self._may_sweep(plan, before):
             self.summary.removed = len(plan.missing)
         return self._finished()
@@ -155,7 +155,7 @@ class _Run:
         with engine.connect() as connection:
             active = reading.active_model(connection)
         if active:
-            self._refresh(engine, active, len(plan.jobs))
+            self._refresh(engine, active, len(plan.tasks))
         return self._finished()
 
     # -- steps --------------------------------------------------------------------------------
@@ -195,20 +195,20 @@ class _Run:
             with reader.connect() as connection:
                 return store.has_embedding(connection, content_hash, model_id)
 
-        jobs, total, done = plan.jobs, len(plan.jobs), 0
+        tasks, total, done = plan.tasks, len(plan.tasks), 0
         try:
-            encoder = standby.encoder(model) if jobs else None
+            encoder = standby.encoder(model) if tasks else None
             open_worker = partial(standby.worker, model)
-            while jobs and encoder and not self.cancel.is_set():
-                workers = min(self.options.workers or os.cpu_count() or 1, len(jobs))
-                for outcome in embed(jobs, open_worker, encoder, known, self.cancel, workers):
+            while tasks and encoder and not self.cancel.is_set():
+                workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))
+                for outcome in embed(tasks, open_worker, encoder, known, self.cancel, workers):
                     batches.add(outcome)
                     done = min(done + 1, total)
-                    path = paths.usable(outcome.job.path)
+                    path = paths.usable(outcome.task.path)
                     seconds, failed = self.summary.seconds, self.summary.failed
                     self.tell(Progress("index", done, total, failed, seconds, path))
                 batches.commit()
-                jobs, batches.again = batches.again, []
+                tasks, batches.again = batches.again, []
         finally:
             reader.dispose()
         self.summary.interrupted = self.cancel.is_set()
@@ -252,8 +252,8 @@ class _Run:
                 store.drop_model(connection, active.id)
         self.summary.switched = True
 
-    def _refresh(self, engine: Engine, active: StoredModel, jobs: int) -> None:
-        self.tell(Progress("cache", jobs, jobs, self.summary.failed, self.summary.seconds))
+    def _refresh(self, engine: Engine, active: StoredModel, total: int) -> None:
+        self.tell(Progress("cache", total, total, self.summary.failed, self.summary.seconds))
         renew_cache(self.directory, engine, active)
 
     # -- telling ------------------------------------------------------------------------------

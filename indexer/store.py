@@ -32,7 +32,7 @@ from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
 from indexer.lock import writer_lock
 from indexer.pipeline import Embedded, Failed, Known, Outcome
-from indexer.plan import Job
+from indexer.plan import FileTask
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Stored:
     moved: int = 0
     copied: int = 0
     unchanged: int = 0
-    again: list[Job] = field(default_factory=list)
+    again: list[FileTask] = field(default_factory=list)
 
 
 def store_batch(
@@ -164,7 +164,7 @@ def store_batch(
             if known is not None and has_embedding(connection, outcome.read.hash, model_id):
                 placed.append(_place(connection, outcome, known, missing, belongings, stored))
             else:
-                stored.again.append(outcome.job)
+                stored.again.append(outcome.task)
         elif isinstance(outcome, Failed):
             placed.append(_store_failure(connection, outcome, belongings))
     index_words(connection, placed)
@@ -233,16 +233,16 @@ def _place(
     """Point the file's row at its content, making or moving a row where it has none; returns its
     id.
     """
-    job = outcome.job
+    task = outcome.task
     values = {
-        "root_id": job.root_id,
-        "path": job.relative,
+        "root_id": task.root_id,
+        "path": task.relative,
         "size": outcome.read.size,
         "mtime_ns": outcome.read.mtime_ns,
         "content_id": content_id,
         **belongings.values(),
     }
-    sound_id = job.sound_id
+    sound_id = task.sound_id
     if sound_id is None:
         sound_id = _moved_from(connection, content_id, missing)
         if sound_id is not None:
@@ -261,7 +261,7 @@ def _place(
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
         connection.execute(delete(failures).where(failures.c.sound_id == sound_id))
-    if job.sound_id is not None:
+    if task.sound_id is not None:
         if before == content_id:
             stored.unchanged += 1
         else:
@@ -281,22 +281,22 @@ def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> i
 
 
 def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> int:
-    job: Job = failed.job
+    task: FileTask = failed.task
     values = {
-        "root_id": job.root_id,
-        "path": job.relative,
-        "size": job.size,
-        "mtime_ns": job.mtime_ns,
+        "root_id": task.root_id,
+        "path": task.relative,
+        "size": task.size,
+        "mtime_ns": task.mtime_ns,
         "content_id": None,
         **belongings.values(),
     }
     before = None
-    if job.sound_id is None:
+    if task.sound_id is None:
         sound_id: int = connection.execute(
             insert(sounds).values(values).returning(sounds.c.id)
         ).scalar_one()
     else:
-        sound_id = job.sound_id
+        sound_id = task.sound_id
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
     reason = {"kind": failed.kind, "reason": failed.reason}

@@ -22,7 +22,7 @@ from audiosearch.vectors.codec import unit
 from indexer import roots, store
 from indexer.cache import refresh_cache
 from indexer.pipeline import Embedded, Failed
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.workers import Done, Hashed
 
 DIMENSION = 512
@@ -60,15 +60,15 @@ class Synthetic:
         """Add a sound whose windows are `vectors` (n, d), a second each; `content`: its hash."""
         self.made += 1
         count = len(vectors)
-        job = self._job(name, values.pop("mtime_ns", self.made))
+        task = self._task(name, values.pop("mtime_ns", self.made))
         info = {"sample_rate": 48_000, "channels": 1, "format": "wav", "subtype": "pcm_16"}
         tags = values.pop("tags", {})
         belongings = store.Belongings(values.pop("external_id", None), values.pop("metadata", None))
         starts, ends = [float(i) for i in range(count)], [float(i + 1) for i in range(count)]
         duration = values.pop("duration", float(count))
         outcome = Embedded(
-            job,
-            Hashed(content or self.made.to_bytes(32, "big"), job.size, job.mtime_ns),
+            task,
+            Hashed(content or self.made.to_bytes(32, "big"), task.size, task.mtime_ns),
             Done(duration, info | values, tags, None),
             unit(vectors),
             starts,
@@ -80,13 +80,13 @@ class Synthetic:
 
     def fail(self, name: str, kind: str = "undecodable", reason: str = "no sound") -> None:
         """Add a file that could not be embedded."""
-        outcome = Failed(self._job(name, 1), kind, reason)
+        outcome = Failed(self._task(name, 1), kind, reason)
         with self.engine.begin() as connection:
             store.store_batch(connection, [outcome], self.model_id, set(), store.Belongings())
 
-    def _job(self, name: str | bytes, mtime_ns: int) -> Job:
+    def _task(self, name: str | bytes, mtime_ns: int) -> FileTask:
         raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
-        return Job(bytes(self.root) + b"/" + raw, self.root_id, raw, 1, mtime_ns, None)
+        return FileTask(bytes(self.root) + b"/" + raw, self.root_id, raw, 1, mtime_ns, None)
 
     def delete(self, ids: Sequence[int]) -> None:
         with self.engine.begin() as connection:

@@ -9,6 +9,7 @@ that parse as chunks or tags are not sound; what is left over and is neither is.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -56,8 +57,22 @@ def part_at(file: IO[bytes], start: int, size: int) -> Part | None:
     return _Walk(file, grammar, start, size, head).part() if grammar else None
 
 
+def chunks_around(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and size of each chunk before and after the sound of a file of `size` bytes; of
+    the first sound, where it holds several. Nothing of other files."""
+    head = bytes_at(file, 0, 16)
+    grammar = grammar_of(head)
+    if grammar is not None:
+        walk = _Walk(file, grammar, 0, size, head)
+        part = walk.part()
+        yield from walk.before
+        if part is not None:
+            yield from walk.after(part.stop)
+
+
 class _Walk:
-    """The chunks of one container."""
+    """The chunks of one container. Once `part` was called, `before` are the chunks before its
+    sound."""
 
     def __init__(
         self, file: IO[bytes], grammar: Grammar, start: int, limit: int, head: bytes
@@ -65,6 +80,8 @@ class _Walk:
         self._file, self._grammar = file, grammar
         self._start, self._limit, self._magic = start, limit, head[:4]
         self._chunks: dict[bytes, tuple[int, int]] = {}  # before the sound: place and size
+        self.before: list[tuple[bytes, int, int]] = []
+        self._end = limit  # of the sound
         self._sizes64: tuple[int, int] | None = None  # of a ds64: whole, sound
 
     def part(self) -> Part | None:
@@ -77,13 +94,35 @@ class _Walk:
             if name == self._grammar.body:
                 return self._sound(at, content, size)
             self._chunks.setdefault(name, (content, size))
+            self.before.append(chunk)
             if name == b"ds64":
                 data = bytes_at(self._file, content, 16)
                 if len(data) == 16:
                     whole, sound = struct.unpack("<QQ", data)
                     self._sizes64 = whole, sound
-            at = self._next(content, size)
+            at = self._following(content, size)
         return None
+
+    def _following(self, content: int, size: int) -> int:
+        """Where the next chunk begins, before the sound."""
+        aligned, end = self._next(content, size), content + size
+        bodies = (at for at in (aligned, end) if self._is_body(at))
+        return next(bodies, self._chunk_after(end) or aligned)
+
+    def after(self, stop: int) -> Iterator[tuple[bytes, int, int]]:
+        """The chunks between the sound and `stop`."""
+        end = self._end
+        for _ in range(_MOST_CHUNKS):
+            at = self._chunk_after(end)
+            chunk = None if at is None or at >= stop or self._is_tag(at) else self._chunk(at)
+            if chunk is None:
+                return
+            yield chunk
+            end = chunk[1] + chunk[2]
+
+    def _is_body(self, at: int) -> bool:
+        chunk = self._chunk(at)
+        return chunk is not None and chunk[0] == self._grammar.body
 
     def _chunk(self, at: int) -> tuple[bytes, int, int] | None:
         """Name, place of the content and its size."""
@@ -110,6 +149,7 @@ class _Walk:
         if not unknown and content + size <= limit:
             stop = self._chain(content + size)
             if stop is not None:
+                self._end = content + size
                 return Part(stop, self._alone(stop), declared, declared)
             end = self._sound_end(content + size)
         else:
@@ -119,6 +159,7 @@ class _Walk:
             if end == limit and limit - self._start < 0xFFFF_0000:
                 notice = None if grammar.may_be_open else _UNKNOWN
                 return Part(limit, self._alone(limit), None, present, notice)
+        self._end = end
         length = end - content
         notice = _UNKNOWN
         if not unknown:

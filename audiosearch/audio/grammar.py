@@ -30,7 +30,7 @@ class Grammar:
 GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
 _RIFF_NAMES = frozenset(
-    b"LIST,id3 ,ID3 ,bext,iXML,cue ,smpl,inst,fact,JUNK,junk,PAD ,axml,chna,_PMX,afsp,DISP,plst,acid,"
+    b"fmt ,ds64,LIST,id3 ,ID3 ,bext,iXML,cue ,smpl,inst,fact,JUNK,junk,PAD ,axml,chna,_PMX,afsp,DISP,plst,acid,"
     b"strc,cart,umid,SyLp,Cr8r,FLLR,minf,elm1,regn,levl,link,r64m,labl,PEAK,mext,ltxt,note,CDif,MD5 ,"
     b"DGDA,SNDM,aXML,qlty,ovwf,FAKE,fake,guan,sbxl,resu,LGWV,ResU,AFAn,SAUR,tlst,wavl,slnt".split(
         b","

@@ -46,7 +46,9 @@ def check(directory: Path, *, quick: bool = False) -> list[Finding]:
         return [Finding("error", "database", str(error))]
     try:
         with engine.connect() as connection:
-            migrations.check_version(connection, str(directory))
+            version = migrations.check_version(connection, str(directory))
+            if 0 < version < migrations.SCHEMA_VERSION:
+                return [*_pages(connection, quick), _OLD]
             return list(_findings(connection, directory, quick))
     except DatabaseError as error:
         damaged = database.library_error(error, directory / database.DATABASE)
@@ -57,7 +59,17 @@ def check(directory: Path, *, quick: bool = False) -> list[Finding]:
         engine.dispose()
 
 
-def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[Finding]:
+# Its tables are not those that the other checks read.
+_OLD = Finding(
+    "notice",
+    "old",
+    "an older audiosearch wrote the library: the next command that opens it upgrades it, "
+    "and then doctor can check it whole",
+)
+
+
+def _pages(connection: Connection, quick: bool) -> Iterator[Finding]:
+    """What SQLite itself finds."""
     pragma = "quick_check" if quick else "integrity_check"
     for (line,) in connection.execute(text(f"PRAGMA {pragma}(10)")).all():
         if line != "ok":
@@ -66,6 +78,10 @@ def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[
         yield Finding(
             "error", "orphan", f"a row of {row[0]} points to a row of {row[2]} that is gone"
         )
+
+
+def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[Finding]:
+    yield from _pages(connection, quick)
     yield from _rows(connection)
     model = reading.active_model(connection)
     if model:
@@ -122,6 +138,16 @@ _CONTRADICTIONS = (
         "windows lie outside their sound",
         "SELECT count(*) FROM windows w JOIN contents c ON c.id = w.content_id "
         'WHERE w.start < 0 OR w."end" <= w.start OR w."end" > c.duration + 1e-6',
+    ),
+    (
+        "sounds cannot be searched by words",
+        "SELECT count(*) FROM sounds s WHERE content_id IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM words w WHERE w.rowid = s.id)",
+    ),
+    (
+        "words belong to no sound",
+        "SELECT count(*) FROM words w WHERE w.rowid NOT IN "
+        "(SELECT id FROM sounds WHERE content_id IS NOT NULL)",
     ),
 )
 

@@ -116,9 +116,7 @@ def print_paths(paths: Iterable[str], end: bytes = b"\n") -> None:
 
 
 def _hit_table(hits: Sequence[Hit]) -> None:
-    rows: list[tuple[str, ...]] = []
-    # Where sound alone brought every hit, there is nothing to say.
-    with_why = any(hit.why != ("sound",) for hit in hits)
+    rows = []
     for hit in hits:
         copies = f" (+{len(hit.copies)} copies)" if hit.copies else ""
         rows.append(
@@ -128,15 +126,14 @@ def _hit_table(hits: Sequence[Hit]) -> None:
                 f"{hit.percentile:.1f}",
                 f"{clock(hit.start)}-{clock(hit.end)}",
                 clock(hit.duration),
-                *((_why(hit),) if with_why else ()),
-                near(hit.path) + copies,
+                near(hit.path) + _fields(hit) + copies,
             )
         )
-    why = ("why",) if with_why else ()
-    heads = ("#", "score", "pct", "heard at", "length", *why, "sound")
-    table(heads, rows, (True, True, True, True, True, *(False for _ in why), False))
+    heads = ("#", "score", "pct", "heard at", "length", "sound")
+    table(heads, rows, (True, True, True, True, True, False))
 
 
-def _why(hit: Hit) -> str:
-    """The reasons of a hit in few columns: ``sound``, ``name``, ``sound+name``."""
-    return "+".join(reason.removeprefix("words: ") for reason in hit.why[:2])
+def _fields(hit: Hit) -> str:
+    """The fields that hold words of the query, in brackets: `` [name]``."""
+    fields = [reason.removeprefix("words: ") for reason in hit.why if reason != "sound"]
+    return f" [{', '.join(fields)}]" if fields else ""

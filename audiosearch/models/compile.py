@@ -73,7 +73,7 @@ def compile_checkpoint(
             "that is for models that come in ONNX"
         )
     tell(f"looking for {source}")
-    _check_extra()
+    check_extra()
     checkpoint = find_checkpoint(source, revision)
     chosen = name or checkpoint.name
     target = free_place(chosen, checkpoint.origin)
@@ -99,7 +99,8 @@ def compile_checkpoint(
         raise AudioSearchError(f"cannot write {target}: {error.strerror}") from error
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raises `ModelNotFound` where what compiling needs is not installed."""
     try:
         import onnx  # noqa: F401
         import torch  # noqa: F401

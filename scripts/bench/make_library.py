@@ -24,7 +24,7 @@ from indexer import roots, store
 from indexer.cache import refresh_cache
 from indexer.isolated import IsolatedReader
 from indexer.pipeline import Embedded
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.workers import Done, Hashed
 
 SAMPLES = Path(__file__).parents[2] / "sample_library"
@@ -63,10 +63,10 @@ def outcomes(
         place += count
         kind = FORMATS[number % len(FORMATS)]
         relative = f"{number // 1_000:04}/{number:07}.{kind}".encode()
-        job = Job(b"/synthetic/" + relative, root_id, relative, 1, number, None)
+        task = FileTask(b"/synthetic/" + relative, root_id, relative, 1, number, None)
         info = {"sample_rate": (44_100, 48_000, 96_000)[number % 3], "channels": 1 + number % 2}
         yield Embedded(
-            job,
+            task,
             Hashed(hashlib.blake2b(relative, digest_size=32).digest(), 1, number),
             Done(2.5 * (count + 1), info | {"format": kind, "subtype": None}, {}, None),
             own,

@@ -57,6 +57,8 @@ def test_sound_library(made: Synthetic) -> None:
         ("DELETE FROM embeddings WHERE content_id = 1", "rows"),
         ("DELETE FROM contents WHERE id = 1", "orphan"),
         ("DELETE FROM sounds WHERE id = 1", "rows"),
+        ("DELETE FROM words WHERE rowid = 1", "rows"),
+        ("INSERT INTO words (rowid, name) VALUES (999, 'stray')", "rows"),
         ("UPDATE sounds SET root_id = 99 WHERE id = 1", "orphan"),
         ("UPDATE sounds SET content_id = NULL WHERE id = 1", "rows"),
         ("INSERT INTO failures (sound_id, kind, reason) VALUES (1, 'nan', 'x')", "rows"),

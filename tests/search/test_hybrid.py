@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,8 +78,9 @@ def test_only_positive_texts_take_part(library: Library) -> None:
 
 
 def test_moments_and_groups(library: Library) -> None:
-    for moments in (True, False):
-        hits = library.search("glissando", k=5, moments=moments, group=not moments)
+    ways: list[dict[str, Any]] = [{"moments": True}, {"group": True}]
+    for options in ways:
+        hits = library.search("glissando", k=5, **options)
         assert {Path(hit.path).name for hit in hits[:2]} == {"glissando.wav", "Glissando down.wav"}
 
 

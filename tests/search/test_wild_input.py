@@ -19,6 +19,7 @@ from audiosearch import Library, Term
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.search.query import as_terms
+from tests.effort import tries
 from tests.libraries import random_units, synthetic
 
 WORDS = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates too
@@ -100,7 +101,7 @@ def checked(call: Callable[[], Any]) -> Any:
         return error
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=tries(60, 400), suppress_health_check=[HealthCheck.too_slow])
 @given(where=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3), MANY))
 def test_where(library: Library, where: Any) -> None:
     query = random_units(1, 1)[0]
@@ -129,7 +130,7 @@ TERMS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=tries(60, 400), suppress_health_check=[HealthCheck.too_slow])
 @given(query=VALUES, parts=st.lists(TERMS, max_size=2), beside=VALUES)
 def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside: Any) -> None:
     checked(lambda: library.search(query, k=3))
