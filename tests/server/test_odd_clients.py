@@ -145,7 +145,7 @@ def test_a_batch_gives_its_turn_away(client: TestClient, monkeypatch: pytest.Mon
         return real(self, terms, k, *args, **named)
 
     monkeypatch.setattr(SearchEngine, "search", recorded)
-    monkeypatch.setattr(client.app._app.state.pools.searchers, "total_tokens", 1)  # type: ignore[attr-defined]
+    monkeypatch.setattr(client.app._app._app.state.pools.searchers, "total_tokens", 1)  # type: ignore[attr-defined]
     query = {"terms": [{"text": "rain"}], "k": 20}
     batch = threading.Thread(
         target=client.post, args=("/v1/search/batch",), kwargs={"json": {"queries": [query] * 8}}
@@ -224,14 +224,14 @@ def test_what_is_known_is_304(client: TestClient) -> None:
         "/v1/sounds/1/audio?as=wav",
     ]
     for path in [*paths, "/"]:
-        tag = client.get(path).headers["etag"]
+        tag = client.get(path).headers["etag"].removeprefix("W/")
         for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
             if path == "/" and known != tag:
                 continue  # the page's files have their own rules
             answer = client.get(path, headers={"If-None-Match": known})
             assert answer.status_code == 304, (path, known)
             assert answer.content == b""
-            assert answer.headers["etag"].removeprefix("W/") == tag.removeprefix("W/")
+            assert answer.headers["etag"].removeprefix("W/") == tag
         assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
