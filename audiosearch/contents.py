@@ -5,13 +5,14 @@ searching and writing. Times are in seconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiosearch.audio.isolation import Isolation
 from audiosearch.care.status import library_status
 from audiosearch.catalog import reading
+from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.reader import CatalogReader
@@ -84,9 +85,9 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return reading.page_of_sounds(connection, make_filter(where), after, k)
 
-    def facets(self, where: Where = None) -> Facets:
+    def facets(self, where: Where = None, metadata: Sequence[str] = ()) -> Facets:
         """Count the sounds that pass the filter by format, duration, rate, number of channels and
-        root.
+        root, and by the values of the fields of their `metadata` that are named.
 
         Raises `InvalidQuery`.
 
@@ -95,7 +96,26 @@ class LibraryContents:
         """
         condition = make_filter(where)
         with self._reader.snapshot() as connection:
-            return facets(connection, condition)
+            return facets(connection, condition, metadata)
+
+    def failed_page(self, after: int = 0, k: int = 100) -> list[Sound]:
+        """The k files without embedding that follow the id `after`, by id, each with the reason.
+
+        >>> library.failed_page()
+        []
+        """
+        with self._reader.snapshot() as connection:
+            return reading.page_of_sounds(connection, make_filter(None), after, k, failed=True)
+
+    def changes(self, since: int = 0, k: int = 1_000) -> list[Change]:
+        """The k changes that follow the one with the number `since`, in order: for programs that
+        keep a copy. Each sound comes once, with its last change.
+
+        >>> [(change.kind, change.id) for change in library.changes(k=1)]
+        [('changed', 1)]
+        """
+        with self._reader.snapshot() as connection:
+            return changes_after(connection, since, k)
 
     def peaks(self, which: int | FilePath) -> Peaks:
         """Return the outline of a sound, from which a program can draw it.

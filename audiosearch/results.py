@@ -84,6 +84,7 @@ class Facets:
     rate: dict[int, int]
     channels: dict[int, int]
     root: dict[str, int]
+    metadata: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

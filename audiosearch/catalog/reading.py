@@ -171,12 +171,16 @@ def iterate_sounds(
 
 
 def page_of_sounds(
-    connection: Connection, condition: Filter, after: int, limit: int
+    connection: Connection, condition: Filter, after: int, limit: int, *, failed: bool = False
 ) -> list[Sound]:
-    """Return the next `limit` sounds with ids above `after`, by id. Failed sounds count too."""
+    """Return the next `limit` sounds with ids above `after`, by id. Failed sounds count too; with
+    `failed`, they alone do.
+    """
     query = _sound_columns().where(
         sounds.c.id > max(0, min(after, LAST_ID)), *conditions(condition)
     )
+    if failed:
+        query = query.where(failures.c.kind.is_not(None))
     return [_sound(row) for row in connection.execute(query.order_by(sounds.c.id).limit(limit))]
 
 

@@ -39,11 +39,15 @@ def make(
             "removes.",
         ),
     ] = "read",
+    days: Annotated[
+        float | None,
+        typer.Option("--days", metavar="N", help="It expires after N days. [default: never]"),
+    ] = None,
 ) -> None:
     """Make a key and print it. It is not shown again."""
     from audiosearch.remote.keys import make_key
 
-    typer.echo(make_key(_directory(library), name, scope))
+    typer.echo(make_key(_directory(library), name, scope, days))
     typer.echo("keep it now: it is not shown again", err=True)
 
 
@@ -53,7 +57,8 @@ def list_keys(library: options.LibraryDirectory = None) -> None:
     from audiosearch.remote.keys import load_keys
 
     for key in load_keys(_directory(library)):
-        typer.echo(f"{key.scope:5}  {key.made}  {key.name}")
+        until = "" if key.expires is None else f"  (until {key.expires})"
+        typer.echo(f"{key.scope:5}  {key.made}  {key.name}{until}")
 
 
 @command(app)

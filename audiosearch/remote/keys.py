@@ -14,7 +14,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +30,21 @@ _PREFIX = "as_"
 @dataclass(frozen=True)
 class Key:
     """The record of a key. A key with the `scope` ``read`` searches and listens; one with ``write``
-    also indexes, describes and removes. `digest` is the SHA-256 of the secret in hex.
+    also indexes, describes and removes. `digest` is the SHA-256 of the secret in hex. `expires` is
+    the time (ISO, UTC) from which on the key opens nothing; `None` is never.
     """
 
     name: str
     scope: Scope
     digest: str
     made: str
+    expires: str | None = None
+
+    def expired(self, now: datetime | None = None) -> bool:
+        """Whether it opens nothing any more."""
+        if self.expires is None:
+            return False
+        return datetime.fromisoformat(self.expires) <= (now or datetime.now(UTC))
 
 
 def load_keys(directory: Path) -> tuple[Key, ...]:
@@ -58,16 +66,22 @@ def load_keys(directory: Path) -> tuple[Key, ...]:
     return tuple(sorted(keys, key=lambda key: key.name))
 
 
-def make_key(directory: Path, name: str, scope: Scope) -> str:
-    """Make a key and return its secret, which the library does not keep."""
+def make_key(directory: Path, name: str, scope: Scope, days: float | None = None) -> str:
+    """Make a key and return its secret, which the library does not keep. The key expires after so
+    many `days` (`None`: never).
+    """
+    if days is not None and not 0 < days <= 36_500:
+        raise AudioSearchError(f"a key expires after 0 to 36500 days, not {days:g}")
     kept = load_keys(directory)
     if not name.strip() or not name.isprintable() or len(name) > 100:
         raise AudioSearchError("a key's name is one line of at most 100 characters")
     if any(key.name == name for key in kept):
         raise AudioSearchError(f"there is a key named {name!r} already: revoke it first")
     secret = _PREFIX + secrets.token_urlsafe(32)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    _save(directory, [*kept, Key(name, scope, _digest(secret), now)])
+    now = datetime.now(UTC)
+    end = None if days is None else (now + timedelta(days=days)).isoformat(timespec="seconds")
+    made = now.isoformat(timespec="seconds")
+    _save(directory, [*kept, Key(name, scope, _digest(secret), made, end)])
     return secret
 
 
@@ -98,7 +112,7 @@ class KeyRing:
         self._keys: tuple[Key, ...] = ()
 
     def find(self, secret: str) -> Key | None:
-        """Return the key with that secret, unless it was revoked."""
+        """Return the key with that secret, unless it was revoked or has expired."""
         try:
             status = (self._directory / _FILE).stat()
             stamp = (status.st_mtime_ns, status.st_ino)
@@ -106,7 +120,8 @@ class KeyRing:
             return None
         if stamp != self._stamp:
             self._keys, self._stamp = load_keys(self._directory), stamp
-        return key_of(self._keys, secret)
+        key = key_of(self._keys, secret)
+        return None if key is None or key.expired() else key
 
 
 def _digest(secret: str) -> str:

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from audiosearch.errors import InvalidQuery
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
 from audiosearch.server.job_store import Job
+from audiosearch.server.job_view import JobView
 from audiosearch.server.jobs import Jobs, inside_roots
 from audiosearch.server.problems import Problem
-from audiosearch.server.types import ExternalId, Metadata
+from audiosearch.server.types import ExternalId, Metadata, Text
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -50,11 +51,35 @@ class Wanted(BaseModel):
     prune: Annotated[StrictBool, Field(description="Even if most of the library would go.")] = False
 
 
+class Item(BaseModel):
+    """A file, and what the embedding program knows of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Text
+    external_id: ExternalId | None = None
+    metadata: Metadata | None = None
+
+
+class Ingest(BaseModel):
+    """Files to index in one job."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"items": [{"path": "/sounds/door.wav", "external_id": "A-7"}]}
+        },
+    )
+
+    items: Annotated[list[Item], Field(min_length=1, max_length=10_000)]
+    retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
+
+
 @dataclass(frozen=True)
 class JobList:
     """Jobs, the newest first."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobView, ...]
 
 
 def _get(jobs: Jobs, job_id: str) -> Job:
@@ -64,12 +89,32 @@ def _get(jobs: Jobs, job_id: str) -> Job:
     return job
 
 
-@router.post("", response_model=Job, status_code=202, summary="Index, or index again.")
+@router.post("", response_model=JobView, status_code=202, summary="Index, or index again.")
 def start(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Wanted) -> Response:
     paths = inside_roots(library, wanted.paths, request.app.state.settings.uploads)
     _check_sounds(paths, wanted.external_id)
     options = {name: getattr(wanted, name) for name in ("retry", "rehash", "prune")}
     job = jobs.add(paths, wanted.external_id, wanted.metadata, options)
+    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@router.post(
+    "/ingest",
+    response_model=JobView,
+    status_code=202,
+    summary="Index many files, each with its id.",
+)
+def ingest(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Ingest) -> Response:
+    """One job. A file that is not there, or holds no sound, is a failure of its own in the job's
+    summary (`item_failures`) and keeps no other out.
+    """
+    paths = [item.path for item in wanted.items]
+    allowed = inside_roots(library, paths, request.app.state.settings.uploads)
+    items = tuple(
+        {**item.model_dump(), "path": path}
+        for item, path in zip(wanted.items, allowed, strict=True)
+    )
+    job = jobs.add((), options={"retry": wanted.retry}, items=items)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
@@ -86,15 +131,15 @@ def _check_sounds(paths: tuple[str, ...], external_id: str | None) -> None:
 
 @router.get("", response_model=JobList, summary="The jobs, the newest first.")
 def every(jobs: TheJobs, k: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Response:
-    return as_json(JobList(tuple(jobs.all()[:k])))
+    return as_json({"jobs": jobs.all()[:k]})
 
 
-@router.get("/{job_id}", response_model=Job, summary="How far a job is.")
+@router.get("/{job_id}", response_model=JobView, summary="How far a job is.")
 def one(jobs: TheJobs, job_id: JobId) -> Response:
     return as_json(_get(jobs, job_id))
 
 
-@router.delete("/{job_id}", response_model=Job, summary="End a job after the batch in hand.")
+@router.delete("/{job_id}", response_model=JobView, summary="End a job after the batch in hand.")
 def cancel(jobs: TheJobs, job_id: JobId) -> Response:
     _get(jobs, job_id)
     try:
