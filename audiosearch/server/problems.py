@@ -31,7 +31,10 @@ _OF_STATUS = {
     400: "bad-request",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
+    412: "changed-meanwhile",
     413: "too-large",
+    415: "unsupported-media-type",
     416: "range-not-satisfiable",
 }
 BUSY_SECONDS = 2

@@ -19,10 +19,12 @@ from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.pools import Pools
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import (
+    MOST_BATCH_RESULTS,
     MOST_QUERIES,
     MOST_RESULTS,
     MOST_TERMS,
     Coordinate,
+    ExternalId,
     Finite,
     Id,
     Number,
@@ -53,7 +55,7 @@ class Filters(BaseModel):
     root: Annotated[list[Word], Field(max_length=50)] = []
     since: Annotated[Word | None, Field(examples=["2026-01-31", "7d"])] = None
     tag: Annotated[list[Word], Field(examples=[["rights=cleared"]], max_length=50)] = []
-    external_id: Annotated[list[Word], Field(max_length=50)] = []
+    external_id: Annotated[list[ExternalId], Field(max_length=50)] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""
@@ -192,6 +194,11 @@ async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture)
 
 @router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
 async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Response:
+    total = sum(mixture.offset + mixture.k for mixture in batch.queries)
+    if total > MOST_BATCH_RESULTS:
+        raise InvalidQuery(
+            f"a batch ranks at most {MOST_BATCH_RESULTS} sounds in all (offsets and k), not {total}"
+        )
     pages = []
     for number, mixture in enumerate(batch.queries):
         try:
@@ -242,9 +249,9 @@ def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _S
 
 def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Page:
     """A part of the ranking, whose order is the same from page to page."""
-    end = shown.offset + shown.k
-    if end > MOST_RESULTS:
-        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}: ask for less")
+    if shown.offset >= MOST_RESULTS:
+        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}")
+    end = min(shown.offset + shown.k, MOST_RESULTS)
     try:
         # One more than is shown says whether there is a next page.
         hits = library.search(
@@ -260,4 +267,5 @@ def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _
         raise
     except UnicodeEncodeError as error:
         raise Problem(422, "invalid-request", "the request holds text that is none") from error
-    return Page(tuple(hits[shown.offset : end]), shown.offset, end if len(hits) > end else None)
+    more = len(hits) > end and end < MOST_RESULTS
+    return Page(tuple(hits[shown.offset : end]), shown.offset, end if more else None)

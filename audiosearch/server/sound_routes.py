@@ -5,7 +5,8 @@ from __future__ import annotations
 import mimetypes
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
@@ -17,11 +18,11 @@ from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
 from audiosearch.results import Classification
 from audiosearch.search.query import Term
-from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.answers import TheLibrary, ThePools, as_json, tagged, unless_known
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
 from audiosearch.server.search_routes import AskedBySound, Filters, Page, answer
-from audiosearch.server.types import LARGEST_ID, Id, Text, Word
+from audiosearch.server.types import LARGEST_ID, ExternalId, Id, Metadata, Text, Word
 
 if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
@@ -30,6 +31,7 @@ router = APIRouter(prefix="/v1", tags=["sounds"])
 
 SoundId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 MOST_DESCRIBED = 1_000
+_DELETED = ".deleted"
 MOST_COLUMNS = 65_536
 
 Until = Annotated[float | None, Query(gt=0, le=1e9, allow_inf_nan=False)]
@@ -59,8 +61,8 @@ class About(BaseModel):
         json_schema_extra={"example": {"external_id": "A-7", "metadata": {"rights": "cleared"}}},
     )
 
-    external_id: Annotated[str | None, Field(max_length=1000)] = None
-    metadata: dict[str, Any] | None = None
+    external_id: ExternalId | None = None
+    metadata: Metadata | None = None
 
 
 class AboutOne(About):
@@ -151,8 +153,8 @@ def _describe_many(library: Library, many: Many) -> Described:
 
 
 @router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
-def sound(library: TheLibrary, sound_id: SoundId) -> Response:
-    return as_json(library.sound(sound_id))
+def sound(request: Request, library: TheLibrary, sound_id: SoundId) -> Response:
+    return unless_known(request, tagged(library.sound(sound_id)))
 
 
 @router.patch("/sounds/{sound_id}", response_model=Sound, summary="Set its id and metadata.")
@@ -163,10 +165,40 @@ async def describe(
     return as_json(await pools.write(library.describe, sound_id, **named))
 
 
-@router.delete("/sounds/{sound_id}", status_code=204, summary="Forget it; the file stays.")
-async def forget(library: TheLibrary, pools: ThePools, sound_id: SoundId) -> Response:
-    await pools.write(library.remove, sound_id)
+@router.delete("/sounds/{sound_id}", status_code=204, summary="Forget it.")
+async def forget(
+    request: Request,
+    library: TheLibrary,
+    pools: ThePools,
+    sound_id: SoundId,
+    file: Annotated[bool, Query(description="Delete the file of an upload too.")] = False,
+) -> Response:
+    """A file is left where it is, and comes back with the next job that finds it; that of an upload
+    is put away in `.deleted` in the folder of uploads, which no job looks into.
+    """
+    uploads: FilePath | None = request.app.state.settings.uploads
+    await pools.write(_forget, library, sound_id, uploads, file)
     return Response(status_code=204)
+
+
+def _forget(library: Library, sound_id: int, uploads: FilePath | None, delete: bool) -> None:
+    path = FilePath(library.sound(sound_id).path)
+    managed = uploads is not None and path.parent.resolve() == uploads.resolve()
+    if delete and not managed:
+        raise Problem(409, "not-an-upload", "only files that were uploaded here can be deleted")
+    library.remove(sound_id)
+    if not managed:
+        return
+    try:
+        if delete:
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            (path.parent / _DELETED).mkdir(exist_ok=True)
+            path.replace(path.parent / _DELETED / f"{sound_id} {path.name}")
+    except OSError as error:
+        raise Problem(
+            500, "file-stays", f"the sound is forgotten, its file stays: {error.strerror}"
+        ) from error
 
 
 @router.get("/sounds/{sound_id}/similar", response_model=Page, summary="Sounds like a sound.")
@@ -205,16 +237,23 @@ async def audio(
         # Not inline but for audio: a file is what its owner says, and the page's origin is ours.
         shown = "inline" if kind.startswith(("audio/", "video/")) else "attachment"
         name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
-        return FileResponse(path, media_type=kind, filename=name, content_disposition_type=shown)
+        stat = await run_in_threadpool(os.stat, path)
+        whole = FileResponse(
+            path, media_type=kind, filename=name, content_disposition_type=shown, stat_result=stat
+        )
+        return unless_known(request, whole)
     renderings: Renderings = request.app.state.renderings
     made = await run_in_threadpool(renderings.made, sound_id, form, start, end)
     if made is None:
         made = await pools.decode(renderings.make, sound_id, form, start, end)
-    return FileResponse(made, media_type={"wav": "audio/wav", "opus": "audio/ogg"}[form])
+    kind = {"wav": "audio/wav", "opus": "audio/ogg"}[form]
+    stat = await run_in_threadpool(os.stat, made)
+    return unless_known(request, FileResponse(made, media_type=kind, stat_result=stat))
 
 
 @router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
 async def peaks(
+    request: Request,
     library: TheLibrary,
     pools: ThePools,
     sound_id: SoundId,
@@ -225,7 +264,8 @@ async def peaks(
     whole = await run_in_threadpool(_kept, library, sound_id)
     if whole is None:
         whole = await pools.decode(library.peaks, sound_id)
-    return as_json(await run_in_threadpool(_outline, whole, columns, start, end))
+    drawn = await run_in_threadpool(_outline, whole, columns, start, end)
+    return unless_known(request, tagged(drawn))
 
 
 def _kept(library: Library, sound_id: int) -> Peaks | None:

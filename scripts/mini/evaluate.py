@@ -10,6 +10,9 @@
     robust     level, sampling rate and length
     hubs       k-occurrence of sounds, noise and near-silence over 200 queries, before and after a
                correction
+    queries    short queries: first hits, hits within the first three, k-occurrence
+    rewordings spread of a query's vector over its wordings
+    unseen     kinds of sounds that training never read of
     speed      one thread, features apart
     esc10      ESC-10: reported, never chosen by
 """
@@ -42,6 +45,7 @@ from scripts.mini.metrics import (
 )
 from scripts.mini.teacher import labels
 from scripts.mini.texts import class_texts
+from scripts.mini.wording_parts import queries_part, rewordings_part, unseen_part
 
 QUERY_FRAMES = ("{}", "the sound of {}", "this is a sound of {}", "i can hear {}")
 PER_GROUP = 3  # takes of one sound beyond these say little
@@ -315,6 +319,9 @@ PARTS: dict[str, Callable[[Trial], list[dict[str, Any]]]] = {
     "windows": windows,
     "robust": robust,
     "hubs": hubs,
+    "queries": queries_part,
+    "rewordings": rewordings_part,
+    "unseen": unseen_part,
     "speed": speed,
     "esc10": esc10,
 }

@@ -1,7 +1,8 @@
 """Write a bundle from a run: `model.json`, `audio.onnx` (weights in fp16), `text.onnx` (in int8),
 `tokenizer.json`.
 
-`python -m scripts.mini.export --work DIR --run NAME --to DIR --revision TEXT`
+`python -m scripts.mini.export --work DIR --run NAME --to DIR --revision TEXT`. A run of `retell` has
+a text tower alone: its sounds are heard by the `--audio` bundle's tower, copied as it is.
 
 Text weights are int8 with a scale for each channel (each row of the word table), multiplied out to
 fp32 when the graph is loaded. Unlike dynamic quantisation, whose scales span a batch, a text then
@@ -56,6 +57,16 @@ def load_run(path: Path) -> tuple[AudioTower, TextHead]:
         own = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
         module.load_state_dict(own)
     return tower.eval(), head.eval()
+
+
+def load_words(path: Path, language: nn.Module) -> TextHead:
+    """The head of a checkpoint of `retell`, with averaged weights; those of MiniLM go to `language`."""
+    average = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    head = TextHead()
+    for module, prefix in ((language, "language."), (head, "head.")):
+        own = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
+        module.load_state_dict(own)
+    return head.eval()
 
 
 def export_audio(tower: AudioTower, path: Path) -> None:
@@ -224,14 +235,19 @@ def main() -> None:
     parser.add_argument("--template", default="this is a sound of {}")
     parser.add_argument("--window", type=float, default=5.0)
     parser.add_argument("--hop", type=float, default=2.5)
+    parser.add_argument("--audio", type=Path, help="bundle that hears for a run of `retell`")
     parser.add_argument("--fp32-text", action="store_true", help="leave the text tower in fp32")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     args.to.mkdir(parents=True, exist_ok=True)
-    tower, head = load_run(args.work / args.run / "last.pt")
     language = MiniLM()
-    export_audio(tower, args.to / "audio.onnx")
-    halve_weights(args.to / "audio.onnx")
+    if args.audio:
+        head = load_words(args.work / args.run / "last.pt", language.model)
+        shutil.copy(args.audio / "audio.onnx", args.to / "audio.onnx")
+    else:
+        tower, head = load_run(args.work / args.run / "last.pt")
+        export_audio(tower, args.to / "audio.onnx")
+        halve_weights(args.to / "audio.onnx")
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "text.onnx"
         export_text(language.model, head, whole)

@@ -1,5 +1,5 @@
 """Texts that shape the space, as MiniLM sentence vectors: wordings of the 527 AudioSet classes,
-captions of the corpus, and what people search for that has no class (`concepts.txt`).
+captions of the corpus, and what people search for that has no class (`kinds`).
 
 `python -m scripts.mini.texts --shared ../shared --work DIR` embeds all of them once into
 `texts.npz`:
@@ -10,7 +10,7 @@ captions of the corpus, and what people search for that has no class (`concepts.
                                       of them in a sentence
     bridge    (n, 527) float16        how much each class has to do with each caption (rows sum to 1)
     strings   (n,)                    the captions and concepts
-    concept   (n,) bool               whether it is of `concepts.txt`
+    concept   (n,) bool               whether it is of a kind, not a caption
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.mini.corpus import open_corpus
+from scripts.mini.kinds import read_kinds
 from scripts.mini.teacher import labels
 
 TEMPLATES = (
@@ -134,17 +135,8 @@ def class_texts(shared: Path) -> list[list[str]]:
 
 
 def read_concepts(names: list[str]) -> list[tuple[list[str], np.ndarray]]:
-    """(texts, weight of each class) for each line of `concepts.txt`; a class weighs 0.7 of the one
-    before it, and together they weigh one."""
-    found = []
-    for line in (Path(__file__).parent / "concepts.txt").read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            texts, classes = (part.split(";") for part in line.split(" = "))
-            weights = np.zeros(len(names), np.float32)
-            for place, name in enumerate(classes):
-                weights[names.index(name.strip())] = 0.7**place
-            found.append(([text.strip() for text in texts], weights / weights.sum()))
-    return found
+    """(texts, weight of each class, sum one) for each kind of sound that may be trained on."""
+    return [(list(kind.texts), kind.weights) for kind in read_kinds(names) if not kind.held]
 
 
 def bridge(

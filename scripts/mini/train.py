@@ -43,6 +43,7 @@ from scripts.mini.student import (
     pooled,
 )
 
+PACKAGED = Path(__file__).parents[2] / "audiosearch" / "models" / "mini"
 EXTRA_CAPTIONS = 256  # captions of other sounds and concepts beside those of the batch
 AUDIBLE = -10.0  # a source further below the first, in dB, is not what a caption would mention
 LOSS_WEIGHTS = {
@@ -360,7 +361,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--run", default="mini", help="name of the run: its folder in --work")
-    parser.add_argument("--start", type=Path, help="bundle to start from; mini-0 without it")
+    parser.add_argument("--start", type=Path, default=PACKAGED, help="bundle to start from")
     parser.add_argument("--grow", action="store_true", help="in the larger shape")
     parser.add_argument("--after", help="start from the averaged weights of this run")
     parser.add_argument("--minutes", type=float, default=70.0)
@@ -390,8 +391,7 @@ def main() -> None:
     if not args.labelling:
         store = in_memory(store)
     texts = load_texts(args.work, clips, banned)
-    bundle = args.start or args.shared / "models" / "mini-0"
-    student = start_from(bundle, store, texts, banned, GROWN if args.grow else None)
+    student = start_from(args.start, store, texts, banned, GROWN if args.grow else None)
     if args.after:
         earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
         # A run from before the maps were matched has no heads for them: they begin anew.

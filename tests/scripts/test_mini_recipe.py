@@ -1,4 +1,5 @@
-"""The recipe of mini: what its parts promise, on made-up sounds; the teacher and mini-0 where `../shared` is."""
+"""The recipe of mini: what its parts promise, on made-up sounds and the bundled model; the teacher where
+`../shared` is."""
 
 from __future__ import annotations
 
@@ -375,11 +376,8 @@ def test_int8_weights_spread_out_when_loaded(tmp_path: Path) -> None:
     assert (tmp_path / "b.onnx").stat().st_size < 0.5 * (tmp_path / "a.onnx").stat().st_size
 
 
-@pytest.mark.parametrize(
-    "root", [BUNDLED, pytest.param(SHARED / "models/mini-0", marks=needs_shared)]
-)
-def test_student_starts_as_the_bundle(root: Path) -> None:
-    bundle, tower = Bundle(root), load_audio(root / "audio.onnx")
+def test_student_starts_as_the_bundle() -> None:
+    bundle, tower = Bundle(BUNDLED), load_audio(BUNDLED / "audio.onnx")
     for frames in (500, 33):
         x = np.random.default_rng(frames).normal(-35, 15, (2, frames, 64)).astype(np.float32)
         with torch.no_grad():

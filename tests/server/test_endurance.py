@@ -124,7 +124,7 @@ def test_no_error_of_a_job_ends_the_jobs(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it is, and wherever it happens."""
-    for step in ("_run", "_when_free", "_change", "_save"):
+    for step in ("_run", "_when_free", "_change", "_save_if_possible"):
         real = getattr(jobs.Jobs, step)
         broken = threading.Event()
 
