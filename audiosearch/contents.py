@@ -1,5 +1,5 @@
-"""What is in an open library: its sounds, counts, outlines and failures. `Library` adds searching and
-writing. Times are in seconds.
+"""The contents of an open library: its sounds, counts, outlines and failures. `Library` adds
+searching and writing. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FilePath = str | os.PathLike[str]
 
 
 class LibraryContents:
-    """The contents of the library in `directory`, as its database tells them; thread-safe.
+    """The contents of the library in `directory`, read from its database. It is thread-safe.
 
     Raises `LibraryNotFound` or `LibraryDamaged`.
     """
@@ -39,12 +39,14 @@ class LibraryContents:
         self._decoding = Isolation(decoders)
 
     def close(self) -> None:
-        """Give back connections, files and decoding processes."""
+        """Release connections, files and decoding processes."""
         self._decoding.close()
         self._reader.close()
 
     def sounds(self, where: Where = None) -> Iterator[Sound]:
-        """Every sound with an embedding that passes the filter, by path. Raises `InvalidQuery`.
+        """Yield every sound that has an embedding and passes the filter `where`, ordered by path.
+
+        Raises `InvalidQuery`.
 
         >>> sum(1 for sound in library.sounds(where={"format": "ogg", "max_duration": 12}))
         9
@@ -54,7 +56,7 @@ class LibraryContents:
             yield from reading.iterate_sounds(connection, condition, failed=False)
 
     def sound(self, which: int | FilePath) -> Sound:
-        """A sound by id or path, failed ones too. Raises `SoundNotFound`.
+        """Return a sound by its id or path, also one that failed. Raises `SoundNotFound`.
 
         >>> library.sound("sample_library/animals/dogs.mp3").format
         'mp3'
@@ -70,8 +72,9 @@ class LibraryContents:
         return sound
 
     def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
-        """The k sounds that follow the id `after`, by id, failed ones too: for walking through a
-        library that changes meanwhile. Raises `InvalidQuery`.
+        """Return the k sounds that follow the id `after`, ordered by id. Failed sounds count too.
+
+        A program can so walk through a library that changes meanwhile. Raises `InvalidQuery`.
 
         >>> first = library.page(k=2)
         >>> [sound.id for sound in library.page(first[-1].id, k=2)]
@@ -83,9 +86,10 @@ class LibraryContents:
             return reading.page_of_sounds(connection, make_filter(where), after, k)
 
     def facets(self, where: Where = None, metadata: Sequence[str] = ()) -> Facets:
-        """How many of the sounds that pass the filter have each format, duration, rate, number of
-        channels and root, and each value of the fields of their `metadata` that are named. Raises
-        `InvalidQuery`.
+        """Count the sounds that pass the filter by format, duration, rate, number of channels and
+        root, and by the values of the fields of their `metadata` that are named.
+
+        Raises `InvalidQuery`.
 
         >>> library.facets(where={"path": "*/fire/*"}).channels
         {1: 1}
@@ -114,7 +118,9 @@ class LibraryContents:
             return changes_after(connection, since, k)
 
     def peaks(self, which: int | FilePath) -> Peaks:
-        """The outline of a sound, for drawing it; computed once for each content.
+        """Return the outline of a sound, from which a program can draw it.
+
+        The library computes it once for each content, and keeps it.
 
         Raises `SoundNotFound`, `AudioRejected`.
 
@@ -141,7 +147,7 @@ class LibraryContents:
         start: float = 0.0,
         end: float | None = None,
     ) -> None:
-        """Write a sound, or its part from `start` to `end` seconds, as ``wav`` or ``opus``.
+        """Write a sound, or its part from `start` to `end` seconds, to a ``wav`` or ``opus`` file.
 
         Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
 
@@ -152,7 +158,7 @@ class LibraryContents:
         self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
 
     def failures(self) -> list[Failure]:
-        """The files that could not be embedded, by path.
+        """Return the files that have no embedding, with the reasons, ordered by path.
 
         >>> library.failures()
         []
@@ -164,7 +170,7 @@ class LibraryContents:
             ]
 
     def status(self) -> Status:
-        """Counts, roots, model, and the state of the vector cache.
+        """Return the counts, the roots, the model, and the state of the vector cache.
 
         >>> library.status().sounds
         61
@@ -173,9 +179,10 @@ class LibraryContents:
             return library_status(connection, self.directory)
 
     def export(self, file: FilePath, *, where: Where = None) -> int:
-        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
-        their number. Raises `InvalidQuery` for another suffix, `AudioSearchError` where the file
-        cannot be written.
+        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``.
+
+        Returns the number of windows. Raises `InvalidQuery` for another suffix, and
+        `AudioSearchError` where the file cannot be written.
 
         >>> library.export(folder / "fire.npz", where={"path": "*/fire/*"})
         4

@@ -146,8 +146,8 @@ def compare(
         if not os.path.isdir(scan.root):  # noqa: PTH112 (bytes)
             root = paths.shown(scan.root)
             plan.notices.append(
-                f"{root} is not there: its {len(rows)} sounds are kept "
-                f"(forget them with: audiosearch remove {root})"
+                f"{root} is not there: its {len(rows)} sounds are kept (if it was moved: audiosearch "
+                f"roots move {root} NEW; forget them with: audiosearch remove {root})"
             )
             continue
         where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118

@@ -132,8 +132,8 @@ def _fits(data: bytes, place: int) -> bool:
 
 def _bext(data: bytes) -> Iterator[tuple[str, str]]:
     """Description[256], Originator[32], OriginatorReference[32], OriginationDate[10]."""
-    yield "description", decoded(data[:256])
-    yield "originator", decoded(data[256:288])
+    yield "description", decoded(data[:256], full=True)
+    yield "originator", decoded(data[256:288], full=True)
     yield "date", decoded(data[320:330])
 
 

@@ -1,4 +1,4 @@
-"""`audiosearch keys`: who may use a library that is served beyond this machine."""
+"""`audiosearch keys`: the keys to a library that is served beyond this machine."""
 
 from __future__ import annotations
 

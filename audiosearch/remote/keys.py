@@ -1,7 +1,8 @@
-"""Keys to a library that is served beyond this machine: made, listed, revoked; kept as hashes.
+"""The keys to a library that is served beyond this machine. The library keeps hashes of them.
 
-A key is 256 random bits, so a plain SHA-256 of it gives nothing away; it is shown once, when it is
-made. They live in `keys.json` in the library's directory, readable by its owner alone.
+A key is 256 random bits, so a plain SHA-256 of it reveals nothing. The program shows a key once,
+when it makes it. The file `keys.json` in the library's directory holds the hashes; only its owner
+can read it.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ _PREFIX = "as_"
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key. `scope`: ``read`` searches and listens, ``write`` also indexes,
-    describes and removes. `digest` is the SHA-256 of the secret in hex. `expires`: the time, ISO and
-    in UTC, from which on it opens nothing; `None` for never."""
+    """The record of a key. A key with the `scope` ``read`` searches and listens; one with ``write``
+    also indexes, describes and removes. `digest` is the SHA-256 of the secret in hex. `expires` is
+    the time (ISO, UTC) from which on the key opens nothing; `None` is never.
+    """
 
     name: str
     scope: Scope
@@ -46,7 +48,9 @@ class Key:
 
 
 def load_keys(directory: Path) -> tuple[Key, ...]:
-    """The keys of a library, by name. Raises `AudioSearchError` where the file cannot be read."""
+    """Return the keys of a library, by name. Raises `AudioSearchError` where the file cannot be
+    read.
+    """
     try:
         text = (directory / _FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -63,8 +67,9 @@ def load_keys(directory: Path) -> tuple[Key, ...]:
 
 
 def make_key(directory: Path, name: str, scope: Scope, days: float | None = None) -> str:
-    """Make a key, which expires after so many days (`None`: never), and return its secret, which is
-    kept nowhere."""
+    """Make a key and return its secret, which the library does not keep. The key expires after so
+    many `days` (`None`: never).
+    """
     if days is not None and not 0 < days <= 36_500:
         raise AudioSearchError(f"a key expires after 0 to 36500 days, not {days:g}")
     kept = load_keys(directory)
@@ -81,7 +86,7 @@ def make_key(directory: Path, name: str, scope: Scope, days: float | None = None
 
 
 def revoke_key(directory: Path, name: str) -> None:
-    """Forget a key: a server that is running refuses it from its next request on."""
+    """Forget a key. A running server refuses it from the next request on."""
     kept = load_keys(directory)
     left = [key for key in kept if key.name != name]
     if len(left) == len(kept):
@@ -90,7 +95,7 @@ def revoke_key(directory: Path, name: str) -> None:
 
 
 def key_of(keys: Iterable[Key], secret: str) -> Key | None:
-    """The key with that secret; takes as long for a wrong one as for any other."""
+    """Return the key with that secret. A wrong secret takes as long as a right one."""
     digest, match = _digest(secret), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
@@ -99,7 +104,7 @@ def key_of(keys: Iterable[Key], secret: str) -> Key | None:
 
 
 class KeyRing:
-    """The keys of a library as they are now: read again when the file changes."""
+    """The current keys of a library: the ring reads them again when the file changes."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -107,7 +112,7 @@ class KeyRing:
         self._keys: tuple[Key, ...] = ()
 
     def find(self, secret: str) -> Key | None:
-        """The key with that secret, if it was not revoked and has not expired."""
+        """Return the key with that secret, unless it was revoked or has expired."""
         try:
             status = (self._directory / _FILE).stat()
             stamp = (status.st_mtime_ns, status.st_ino)
