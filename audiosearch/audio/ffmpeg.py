@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream as AvStream
     from av.container import InputContainer
+    from av.packet import Packet
 
 # FFmpeg would open the files that these name. A playlist is not a sound.
 _INDIRECT = ("concat", "dash", "hls", "imf", "sdp", "rtsp", "image2", "tty", "webm_dash_manifest")
@@ -132,6 +133,7 @@ class FfmpegStream(AudioStream):
         self._container, self._stream, self._file = container, stream, file
         self._claimed: float | None = None
         self._share = 1.0
+        self._strange = False
         context = stream.codec_context
         self._names = container.format.name.split(",")
         self._declared = self._declared_seconds()
@@ -187,6 +189,8 @@ class FfmpegStream(AudioStream):
         self._file.check()
         if not decoded:
             raise AudioRejected("undecodable", "no part of its sound could be decoded")
+        if self._strange:
+            self.notices.append("another track begins in the middle of it, and is not heard")
         if clock.jumps:
             self.notices.append(
                 f"its clock jumps {clock.jumps} times by more than {LONGEST_GAP / 3600:.0f} hours: "
@@ -210,12 +214,21 @@ class FfmpegStream(AudioStream):
             None if own is None or base is None else float(own * base),
         )
 
+    def _packets(self) -> Iterator[Packet]:
+        """Packets of the stream. Of one that begins midway PyAV knows nothing: it is passed over."""
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except IndexError:
+                self._strange = True
+
     def _frames(self) -> Iterator[AudioFrame]:
         """Decoded frames; damaged packets are left out, and a damaged container ends the stream."""
         import av
 
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 try:
                     yield from packet.decode()
                 except av.FFmpegError:

@@ -132,3 +132,13 @@ def test_the_reported_files() -> None:
     reading, found = windows(shared_case("channels-and-tracks/camera.mov"))
     assert found
     assert reading.notices == ["it has 2 tracks: track 2 is heard, the first that is not silent"]
+
+
+def test_a_track_that_begins_midway(tmp_path: Path) -> None:
+    """A recording of one track, and then one of three, in one stream."""
+    one = (tone(400, 2, 48_000), 48_000)
+    data = muxed([one], "mpegts", "aac") + muxed([one] * 3, "mpegts", "aac")
+    (tmp_path / "a.ts").write_bytes(data)
+    seconds, _, notices = heard(tmp_path / "a.ts")
+    assert seconds > 1.9
+    assert notices
