@@ -1,4 +1,6 @@
-"""Batches of finished files: what is committed together, and what a kill may cost."""
+"""The batches of finished files. One transaction commits a batch, and a kill costs at most one
+batch.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from indexer.plan import FileTask
 from indexer.store import Belongings, store_batch
 from indexer.summary import Summary
 
-# A batch is committed when it holds so many files or windows, or is so old.
+# A batch is committed when it holds this many files or windows, or has this age in seconds.
 _FILES = 64
 _WINDOWS = 512
 _SECONDS = 2.0
@@ -25,11 +27,11 @@ _SECONDS = 2.0
 
 @dataclass
 class Batches:
-    """Collects outcomes, commits them, and keeps the summary and, in a long run, the cache up to
-    date.
+    """The collector of outcomes. It commits them, and keeps the summary up to date, and in a long
+    run the cache.
 
-    `again` are files to read once more: their content was known when it was asked for and is gone
-    by now.
+    `again` are files to read once more: the library held their content when they were read, and has
+    deleted it since.
     """
 
     directory: Path
@@ -45,7 +47,7 @@ class Batches:
     _behind: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Take one finished file, and commit the batch if it is due."""
+        """Add one finished file, and commit the batch if it is due."""
         self._batch.append(outcome)
         if isinstance(outcome, Embedded):
             self._windows += len(outcome.vectors)
@@ -63,7 +65,7 @@ class Batches:
         self.summary.remarks += [Remark(path, text) for text in texts]
 
     def commit(self) -> None:
-        """Write what there is in one transaction."""
+        """Write the batch in one transaction."""
         if self._batch:
             with self.engine.begin() as connection:
                 stored = store_batch(
@@ -91,7 +93,7 @@ class Batches:
         with self.engine.connect() as connection:
             active = reading.active_model(connection)
             if active is None or active.id != self.model_id:
-                return  # a model that is being built has no readers yet
+                return  # no reader uses a model before its build is finished
             covered = reading.count_windows(connection, active.id) - self._behind
         if is_far_behind(self._behind, covered):
             refresh_cache(self.directory, self.engine, active)

@@ -1,5 +1,5 @@
-"""Mending what `audiosearch.care.doctor` finds: whatever contradicts itself is dropped, and read again
-at the next run.
+"""The repair of the errors that `audiosearch.care.doctor` reports: it drops contradictory rows, and
+the next run reads their files again.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from indexer.cache import refresh_cache
 from indexer.lock import writer_lock
 from indexer.store import drop_orphans, next_generation
 
-# What is dropped, and how it is told. A sound whose content goes is left with no content and no
-# failure; it goes as well, and the next run finds its file new.
+# Each entry is a message and the rows to drop. A sound whose content is dropped has neither content
+# nor failure: it is dropped as well, and the next run takes its file for a new one.
 _STEPS = (
     (
         "sounds with both content and failure: the failure forgotten",
@@ -44,7 +44,7 @@ _STEPS = (
         "DELETE FROM failures WHERE sound_id NOT IN (SELECT id FROM sounds)",
     ),
     (
-        "sounds with neither content nor failure: found again by the next index run",
+        "sounds with neither content nor failure: the next index run reads them again",
         "DELETE FROM sounds WHERE root_id NOT IN (SELECT id FROM roots) "
         "OR (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
         "OR (content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM embeddings))",
@@ -60,8 +60,9 @@ _UNEVEN_WORDS = (
 
 
 def repair(directory: Path) -> list[str]:
-    """Mend a library; returns what was done. A database that SQLite cannot read is beyond it
-    (`LibraryDamaged`).
+    """Repair a library, and return a line for each repair.
+
+    Raises `LibraryDamaged` for a database that SQLite cannot read.
     """
     done: list[str] = []
     with writer_lock(directory), database.translating(directory):
@@ -104,7 +105,7 @@ def repair(directory: Path) -> list[str]:
 
 
 def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
-    """Drop the embeddings, whole, of contents with a vector that is not what was written."""
+    """Drop all vectors of each content that has a damaged vector."""
     bad = damaged_contents(connection, model)
     values = reading.ids_parameter(bad)
     for table in ("windows", "embeddings"):

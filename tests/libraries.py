@@ -1,4 +1,4 @@
-"""Libraries made of synthetic vectors, through the indexer's own functions: no audio, real rows."""
+"""Libraries of synthetic vectors. The indexer's own functions write real rows, without audio."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ DIMENSION = 512
 
 
 def random_units(count: int, seed: int) -> np.ndarray:
-    """(count, 512) float32 unit vectors."""
+    """Return (count, 512) float32 unit vectors."""
     return unit(np.random.default_rng(seed).normal(size=(count, DIMENSION)))
 
 
 def moved(library: Path, to: Path, *, root: Path) -> None:
-    """Copy a library of one root to `to`, where its root is `root`: what indexing a copy of the sounds
-    (of the same times) would give, without the time that it takes.
+    """Copy a library of one root to `to`, with `root` as its root.
+
+    The copy equals an index of a copy of the sounds (with the same times), and costs no time.
     """
     shutil.copytree(library, to)
     with closing(sqlite3.connect(to / "library.db")) as database:
@@ -57,7 +58,9 @@ class Synthetic:
     def add(
         self, name: str | bytes, vectors: np.ndarray, content: bytes | None = None, **values: Any
     ) -> None:
-        """Add a sound whose windows are `vectors` (n, d), a second each; `content`: its hash."""
+        """Add a sound whose windows have the vectors (n, d) and last a second each. `content` is
+        its hash.
+        """
         self.made += 1
         count = len(vectors)
         task = self._task(name, values.pop("mtime_ns", self.made))
@@ -116,7 +119,7 @@ class Synthetic:
 
 @contextmanager
 def synthetic(directory: Path, root: Path | None = None) -> Iterator[Synthetic]:
-    """An empty library for mini's vectors, with the root `root` (default: beside it)."""
+    """Make an empty library for mini's vectors, with the root `root` (default: beside it)."""
     root = root or directory.parent / "sounds"
     root.mkdir(exist_ok=True)
     store.create_library(directory)

@@ -38,6 +38,7 @@ ALLOWED = {
     ("audiosearch/cli/main.py", "importlib.import_module"),
     ("audiosearch/models/hub.py", "huggingface_hub.errors"),
     ("audiosearch/models/hub.py", "huggingface_hub.snapshot_download"),
+    ("audiosearch/models/hub.py", "huggingface_hub.try_to_load_from_cache"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.constants"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.errors"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.get_token"),

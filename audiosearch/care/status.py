@@ -1,4 +1,4 @@
-"""What a library holds: counts, roots, model, and the state of its vector cache."""
+"""The status of a library: counts, roots, model, and the state of its vector cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audiosearch.vectors.validity import usable_footer
 
 
 def library_status(connection: Connection, directory: Path) -> Status:
-    """The state that the connection's transaction sees, and of the files in `directory`."""
+    """Return the status that the connection's transaction and the files in `directory` show."""
     stored = reading.active_model(connection)
     building = reading.building_model(connection)
     numbers = reading.counts(connection)

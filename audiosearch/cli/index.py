@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FAILURES_SHOWN = 10
 
-# Within 80 columns, with room for a bar.
+# The line fits in 80 columns, with room for a bar.
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 
 
@@ -128,11 +128,13 @@ def index(
 
 
 def _on_interrupt(cancel: threading.Event) -> None:
-    """The first Ctrl-C (or SIGTERM) ends the run after the batch in hand, the second at once."""
+    """End the run after the current batch at the first Ctrl-C or SIGTERM, and at once at the
+    second.
+    """
 
     def interrupted(number: int, frame: Any) -> None:
         if cancel.is_set():
-            os._exit(130)  # the database takes it like a power cut: what was committed stays
+            os._exit(130)  # the database takes it like a power cut: committed batches stay
         cancel.set()
         typer.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
 
@@ -141,7 +143,7 @@ def _on_interrupt(cancel: threading.Event) -> None:
 
 
 class _Bar:
-    """Progress on stderr, where that is a terminal."""
+    """The progress bar on stderr, where stderr is a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -178,7 +180,7 @@ class _Bar:
 
 
 def _print_summary(summary: Summary) -> None:
-    """The summary, on stderr."""
+    """Print the summary on stderr."""
     for notice in summary.notices:
         typer.echo(f"audiosearch: {notice}", err=True)
     names = {

@@ -1,4 +1,4 @@
-"""`audiosearch models`: what there is to embed with, and adding to it."""
+"""`audiosearch models`: list, add, remove and check the models that embed sounds."""
 
 from __future__ import annotations
 
@@ -117,8 +117,9 @@ def add(
 ) -> None:
     """Add a model, so that you can use it by name; without MODEL, list what can be had.
 
-    What hubs hold in ONNX is downloaded ready for use. Any other CLAP checkpoint is compiled, which
-    needs torch and transformers: pip install 'audiosearch[clap]'. No other command uses the network.
+    A model that its hub holds in ONNX is downloaded ready for use. Any other CLAP checkpoint is
+    compiled, which needs torch and transformers: pip install 'audiosearch[clap]'. No other command
+    uses the network.
     """
     if source is None:
         _list_known(as_json)
@@ -162,7 +163,7 @@ def _list_known(as_json: bool) -> None:
 
 
 class _Talk:
-    """Steps as lines, and between them a bar of what is downloaded, where stderr is a terminal."""
+    """The talk of an addition: steps as lines, and a bar for downloads where stderr is a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None

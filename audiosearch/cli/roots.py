@@ -42,15 +42,23 @@ def roots(
 @command(app, "move")
 def move(
     ctx: typer.Context,
-    old: Annotated[str, typer.Argument(parser=options.path_text, metavar="OLD")],
-    new: Annotated[str, typer.Argument(parser=options.path_text, metavar="NEW")],
+    old: Annotated[
+        str,
+        typer.Argument(
+            parser=options.path_text, metavar="OLD", help="The folder as the library knows it."
+        ),
+    ],
+    new: Annotated[
+        str,
+        typer.Argument(parser=options.path_text, metavar="NEW", help="Where the folder is now."),
+    ],
     library: options.LibraryDirectory = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Let the folder OLD of the library be the folder NEW from now on.
+    """Point a folder of the library at the place where it is now.
 
-    For folders that were moved or renamed. No file is read and nothing is embedded; what was set
-    on the sounds stays. Where NEW was indexed already, the two become one.
+    Use it for folders that were moved or renamed. It reads no file and embeds nothing; what was
+    set on the sounds stays. If NEW was indexed already, the two become one.
     """
     from audiosearch.library import Library
 

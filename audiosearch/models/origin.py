@@ -60,9 +60,11 @@ def find_origin(source: str, revision: str | None, precision: str, tell: Tell) -
             known.repository if known else source, known.commit if known else revision
         )
     except HubUnreachable:
-        if _why_not_compiled():
+        from audiosearch.models.hub import is_cached
+
+        if not is_cached(source) or _why_not_compiled():
             raise
-        return None  # it may lie in the cache of the hub's client
+        return None
     if not layout.is_layout(repository.files):
         if reason := _why_not_compiled():
             towers = f"{layout.tower_path(AUDIO)} and so on"

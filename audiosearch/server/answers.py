@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import FileResponse
 
+from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.pools import Pools
@@ -63,6 +65,16 @@ def tagged(value: Any) -> Response:
     digest = hashlib.blake2b(bytes(answer.body), digest_size=16).hexdigest()
     answer.headers["etag"] = f'"{digest}"'
     return answer
+
+
+def some_fields(records: Sequence[Any], fields: str, kind: type) -> tuple[dict[str, Any], ...]:
+    """Records of a dataclass with no more than these fields, separated by commas."""
+    names = fields.split(",")
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InvalidQuery(f"there is no field {unknown[0]}: there are {', '.join(sorted(known))}")
+    return tuple({name: getattr(record, name) for name in names} for record in records)
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,8 +5,10 @@ same kind of error document whoever made it.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -62,7 +64,9 @@ class Exchange:
         return length != "0" or "transfer-encoding" in self.headers
 
     def line(self, seconds: float) -> dict[str, Any]:
-        """What the log says of it: no query, which is nobody's business, and no key."""
+        """What the log says of it: no query, which is nobody's business, and no key. `code` where it
+        was refused, `scope` of the key, `changes` where it was to change something.
+        """
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "client": self.client,
@@ -124,10 +128,17 @@ class Exchange:
                 return
         elif self._problem is not None:
             message = await self._explained(self._problem, message)
+        elif self.status >= 400 and message["type"] == "http.response.body":
+            self._note_code(message)
         if self.method == "HEAD" and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         async with asyncio.timeout(self._stalled):
             await self._send(message)
+
+    def _note_code(self, message: Message) -> None:
+        """The code of a problem, for the log: what was refused, and why."""
+        with suppress(ValueError, KeyError, TypeError):  # it is none of ours
+            self.audit["code"] = json.loads(message["body"])["code"]
 
     async def _explained(self, start: Message, body: Message) -> Message:
         """The body of a problem document in place of a plain text, its start sent already."""

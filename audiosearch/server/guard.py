@@ -71,6 +71,8 @@ class Guard:
 
     async def _serve(self, scope: Message, exchange: Exchange) -> None:
         refusal = self._refusal(scope, exchange)
+        if not reads(exchange.method, scope["path"]):
+            exchange.audit["changes"] = True
         if refusal is not None:
             await refusal(scope, exchange.receive, exchange.send)
             return
@@ -145,6 +147,7 @@ class Guard:
             exchange.answer_headers["WWW-Authenticate"] = "Bearer"
             return problem(401, "key-needed", why)
         exchange.client = f"key {key.name}"
+        exchange.audit["scope"] = key.scope
         if key.scope != "write" and not (reads(method, path) or path == "/v1/session"):
             return problem(403, "scope", f"the key {key.name} may read only")
         return None

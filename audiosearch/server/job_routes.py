@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from audiosearch.errors import InvalidQuery
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
 from audiosearch.server.job_store import Job
+from audiosearch.server.job_view import JobView
 from audiosearch.server.jobs import Jobs, inside_roots
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import ExternalId, Metadata
@@ -54,7 +55,7 @@ class Wanted(BaseModel):
 class JobList:
     """Jobs, the newest first."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobView, ...]
 
 
 def _get(jobs: Jobs, job_id: str) -> Job:
@@ -64,7 +65,7 @@ def _get(jobs: Jobs, job_id: str) -> Job:
     return job
 
 
-@router.post("", response_model=Job, status_code=202, summary="Index, or index again.")
+@router.post("", response_model=JobView, status_code=202, summary="Index, or index again.")
 def start(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Wanted) -> Response:
     paths = inside_roots(library, wanted.paths, request.app.state.settings.uploads)
     _check_sounds(paths, wanted.external_id)
@@ -86,15 +87,15 @@ def _check_sounds(paths: tuple[str, ...], external_id: str | None) -> None:
 
 @router.get("", response_model=JobList, summary="The jobs, the newest first.")
 def every(jobs: TheJobs, k: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Response:
-    return as_json(JobList(tuple(jobs.all()[:k])))
+    return as_json({"jobs": jobs.all()[:k]})
 
 
-@router.get("/{job_id}", response_model=Job, summary="How far a job is.")
+@router.get("/{job_id}", response_model=JobView, summary="How far a job is.")
 def one(jobs: TheJobs, job_id: JobId) -> Response:
     return as_json(_get(jobs, job_id))
 
 
-@router.delete("/{job_id}", response_model=Job, summary="End a job after the batch in hand.")
+@router.delete("/{job_id}", response_model=JobView, summary="End a job after the batch in hand.")
 def cancel(jobs: TheJobs, job_id: JobId) -> Response:
     _get(jobs, job_id)
     try:

@@ -21,6 +21,15 @@ Word = Annotated[str, Field(max_length=500)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # Far below what float32 holds.
 Coordinate = Annotated[float, Field(ge=-1e30, le=1e30)]
+Fields = Annotated[
+    str | None,
+    Field(
+        description="Only these fields of each, separated by commas.",
+        pattern="^[a-z_]+(,[a-z_]+)*$",
+        max_length=500,
+        examples=["id,path,score"],
+    ),
+]
 # Of a sound in the embedding program.
 ExternalId = Annotated[str, Field(min_length=1, max_length=1000)]
 

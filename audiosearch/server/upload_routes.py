@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from audiosearch.errors import InvalidQuery
 from audiosearch.results import Classification
 from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
-from audiosearch.server.job_store import Job
+from audiosearch.server.job_view import JobView
 from audiosearch.server.problems import Problem
 from audiosearch.server.settings import Settings
 from audiosearch.server.types import ExternalId, Word, small_enough
@@ -103,7 +103,7 @@ def _object(text: str | None) -> dict[str, Any] | None:
 
 @router.post(
     "/uploads",
-    response_model=Job,
+    response_model=JobView,
     status_code=202,
     summary="Keep a sound file and index it.",
     openapi_extra=BODY,

@@ -26,7 +26,7 @@ from torch import nn
 
 from audiosearch.models.bundle import file_entry
 from scripts.mini.frontend import FFT, HOP, RATE, STUDENT_MELS
-from scripts.mini.student import GROWN, SMALL, AudioTower, HalvingPool, TextHead
+from scripts.mini.student import GROWN, SMALL, AudioTower, HalvingPool, TextHead, load_text
 from scripts.mini.texts import MiniLM
 
 OPSET = 17
@@ -59,14 +59,21 @@ def load_run(path: Path) -> tuple[AudioTower, TextHead]:
     return tower.eval(), head.eval()
 
 
-def load_words(path: Path, language: nn.Module) -> TextHead:
-    """The head of a checkpoint of `retell`, with averaged weights; those of MiniLM go to `language`."""
+def load_words(path: Path, language: nn.Module, before: TextHead, share: float) -> TextHead:
+    """The head of a checkpoint of `retell`, with averaged weights; those of MiniLM go to `language`.
+
+    With a `share` below one, both are that part of the way from where the run began: fine-tuned
+    weights and those before them lie in one valley, and between them less is forgotten (Wortsman et
+    al. 2021, "Robust fine-tuning of zero-shot models").
+    """
     average = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    head = TextHead()
-    for module, prefix in ((language, "language."), (head, "head.")):
-        own = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
-        module.load_state_dict(own)
-    return head.eval()
+    for module, prefix in ((language, "language."), (before, "head.")):
+        mixed = {
+            name: value.lerp(average[prefix + name], share) if value.is_floating_point() else value
+            for name, value in module.state_dict().items()
+        }
+        module.load_state_dict(mixed)
+    return before.eval()
 
 
 def export_audio(tower: AudioTower, path: Path) -> None:
@@ -236,13 +243,15 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=5.0)
     parser.add_argument("--hop", type=float, default=2.5)
     parser.add_argument("--audio", type=Path, help="bundle that hears for a run of `retell`")
+    parser.add_argument("--share", type=float, default=1.0, help="of what the run has changed")
     parser.add_argument("--fp32-text", action="store_true", help="leave the text tower in fp32")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     args.to.mkdir(parents=True, exist_ok=True)
     language = MiniLM()
     if args.audio:
-        head = load_words(args.work / args.run / "last.pt", language.model)
+        earlier = load_text(args.audio / "text.onnx")
+        head = load_words(args.work / args.run / "last.pt", language.model, earlier, args.share)
         shutil.copy(args.audio / "audio.onnx", args.to / "audio.onnx")
     else:
         tower, head = load_run(args.work / args.run / "last.pt")

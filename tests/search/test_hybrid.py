@@ -1,4 +1,4 @@
-"""Words beside vectors: what a name adds to what is heard."""
+"""Hybrid search: names and metadata add to the score of the sound."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_without_a_matching_word_the_order_is_that_of_sound(library: Library) ->
 
 
 def test_a_name_brings_what_sound_misses(library: Library) -> None:
-    named = {"glissando.wav", "Glissando down.wav"}
-    assert not named & set(names(library, "glissando", "sound"))
-    assert set(names(library, "glissando")[:2]) == named
-    assert set(names(library, "glissando", "words")) == named
+    telling = {"glissando.wav", "Glissando down.wav"}
+    assert not telling & set(names(library, "glissando", "sound"))
+    assert set(names(library, "glissando")[:2]) == telling
+    assert set(names(library, "glissando", "words")) == telling
     assert names(library, "xylophone glissando", "words")[0] == "glissando.wav"
     best = library.search("xylophone glissando", k=5)[0]
     assert best.why == ("words: name", "words: folder")
-    assert best.score == next(  # the cosine, as ever
+    assert best.score == next(  # still the cosine
         hit.score
         for hit in library.search("xylophone glissando", k=62, match="sound")
         if hit.path == best.path

@@ -1,4 +1,4 @@
-"""Whatever a caller passes as a filter or a query: an answer, or an error of ours on one line."""
+"""Any filter and any query gives an answer, or an `AudioSearchError` of one line."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def library() -> Iterator[Library]:
 
 
 def checked(call: Callable[[], Any]) -> Any:
-    """What a call gives, or the one-line error that it raises; anything else fails the test."""
+    """Return the result of a call, or its one-line error; any other error fails the test."""
     try:
         return call()
     except AudioSearchError as error:
         assert len(str(error).splitlines()) == 1, str(error)
         assert len(str(error)) < 500
-        assert not isinstance(error, LibraryDamaged), str(error)  # the library is sound
+        assert not isinstance(error, LibraryDamaged), str(error)  # the library is intact
         return error
 
 
@@ -146,7 +146,7 @@ def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside
 @pytest.mark.parametrize(
     "where",
     [
-        {"metadata": {"a": [1]}},
+        {"metadata": {"a": [[1]]}},
         {"metadata": {"a": float("nan")}},
         {"metadata": {1: "a"}},
         {"since": 5},
@@ -162,7 +162,7 @@ def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside
         {"path": {"a": 1}},
         {"path": np.zeros((2, 2))},
         {"tag": ["a"] * 101},
-        Filter(metadata=(("a", [1]),)),  # type: ignore[arg-type]
+        Filter(metadata=(("a", [[1]]),)),  # type: ignore[arg-type]
         Filter(min_duration=float("nan")),
         5,
         ["format"],
