@@ -52,6 +52,7 @@ def move_root(
                     raise SoundNotFound(
                         f"there is no folder {paths.shown(target)} to move {paths.shown(source)} to"
                     )
+                _check_there(connection, root, target)
                 next_generation(connection)
                 moved, merged = _move(connection, root, target)
                 if dry_run:
@@ -74,6 +75,21 @@ def _root(connection: Connection, path: bytes, directory: Path) -> Row[Any]:
             "see its folders with: audiosearch roots"
         )
     return root
+
+
+# So many files are looked for before a folder is called another one.
+_LOOKED_FOR = 1_000
+
+
+def _check_there(connection: Connection, root: Row[Any], target: bytes) -> None:
+    """Raises `SoundNotFound` where no sound of the root is in the folder."""
+    query = select(sounds.c.path).where(sounds.c.root_id == root.id).limit(_LOOKED_FOR)
+    names = [row.path for row in connection.execute(query)]
+    if names and not any(os.path.lexists(os.path.join(target, name)) for name in names):  # noqa: PTH118
+        raise SoundNotFound(
+            f"{paths.shown(target)} holds none of the sounds of {paths.shown(root.path)}: "
+            "nothing was moved"
+        )
 
 
 def _move(connection: Connection, root: Row[Any], target: bytes) -> tuple[int, int]:

@@ -8,7 +8,7 @@ has silence before it, a gap is silence.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream as AvStream
     from av.container import InputContainer
+    from av.packet import Packet
 
 # FFmpeg would open the files that these name. A playlist is not a sound.
 _INDIRECT = ("concat", "dash", "hls", "imf", "sdp", "rtsp", "image2", "tty", "webm_dash_manifest")
@@ -60,32 +61,34 @@ def open_ffmpeg(
     """Open a file, or as much of it as `source` says, as FFmpeg's `form` if that is known. Raises
     `AudioRejected` with what libsndfile said of it, `refused`."""
     with _container(source, refused, form) as (container, file):
-        streams = [s for s in container.streams.audio if s.codec_context is not None]
-        if not streams:
+        streams = container.streams.audio
+        tracks, total = _by_default(streams), len(streams)
+        if not tracks:
             raise AudioRejected("undecodable", "FFmpeg has no decoder for it")
-        tracks, total = _by_default(streams), len(container.streams.audio)
         chosen = tracks[0]
         if len(tracks) > 1:
             sounding = (i for i in tracks if _sounds(source, refused, i, alive, form))
             chosen = next(sounding, chosen)
-        stream = FfmpegStream(container, container.streams[chosen], file, source.path)
+        stream = FfmpegStream(container, streams[chosen], file, source.path)
         if total > 1:
-            number = [s.index for s in container.streams.audio].index(chosen) + 1
             silent = "" if chosen == tracks[0] else ", the first that is not silent"
-            stream.notices.append(f"it has {total} tracks: track {number} is heard{silent}")
+            stream.notices.append(f"it has {total} tracks: track {chosen + 1} is heard{silent}")
         yield stream
 
 
-def _by_default(streams: list[AvStream]) -> list[int]:
-    """Their indexes, those that the file marks as its default first."""
-    return [s.index for s in sorted(streams, key=lambda s: not int(s.disposition) & 1)]
+def _by_default(streams: Sequence[AvStream]) -> list[int]:
+    """Which of them can be decoded, those first that the file marks as its default."""
+    known = [n for n, stream in enumerate(streams) if stream.codec_context is not None]
+    return sorted(known, key=lambda n: not int(streams[n].disposition) & 1)
 
 
 def _sounds(source: Source, refused: str, index: int, alive: Alive, form: str | None) -> bool:
     """Whether any channel of a track is louder than silence."""
     with _container(source, refused, form) as (container, file):
+        if index >= len(container.streams.audio):  # FFmpeg may see a damaged file in two ways
+            return False
         try:
-            track = FfmpegStream(container, container.streams[index], file, source.path)
+            track = FfmpegStream(container, container.streams.audio[index], file, source.path)
             for block in track.pieces():
                 alive()
                 if np.abs(block.samples).max(initial=0.0) >= SILENCE:
@@ -130,6 +133,7 @@ class FfmpegStream(AudioStream):
         self._container, self._stream, self._file = container, stream, file
         self._claimed: float | None = None
         self._share = 1.0
+        self._strange = False
         context = stream.codec_context
         self._names = container.format.name.split(",")
         self._declared = self._declared_seconds()
@@ -185,6 +189,8 @@ class FfmpegStream(AudioStream):
         self._file.check()
         if not decoded:
             raise AudioRejected("undecodable", "no part of its sound could be decoded")
+        if self._strange:
+            self.notices.append("another track begins in the middle of it, and is not heard")
         if clock.jumps:
             self.notices.append(
                 f"its clock jumps {clock.jumps} times by more than {LONGEST_GAP / 3600:.0f} hours: "
@@ -192,8 +198,9 @@ class FfmpegStream(AudioStream):
             )
         heard = clock.position - clock.lead
         declared = self._declared if self._claimed is None else self._claimed
-        # Matroska's count from the start of the container, the others' from that of the stream.
-        ended = clock.position if self._names[0] in _CONTAINER_ENDS else heard
+        # Matroska's count from zero on its clock, the others' from the start of the stream.
+        zero = self._beginnings()[0] or 0.0
+        ended = clock.position + zero if self._names[0] in _CONTAINER_ENDS else heard
         self.truncated = missing(declared, ended) or missing(heard / self._share, heard)
         more = surplus(self._claimed, heard)
         self.notices += [more] if more else []
@@ -207,12 +214,21 @@ class FfmpegStream(AudioStream):
             None if own is None or base is None else float(own * base),
         )
 
+    def _packets(self) -> Iterator[Packet]:
+        """Packets of the stream. Of one that begins midway PyAV knows nothing: it is passed over."""
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+                return
+            except IndexError:
+                self._strange = True
+
     def _frames(self) -> Iterator[AudioFrame]:
         """Decoded frames; damaged packets are left out, and a damaged container ends the stream."""
         import av
 
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 try:
                     yield from packet.decode()
                 except av.FFmpegError:

@@ -33,9 +33,9 @@ def render(
     check_range(start, end)
     with open_audio(path) as stream:
         rate = stream.info.sample_rate
-        if end is None and stream.info.frames is not None:
-            end = stream.info.frames / rate
-        if end is not None and end - start > LONGEST_SECONDS:
+        # What is declared is no end: sound may begin late, or go on.
+        until = stream.info.frames / rate if end is None and stream.info.frames else end
+        if until is not None and until - start > LONGEST_SECONDS:
             raise InvalidQuery(
                 f"at most {LONGEST_SECONDS:g} s are rendered at once: give a shorter range"
             )

@@ -74,12 +74,31 @@ def test_all_share_the_clock(tmp_path: Path) -> None:
     assert tones == [(0.0, 0.0), (1.0, 2_000.0)]
 
 
+def test_a_rendering_of_what_begins_late(tmp_path: Path) -> None:
+    (tmp_path / "a.mov").write_bytes(muxed(SOUND, "mov", "pcm_s16le", late=3.0, video=9.0))
+    render(tmp_path / "a.mov", tmp_path / "whole.wav", "wav")
+    seconds, tones, _ = heard(tmp_path / "whole.wav")
+    assert seconds == pytest.approx(7, abs=0.1)
+    assert [hertz for _, hertz in tones] == [0, 400, 2_000]
+    render(tmp_path / "a.mov", tmp_path / "part.wav", "wav", 6.0)
+    assert heard(tmp_path / "part.wav")[0] == pytest.approx(1, abs=0.1)
+
+
 @pytest.mark.parametrize("form", ["matroska", "mp4", "mpegts", "mov", "avi"])
 def test_a_longer_video_is_no_promise(tmp_path: Path, form: str) -> None:
     codec = {"mov": "pcm_s16le", "avi": "pcm_s16le"}.get(form, "aac")
     (tmp_path / "a").write_bytes(muxed(SOUND, form, codec, video=30.0))
     seconds, _, notices = heard(tmp_path / "a")
     assert seconds == pytest.approx(4, abs=0.1)
+    assert notices == []
+
+
+@pytest.mark.parametrize("form", ["matroska", "webm", "mp4", "mpegts"])
+def test_a_clock_that_begins_late_is_no_truncation(tmp_path: Path, form: str) -> None:
+    codec = {"webm": "libopus", "matroska": "flac"}.get(form, "aac")
+    (tmp_path / "a").write_bytes(muxed(SOUND, form, codec, late=30.0))
+    seconds, _, notices = heard(tmp_path / "a")
+    assert seconds == pytest.approx(4, abs=0.1) or seconds == pytest.approx(34, abs=0.1)
     assert notices == []
 
 

@@ -103,6 +103,7 @@ def test_what_cannot_be_moved(library: Library, sounds: Path, tmp_path: Path) ->
         (tmp_path / "nowhere", sounds, SoundNotFound),
         (sounds / "deep", sounds, SoundNotFound),
         (sounds, tmp_path / "nowhere", SoundNotFound),
+        (sounds, tmp_path / "library", SoundNotFound),  # a folder, of other files
         (sounds, "", InvalidQuery),
         ("", sounds, InvalidQuery),
     ):
