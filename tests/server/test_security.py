@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,23 @@ def test_scopes(served: Make, directory: Path, secrets: dict[str, str]) -> None:
     assert allowed.json()["metadata"] == {"a": 1}
     keys.revoke_key(directory, "write")
     assert client.get("/v1/status", headers=bearer(secrets["write"])).status_code == 401
+
+
+def test_keys_expire(served: Make, directory: Path, secrets: dict[str, str]) -> None:
+    passing = keys.make_key(directory, "passing", "read", days=1 / 86_400)
+    lasting = keys.make_key(directory, "lasting", "read", days=1)
+    client = served(need_key=True)
+    end = next(key.expires for key in keys.load_keys(directory) if key.name == "passing")
+    assert end
+    while datetime.now(UTC) < datetime.fromisoformat(end):
+        time.sleep(0.05)
+    answer = client.get("/v1/status", headers=bearer(passing))
+    assert (answer.status_code, answer.json()["code"]) == (401, "key-needed")
+    for secret in (lasting, *secrets.values()):  # those of older versions never do
+        assert client.get("/v1/status", headers=bearer(secret)).status_code == 200
+    for days in (0, -1, float("nan"), 1e9):
+        with pytest.raises(AudioSearchError, match="expires after"):
+            keys.make_key(directory, "odd", "read", days=days)
 
 
 def test_the_page_keeps_a_key_in_a_cookie(served: Make, secrets: dict[str, str]) -> None:
@@ -175,3 +194,26 @@ def test_the_log_and_the_counts(served: Make, caplog: pytest.LogCaptureFixture) 
     route = 'route="/v1/sounds/{sound_id}"'
     assert f'audiosearch_requests_total{{method="GET",{route},status="404"}} 1.0' in text
     assert "audiosearch_sounds 61.0" in text
+
+
+def test_the_log_says_what_was_refused_and_what_changed(
+    served: Make, secrets: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = served(access_log=True, need_key=True, per_second=0.001)
+    with caplog.at_level(logging.INFO, "audiosearch.access"):
+        client.get("/v1/status", headers=bearer("as_wrong"))
+        client.patch("/v1/sounds/1", json={}, headers=bearer(secrets["write"]))
+        client.get("/v1/status", headers=bearer(secrets["write"]))
+        client.patch("/v1/sounds/1", json={}, headers=bearer(secrets["read"]))
+    lines = [
+        json.loads(record.message) for record in caplog.records if record.name.endswith("access")
+    ]
+    told = [(line["status"], line.get("code"), line.get("scope")) for line in lines]
+    assert told == [
+        (401, "key-needed", None),
+        (200, None, "write"),
+        (429, "too-many-requests", "write"),
+        (403, "scope", "read"),
+    ]
+    assert [line.get("changes", False) for line in lines] == [False, True, False, True]
+    assert lines[1]["client"] == "key write"
