@@ -41,7 +41,9 @@ def make(
     ] = "read",
     days: Annotated[
         float | None,
-        typer.Option("--days", metavar="N", help="It expires after N days. [default: never]"),
+        typer.Option(
+            "--days", metavar="N", show_default="never", help="Let the key expire after N days."
+        ),
     ] = None,
 ) -> None:
     """Make a key and print it. It is not shown again."""
