@@ -99,7 +99,7 @@ class LibraryContents:
             return facets(connection, condition, metadata)
 
     def failed_page(self, after: int = 0, k: int = 100) -> list[Sound]:
-        """The k files without embedding that follow the id `after`, by id, each with the reason.
+        """Return the k files without embedding that follow the id `after`, by id, with the reasons.
 
         >>> library.failed_page()
         []
@@ -108,8 +108,9 @@ class LibraryContents:
             return reading.page_of_sounds(connection, make_filter(None), after, k, failed=True)
 
     def changes(self, since: int = 0, k: int = 1_000) -> list[Change]:
-        """The k changes that follow the one with the number `since`, in order: for programs that
-        keep a copy. Each sound comes once, with its last change.
+        """Return the k changes after the number `since`, in order, for programs that keep a copy.
+
+        Each sound comes once, with its last change.
 
         >>> [(change.kind, change.id) for change in library.changes(k=1)]
         [('changed', 1)]

@@ -326,8 +326,9 @@ class Library(LibraryContents):
         return remove(self.directory, named, dry_run=dry_run)
 
     def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
-        """Re-point a folder of the library that was moved or renamed; no file is read. Raises
-        `SoundNotFound`, `LibraryBusy`.
+        """Give a folder of the library that was moved or renamed its new path. No file is read.
+
+        Raises `SoundNotFound` or `LibraryBusy`.
 
         >>> library.move_root("sample_library", "sample_library", dry_run=True).merged
         0

@@ -100,8 +100,8 @@ class Failure:
 class RootStatus:
     """A folder of the library.
 
-    `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty`` (as
-    is a disk that is not mounted) or ``unreadable``.
+    `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty``
+    (such as an unmounted disk) or ``unreadable``.
     """
 
     path: str

@@ -88,7 +88,7 @@ def inside(path: bytes, folder: bytes) -> bytes | None:
 
 
 def _is_same(folder: bytes, root: bytes, below: bytes) -> bool:
-    """Whether `folder` is what lies `below` the root."""
+    """Return whether `folder` and the folder `below` the root are the same."""
     try:
         return os.path.samefile(folder, os.path.join(root, below))  # noqa: PTH118, PTH121 (bytes)
     except OSError:

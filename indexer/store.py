@@ -70,7 +70,7 @@ def metadata_json(metadata: Mapping[str, Any]) -> str:
 
 
 def _check_depth(metadata: Mapping[str, Any]) -> None:
-    """Raises `ValueError` where objects are nested deeper than SQLite and Python follow."""
+    """Raise `ValueError` where objects are nested deeper than SQLite and Python can read."""
     level: list[Any] = [metadata]
     for _ in range(_DEEPEST):
         level = [

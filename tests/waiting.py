@@ -21,7 +21,7 @@ def wait_until(event: Callable[[], object], process: subprocess.Popen[Any] | Non
 
 
 def stored_sounds(library: Path) -> int:
-    """The number of sounds that are committed to a library which may still be in the making."""
+    """Return the number of committed sounds of a library, or 0 while it does not exist."""
     try:
         with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
             (count,) = database.execute("SELECT count(*) FROM sounds").fetchone()

@@ -1,9 +1,9 @@
-"""What changed, for programs that keep a copy: the last change of each sound, numbered in the order of
-their transactions.
+"""The changes of a library, for programs that keep a copy: the last change of each sound, numbered
+in the order of the transactions.
 
-SQLite's own triggers write it, so that no writer can forget to. There is one row for each sound that
-ever was, with the number of its last change: a reader that asks for what came after the highest
-number it has seen misses nothing, and sees a sound that changed twice once.
+SQLite's own triggers write the table, so no writer can forget it. Each sound, also a removed one,
+has one row with the number of its last change. A reader that requests the changes after its highest
+number misses nothing, and sees a sound that changed twice only once.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ _STATEMENTS = (
 
 @dataclass(frozen=True)
 class Change:
-    """The last change of a sound. `changed`: it is new, or its file, place, id or metadata are
-    others; `removed`: it is no longer in the library.
+    """The last change of a sound. The kind ``changed`` means a new sound, or a new file, place, id
+    or metadata; ``removed`` means that the library no longer holds it.
     """
 
     number: int
@@ -55,13 +55,13 @@ class Change:
 
 
 def create_table(connection: Connection) -> None:
-    """Begin to note changes; every sound that is there counts as changed."""
+    """Make the table and its triggers. Every stored sound counts as changed."""
     for statement in _STATEMENTS:
         connection.exec_driver_sql(statement)
 
 
 def changes_after(connection: Connection, number: int, limit: int) -> list[Change]:
-    """The next `limit` changes with higher numbers, in order."""
+    """Return the next `limit` changes with higher numbers, in order."""
     query = text(
         "SELECT number, kind, sound_id, external_id FROM changes "
         "WHERE number > :number ORDER BY number LIMIT :limit"

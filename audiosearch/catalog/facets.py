@@ -52,7 +52,7 @@ def facets(connection: Connection, condition: Filter, fields: Sequence[str] = ()
 
 
 def _values(connection: Connection, condition: Filter, field: str) -> dict[str, int]:
-    """How many sounds have each value of a field of the metadata, or hold it in a list."""
+    """Return how many sounds have each value of a field of the metadata, or hold it in a list."""
     fields = func.json_each(sounds.c.metadata).table_valued("key", "type", "value", name="field")
     listed = case((fields.c.type == "array", fields.c.value), else_=func.json_array(fields.c.value))
     members = func.json_each(listed).table_valued("type", "value", name="member")

@@ -1,4 +1,4 @@
-"""`audiosearch roots`: the folders of a library, and where they are now."""
+"""`audiosearch roots`: list the folders of a library, and move them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def roots(
     library: options.LibraryDirectory = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the folders of a library with their state, or re-point one that was moved."""
+    """List the folders of a library with their state, or give a moved folder its new path."""
     if ctx.invoked_subcommand is not None:
         ctx.obj = library
         return
@@ -45,20 +45,22 @@ def move(
     old: Annotated[
         str,
         typer.Argument(
-            parser=options.path_text, metavar="OLD", help="The folder as the library knows it."
+            parser=options.path_text, metavar="OLD", help="The folder that the library has."
         ),
     ],
     new: Annotated[
         str,
-        typer.Argument(parser=options.path_text, metavar="NEW", help="Where the folder is now."),
+        typer.Argument(
+            parser=options.path_text, metavar="NEW", help="The folder that takes its place."
+        ),
     ],
     library: options.LibraryDirectory = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Point a folder of the library at the place where it is now.
+    """Replace the folder OLD of a library by the folder NEW.
 
-    Use it for folders that were moved or renamed. It reads no file and embeds nothing; what was
-    set on the sounds stays. If NEW was indexed already, the two become one.
+    Use it after a folder was moved or renamed. The command reads no file and embeds nothing; sounds
+    keep their metadata. Where the library has NEW already, the two become one.
     """
     from audiosearch.library import Library
 

@@ -41,7 +41,7 @@ class Key:
     expires: str | None = None
 
     def expired(self, now: datetime | None = None) -> bool:
-        """Whether it opens nothing any more."""
+        """Return whether the key has expired."""
         if self.expires is None:
             return False
         return datetime.fromisoformat(self.expires) <= (now or datetime.now(UTC))

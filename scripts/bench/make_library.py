@@ -46,7 +46,7 @@ def anchors() -> np.ndarray:
 
 
 def vocabulary() -> list[str]:
-    """The words of sample_library's descriptions, and made-up ones that are as many again."""
+    """Return the words of sample_library's descriptions, and as many made-up words."""
     with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["description"] for row in csv.DictReader(file)]
     words = sorted({word for text in texts for word in words_of(text)})
