@@ -26,6 +26,7 @@ from audiosearch.audio.part import CRUMBS, Part, as_rf64, au_part
 from audiosearch.audio.splice import Segment, bytes_at, patched
 
 _MOST_CHUNKS = 10_000
+_MOST_UNKNOWN = 16
 _UNKNOWN = "its header does not say how long it is: it was read to its end"
 # How far before the end chunks are looked for that follow a sound of unknown length.
 _TAIL = 8 << 20
@@ -113,8 +114,12 @@ class _Walk:
             chunk = None if at is None or at >= stop or self._is_tag(at) else self._chunk(at)
             if chunk is None:
                 return
-            yield chunk
             end, size = chunk[1] + chunk[2], chunk[2]
+            if self._chunk_after(end, size) is None and not self._is_padding(end):
+                # Its own size is wrong: what is left is its content.
+                yield chunk[0], chunk[1], stop - chunk[1]
+                return
+            yield chunk[0], chunk[1], min(size, stop - chunk[1])
 
     def _is_body(self, at: int) -> bool:
         chunk = self._chunk(at)
@@ -178,6 +183,9 @@ class _Walk:
         at = self._chunk_after(end, size)
         if at is None and self._limit - end < CRUMBS:
             return self._limit
+        # Where a known chunk follows the sound, its size is right, whatever follows that.
+        first = None if at is None else self._chunk(at)
+        known = first is not None and is_own_name(first[0], self._grammar)
         for _ in range(_MOST_CHUNKS):
             if at is None:
                 break
@@ -188,7 +196,7 @@ class _Walk:
                 return self._limit
             end = chunk[1] + chunk[2]
             at = self._chunk_after(end, chunk[2])
-        return self._limit if self._is_padding(end) else None
+        return self._limit if known or self._is_padding(end) else None
 
     def _chunk_after(self, end: int, size: int) -> int | None:
         """Where the next chunk begins. One of an odd length without its padding byte is
@@ -210,8 +218,28 @@ class _Walk:
         name, content, size = chunk
         if is_own_name(name, grammar):
             return True
-        # Samples may look like a name of four letters; they do not end where the file does.
-        return is_name(name) and limit <= self._next(content, size) <= limit + 1
+        # Samples may look like a name of four letters; they do not lead to the end of the file, or
+        # to another chunk.
+        return is_name(name) and self._leads_on(content, size)
+
+    def _leads_on(self, content: int, size: int) -> bool:
+        """Whether a chunk of a name that is not known ends where the file does, or where one of a
+        known name begins, maybe after more of its kind."""
+        for _ in range(_MOST_UNKNOWN):
+            following = self._next(content, size)
+            if self._limit <= following <= self._limit + 1 or content + size == self._limit:
+                return True
+            chunks = [self._chunk(at) for at in (following, content + size)]
+            if any(self._is_tag(at) for at in (following, content + size)):
+                return True
+            named = [chunk for chunk in chunks if chunk is not None]
+            if any(is_own_name(chunk[0], self._grammar) for chunk in named):
+                return True
+            chunk = next((chunk for chunk in named if is_name(chunk[0])), None)
+            if chunk is None:
+                return False
+            _, content, size = chunk
+        return False
 
     def _is_tag(self, at: int) -> bool:
         head = bytes_at(self._file, at, 11)

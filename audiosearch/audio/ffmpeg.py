@@ -8,7 +8,7 @@ has silence before it, a gap is silence.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -60,32 +60,34 @@ def open_ffmpeg(
     """Open a file, or as much of it as `source` says, as FFmpeg's `form` if that is known. Raises
     `AudioRejected` with what libsndfile said of it, `refused`."""
     with _container(source, refused, form) as (container, file):
-        streams = [s for s in container.streams.audio if s.codec_context is not None]
-        if not streams:
+        streams = container.streams.audio
+        tracks, total = _by_default(streams), len(streams)
+        if not tracks:
             raise AudioRejected("undecodable", "FFmpeg has no decoder for it")
-        tracks, total = _by_default(streams), len(container.streams.audio)
         chosen = tracks[0]
         if len(tracks) > 1:
             sounding = (i for i in tracks if _sounds(source, refused, i, alive, form))
             chosen = next(sounding, chosen)
-        stream = FfmpegStream(container, container.streams[chosen], file, source.path)
+        stream = FfmpegStream(container, streams[chosen], file, source.path)
         if total > 1:
-            number = [s.index for s in container.streams.audio].index(chosen) + 1
             silent = "" if chosen == tracks[0] else ", the first that is not silent"
-            stream.notices.append(f"it has {total} tracks: track {number} is heard{silent}")
+            stream.notices.append(f"it has {total} tracks: track {chosen + 1} is heard{silent}")
         yield stream
 
 
-def _by_default(streams: list[AvStream]) -> list[int]:
-    """Their indexes, those that the file marks as its default first."""
-    return [s.index for s in sorted(streams, key=lambda s: not int(s.disposition) & 1)]
+def _by_default(streams: Sequence[AvStream]) -> list[int]:
+    """Which of them can be decoded, those first that the file marks as its default."""
+    known = [n for n, stream in enumerate(streams) if stream.codec_context is not None]
+    return sorted(known, key=lambda n: not int(streams[n].disposition) & 1)
 
 
 def _sounds(source: Source, refused: str, index: int, alive: Alive, form: str | None) -> bool:
     """Whether any channel of a track is louder than silence."""
     with _container(source, refused, form) as (container, file):
+        if index >= len(container.streams.audio):  # FFmpeg may see a damaged file in two ways
+            return False
         try:
-            track = FfmpegStream(container, container.streams[index], file, source.path)
+            track = FfmpegStream(container, container.streams.audio[index], file, source.path)
             for block in track.pieces():
                 alive()
                 if np.abs(block.samples).max(initial=0.0) >= SILENCE:
@@ -192,8 +194,9 @@ class FfmpegStream(AudioStream):
             )
         heard = clock.position - clock.lead
         declared = self._declared if self._claimed is None else self._claimed
-        # Matroska's count from the start of the container, the others' from that of the stream.
-        ended = clock.position if self._names[0] in _CONTAINER_ENDS else heard
+        # Matroska's count from zero on its clock, the others' from the start of the stream.
+        zero = self._beginnings()[0] or 0.0
+        ended = clock.position + zero if self._names[0] in _CONTAINER_ENDS else heard
         self.truncated = missing(declared, ended) or missing(heard / self._share, heard)
         more = surplus(self._claimed, heard)
         self.notices += [more] if more else []

@@ -34,6 +34,8 @@ def flac_parts(file: IO[bytes], start: int, size: int) -> list[Part]:
         for at in positions(file, _STREAM, start, size)
         if bytes_at(file, at + 4, 4) in _INFO_HEADS
     ]
+    if not starts:
+        return []
     ends = [*starts[1:], size]
     return [
         _part(file, begin, end, end - begin == size)

@@ -36,18 +36,25 @@ _STEINBERG = {
 
 # An element without others in it: up to the next tag, or to where the text was cut.
 _ELEMENT = re.compile(
-    r"<(?:\w+:)?(\w+)(?:\s[^<>]*)?>(?:<!\[CDATA\[(.*?)(?:\]\]>|$)|([^<]*))", re.DOTALL
+    r"<(?:\w+:)?(\w+)(?:\s[^<>]*)?>(?:<!\[CDATA\[(.*?)(?:\]\]>|$)|((?:[^<]|<(?![/!?\w]))*))",
+    re.DOTALL,
 )
+
+
+_COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 
 
 def ixml(data: bytes) -> Iterator[tuple[str, str]]:
     """Key and text of each element that is known."""
     data = data.strip(b"\0 \r\n\t")
     # Entities can be made to grow without bound; no iXML has any use for them.
-    if b"<!DOCTYPE" in data.upper() or b"<!ENTITY" in data.upper():
+    if b"<!ENTITY" in data.upper():
+        return
+    if b"<!DOCTYPE" in data.upper():
+        yield from _loose(data)
         return
     try:
-        root = ElementTree.fromstring(data)
+        root = ElementTree.fromstring(_as_it_is(data))
     except (ElementTree.ParseError, ValueError, LookupError):
         yield from _loose(data)
         return
@@ -62,10 +69,18 @@ def ixml(data: bytes) -> Iterator[tuple[str, str]]:
                 yield named, element.findtext("VALUE", "")
 
 
+def _as_it_is(data: bytes) -> bytes | str:
+    """As text where it is UTF-8, whatever it says of itself."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data
+
+
 def _loose(data: bytes) -> Iterator[tuple[str, str]]:
     """The same from what only looks like XML."""
     attribute = ""
-    for name, quoted, plain in _ELEMENT.findall(_text(data)):
+    for name, quoted, plain in _ELEMENT.findall(_COMMENT.sub("", _text(data))):
         text, upper = quoted or html.unescape(plain), name.upper()
         if upper == "NAME":
             attribute = text.strip()

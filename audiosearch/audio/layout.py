@@ -22,10 +22,15 @@ __all__ = ["Part", "mp3_layout", "parts_of"]
 # A file of thousands is one that was made to keep a decoder busy.
 _MOST_PARTS = 1_000
 
+# The head of a tag.
+_ID3 = 10
+
 
 def parts_of(file: IO[bytes], size: int) -> list[Part]:
     """The sounds of a file of `size` bytes, in order; one at least. Raises `OSError`."""
     start = skip_id3(file, 0)
+    if start >= size > _ID3:  # a tag that says it is longer than the file
+        return [Part(size, ((_ID3, size),))]
     head = bytes_at(file, start, 16)
     if head[:4] == b"OggS":
         return ogg_parts(file, start, size)[:_MOST_PARTS]

@@ -11,6 +11,8 @@ import mutagen
 from mutagen.apev2 import APEv2
 from mutagen.id3 import ID3
 
+from audiosearch.audio.loose_tags import loose_texts
+
 # Each format's own names. Vorbis, ID3 (by frame), MP4 (by atom), ASF.
 _NAMES = {
     "title": ("title", "TIT2", "\xa9nam", "Title"),
@@ -45,8 +47,14 @@ _COPIES = ("COMM:ID3v1", "COMM:c0")
 
 def by_mutagen(file: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Key and text of what the tags of a file say."""
-    tags = _whole(file) or _part(file, ID3) or _part(file, APEv2)
+    known, tags = _whole(file)
+    if not known:
+        tags = _part(file, ID3) or _part(file, APEv2)
     texts = _texts(tags) if tags else {}
+    loose = loose_texts(file)
+    damaged = not known or any("\ufffd" in text for text in texts.values())
+    # mutagen leaves out a damaged frame without a word.
+    texts = {**texts, **loose} if damaged else {**loose, **texts}
     for key, names in _NAMES.items():
         for name in names:
             if texts.get(name.lower()):
@@ -54,12 +62,13 @@ def by_mutagen(file: IO[bytes]) -> Iterator[tuple[str, str]]:
                 break
 
 
-def _whole(file: IO[bytes]) -> Any:
+def _whole(file: IO[bytes]) -> tuple[bool, Any]:
+    """Whether mutagen knows the sound, and its tags."""
     try:
         read = mutagen.File(file)
-        return read.tags if read is not None else None
+        return read is not None, getattr(read, "tags", None)
     except _DAMAGED:
-        return None
+        return False, None
 
 
 def _part(file: IO[bytes], kind: Callable[[IO[bytes]], Any]) -> Any:
@@ -83,7 +92,9 @@ def _texts(tags: Any) -> dict[str, str]:
             value = tags[name]
         except _DAMAGED:
             continue
-        found.setdefault(str(name).split(":")[0].lower(), _text(value))
+        text = _text(value)
+        if text.strip():
+            found.setdefault(str(name).split(":")[0].lower(), text)
     return found
 
 

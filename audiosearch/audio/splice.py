@@ -16,6 +16,9 @@ from audiosearch.errors import AudioRejected
 # Bytes of ours, or (start, stop) of the file.
 Segment = bytes | tuple[int, int]
 
+# File systems refuse to seek beyond 16 TiB.
+_LARGEST_FILE = 1 << 43
+
 
 @dataclass(frozen=True)
 class Source:
@@ -138,5 +141,7 @@ def positions(file: IO[bytes], needle: bytes, start: int, stop: int) -> list[int
 
 def bytes_at(file: IO[bytes], start: int, length: int) -> bytes:
     """So many bytes of a file, or what there is of them."""
+    if start >= _LARGEST_FILE:  # as a damaged size has it
+        return b""
     file.seek(start)
     return file.read(max(0, length))

@@ -9,9 +9,11 @@ def decoded(data: bytes, *, full: bool = False) -> str:
     """Text up to its first NUL: UTF-8 if it can be, else Windows' Latin.
 
     A character that was cut at the end is left out; `full` says that the text fills its field, so
-    that even a single byte may be one. Bytes that do not fit are left out where more of the others
-    are UTF-8 than not.
+    that even a single byte may be one. Bytes that do not fit are left out where as many of the
+    others are UTF-8.
     """
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "ignore").partition("\0")[0]
     data, nul, _ = data.partition(b"\0")
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(data)
@@ -24,6 +26,6 @@ def decoded(data: bytes, *, full: bool = False) -> str:
         text = data.decode("utf-8", "replace")
         wrong = text.count("\ufffd")
         right = sum(letter > "\x7f" for letter in text) - wrong
-        if right > wrong:
+        if right >= wrong and right:
             return text.replace("\ufffd", "")
     return data.decode("cp1252", "replace")

@@ -83,6 +83,15 @@ def test_a_longer_video_is_no_promise(tmp_path: Path, form: str) -> None:
     assert notices == []
 
 
+@pytest.mark.parametrize("form", ["matroska", "webm", "mp4", "mpegts"])
+def test_a_clock_that_begins_late_is_no_truncation(tmp_path: Path, form: str) -> None:
+    codec = {"webm": "libopus", "matroska": "flac"}.get(form, "aac")
+    (tmp_path / "a").write_bytes(muxed(SOUND, form, codec, late=30.0))
+    seconds, _, notices = heard(tmp_path / "a")
+    assert seconds == pytest.approx(4, abs=0.1) or seconds == pytest.approx(34, abs=0.1)
+    assert notices == []
+
+
 def test_an_estimate_is_no_promise(tmp_path: Path) -> None:
     """Of raw streams FFmpeg guesses the length from the first frames."""
     quiet = np.zeros((20 * RATE, 1), np.float32)

@@ -6,8 +6,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from mutagen.flac import FLAC
 from mutagen.id3 import COMM, ID3, TIT2
 
+from audiosearch.audio.decode import open_audio
 from audiosearch.audio.tags import read_tags
 from audiosearch.audio.texts import decoded
 from tests.audio.made import RATE, encoded, shared_case, tone
@@ -47,6 +49,9 @@ WHOLE = "<BWFXML><NOTE>big dog</NOTE><SCENE>7</SCENE></BWFXML>"
         b"rubbish" + WHOLE.encode(),
         WHOLE.replace("BWFXML", "x:BWFXML").encode(),
         WHOLE.replace("big dog", "<![CDATA[big dog]]>").encode(),
+        b"<!DOCTYPE BWFXML>" + WHOLE.encode(),
+        b"<!-- <NOTE>old</NOTE> --" + b">" + WHOLE.replace("big", "a & b").encode(),
+        WHOLE.replace("big", "< -6 dB").encode(),
         WHOLE.replace("big dog", "<![CDATA[big & dog]]>").replace("</BWFXML>", "").encode(),
     ],
 )
@@ -54,6 +59,52 @@ def test_ixml_that_is_no_xml(tmp_path: Path, xml: bytes) -> None:
     found = tags(tmp_path, WAV + chunk(b"iXML", xml))
     assert "dog" in str(found["comment"])
     assert found["scene"] == "7"
+
+
+@pytest.mark.parametrize("name", [b"SMED", b"AFsp", b"wxyz"])
+@pytest.mark.parametrize("pad", [True, False])
+def test_a_chunk_of_any_name_is_walked_over(tmp_path: Path, name: bytes, pad: bool) -> None:
+    listed = chunk(b"LIST", b"INFO" + chunk(b"INAM", b"a title"))
+    for size in (3_000, 3_001):
+        strange = chunk(name, bytes(range(256)) * 11 + bytes(size - 2_816), pad=pad)
+        assert tags(tmp_path, WAV + strange + listed)["title"] == "a title"
+
+
+@pytest.mark.parametrize("size", [0, 6, 0xFFFF_FFFF])
+def test_a_list_of_a_wrong_size(tmp_path: Path, size: int) -> None:
+    """It is no sound, and its fields are kept."""
+    listed = chunk(b"LIST", b"INFO" + chunk(b"INAM", b"a title!") + chunk(b"ICMT", b"bark" * 2_000))
+    data = WAV + listed[:4] + struct.pack("<I", size) + listed[8:]
+    assert tags(tmp_path, data)["title"] == "a title!"
+    with open_audio(tmp_path / "a.wav") as stream:
+        assert sum(len(block) for block in stream.blocks()) == len(SOUND)
+
+
+@pytest.mark.parametrize("where", [4, 8])
+def test_vorbis_comments_that_are_damaged(tmp_path: Path, where: int) -> None:
+    """The count too high, or Latin letters: what can be read is kept."""
+    path = tmp_path / "a.flac"
+    path.write_bytes(encoded(SOUND, "FLAC", "PCM_16"))
+    tagged = FLAC(path)
+    tagged["title"] = "H--ndin"
+    tagged.save()
+    data = path.read_bytes()
+    at = data.index(b"title=") - 8
+    if where == 4:
+        data = data[:at] + struct.pack("<I", 9) + data[at + 4 :]
+    data = data.replace(b"H--ndin", b"H-\xfcndin")
+    assert tags(tmp_path, data, "a.flac")["title"] == "H-ündin"
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"\x03H--", b"\x03H-\xfc"), (b"\x03H--", b"\x09H-\xfc")])
+def test_id3_frames_that_are_damaged(tmp_path: Path, old: bytes, new: bytes) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_bytes(encoded(SOUND, "MP3", "MPEG_LAYER_III", RATE))
+    id3 = ID3()
+    id3.add(TIT2(3, "H--ndin"))
+    id3.save(path)
+    data = path.read_bytes().replace(old, new)
+    assert tags(tmp_path, data, "a.mp3")["title"] == "H-ündin"
 
 
 def test_steinberg_attributes_of_a_broken_ixml(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def chained(rng: random.Random) -> Made:
         if kind == "wav" and number:
             between = _riff_chunks(rng)
         parts.append(between + _part(kind, samples, rate))
-    slack = {"mp3": 0.12, "aac": 0.12, "ac3": 0.06, "ts": 0.35}.get(family, 0.05) * count
+    slack = {"mp3": 0.3, "aac": 0.12, "ac3": 0.06, "ts": 0.35}.get(family, 0.05) * count
     name = {"vorbis": "ogg", "opus": "opus", "oggflac": "oga"}.get(family, family)
     told = family in ("wav", "aiff", "flac", "vorbis", "opus", "oggflac", "ogg")
     return Made(f"chained-{family}.{name}", b"".join(parts), seconds, slack, told=told)
