@@ -35,7 +35,7 @@ class Ingest(BaseModel):
         },
     )
 
-    items: Annotated[list[Item], Field(min_length=1, max_length=5_000)]
+    items: Annotated[list[Item], Field(min_length=1, max_length=1_000)]
     retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
 
 
