@@ -42,7 +42,7 @@ def make(
     days: Annotated[
         float | None,
         typer.Option(
-            "--days", metavar="N", show_default="never", help="Let the key expire after N days."
+            "--days", metavar="N", show_default="never", help="The key expires after N days."
         ),
     ] = None,
 ) -> None:

@@ -45,22 +45,20 @@ def move(
     old: Annotated[
         str,
         typer.Argument(
-            parser=options.path_text, metavar="OLD", help="The folder that the library has."
+            parser=options.path_text, metavar="OLD", help="The folder as the library knows it."
         ),
     ],
     new: Annotated[
         str,
-        typer.Argument(
-            parser=options.path_text, metavar="NEW", help="The folder that takes its place."
-        ),
+        typer.Argument(parser=options.path_text, metavar="NEW", help="Where the folder is now."),
     ],
     library: options.LibraryDirectory = None,
     dry_run: options.DryRun = False,
 ) -> None:
-    """Replace the folder OLD of a library by the folder NEW.
+    """Point a folder of the library at the place where it is now.
 
-    Use it after a folder was moved or renamed. The command reads no file and embeds nothing; sounds
-    keep their metadata. Where the library has NEW already, the two become one.
+    Use it for folders that were moved or renamed. It reads no file and embeds nothing; what was
+    set on the sounds stays. If NEW was indexed already, the two become one.
     """
     from audiosearch.library import Library
 

@@ -21,6 +21,7 @@ from audiosearch.server import (
     describe_routes,
     feed_routes,
     health_routes,
+    ingest_routes,
     job_routes,
     search_routes,
     sound_routes,
@@ -43,6 +44,7 @@ _ROUTES = (
     sound_routes,
     describe_routes,
     feed_routes,
+    ingest_routes,
     job_routes,
 )
 _MONTH = 30 * 24 * 3600

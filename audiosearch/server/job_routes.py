@@ -19,7 +19,7 @@ from audiosearch.server.job_store import Job
 from audiosearch.server.job_view import JobView
 from audiosearch.server.jobs import Jobs, inside_roots
 from audiosearch.server.problems import Problem
-from audiosearch.server.types import ExternalId, Metadata, Text
+from audiosearch.server.types import ExternalId, Metadata
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -51,30 +51,6 @@ class Wanted(BaseModel):
     prune: Annotated[StrictBool, Field(description="Even if most of the library would go.")] = False
 
 
-class Item(BaseModel):
-    """A file, and what the embedding program knows of it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    path: Text
-    external_id: ExternalId | None = None
-    metadata: Metadata | None = None
-
-
-class Ingest(BaseModel):
-    """Files to index in one job."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {"items": [{"path": "/sounds/door.wav", "external_id": "A-7"}]}
-        },
-    )
-
-    items: Annotated[list[Item], Field(min_length=1, max_length=10_000)]
-    retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
-
-
 @dataclass(frozen=True)
 class JobList:
     """Jobs, the newest first."""
@@ -95,26 +71,6 @@ def start(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Wanted) 
     _check_sounds(paths, wanted.external_id)
     options = {name: getattr(wanted, name) for name in ("retry", "rehash", "prune")}
     job = jobs.add(paths, wanted.external_id, wanted.metadata, options)
-    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
-
-
-@router.post(
-    "/ingest",
-    response_model=JobView,
-    status_code=202,
-    summary="Index many files, each with its id.",
-)
-def ingest(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Ingest) -> Response:
-    """One job. A file that is not there, or holds no sound, is a failure of its own in the job's
-    summary (`item_failures`) and keeps no other out.
-    """
-    paths = [item.path for item in wanted.items]
-    allowed = inside_roots(library, paths, request.app.state.settings.uploads)
-    items = tuple(
-        {**item.model_dump(), "path": path}
-        for item, path in zip(wanted.items, allowed, strict=True)
-    )
-    job = jobs.add((), options={"retry": wanted.retry}, items=items)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 

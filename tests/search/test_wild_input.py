@@ -146,7 +146,7 @@ def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside
 @pytest.mark.parametrize(
     "where",
     [
-        {"metadata": {"a": [1]}},
+        {"metadata": {"a": [[1]]}},
         {"metadata": {"a": float("nan")}},
         {"metadata": {1: "a"}},
         {"since": 5},
@@ -162,7 +162,7 @@ def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside
         {"path": {"a": 1}},
         {"path": np.zeros((2, 2))},
         {"tag": ["a"] * 101},
-        Filter(metadata=(("a", [1]),)),  # type: ignore[arg-type]
+        Filter(metadata=(("a", [[1]]),)),  # type: ignore[arg-type]
         Filter(min_duration=float("nan")),
         5,
         ["format"],

@@ -71,7 +71,7 @@ def test_many_files_in_one_job(client: TestClient, folder: Path) -> None:
         {"path": str(folder / "ewe.mp3"), "external_id": "E"},
         {"path": str(folder / "text.txt")},
     ]
-    answer = client.post("/v1/jobs/ingest", json={"items": items})
+    answer = client.post("/v1/ingest", json={"items": items})
     assert answer.status_code == 202
     summary = done(client, answer.json())["summary"]
     assert (summary["added"], summary["unchanged"], summary["described"]) == (1, 1, 3)
@@ -80,13 +80,13 @@ def test_many_files_in_one_job(client: TestClient, folder: Path) -> None:
     for external, metadata in (("F", {"n": 1}), ("B", {"n": 2}), ("E", {})):
         sound = client.get(f"/v1/sounds/external:{external}").json()
         assert (sound["external_id"], sound["metadata"]) == (external, metadata)
-    outside = client.post("/v1/jobs/ingest", json={"items": [{"path": "/etc/x.wav"}]})
+    outside = client.post("/v1/ingest", json={"items": [{"path": "/etc/x.wav"}]})
     assert outside.status_code == 422
 
 
 def test_only_files_that_are_not_there(client: TestClient, folder: Path) -> None:
     items = [{"path": str(folder / "gone.wav")}]
-    summary = done(client, client.post("/v1/jobs/ingest", json={"items": items}).json())["summary"]
+    summary = done(client, client.post("/v1/ingest", json={"items": items}).json())["summary"]
     assert [f["reason"] for f in summary["item_failures"]] == ["there is no such file"]
     assert client.get("/v1/status").json()["sounds"] == 2
 
