@@ -263,7 +263,8 @@ def train(speaker: Speaker, lessons: Lessons, tokenizer: object, args: argparse.
     rng = np.random.default_rng([args.seed, step])
     sums, kept = dict.fromkeys(WEIGHTS, 0.0), spent
     half = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    speaker.train()
+    # Without dropout: what it blurs is finer than what tells two classes apart.
+    speaker.eval()
     while spent < args.minutes * 60:
         began = time.monotonic()
         factor = rate(spent / (args.minutes * 60), flat=0.2)
