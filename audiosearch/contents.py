@@ -1,17 +1,18 @@
-"""What is in an open library: its sounds, counts, outlines and failures. `Library` adds searching and
-writing. Times are in seconds.
+"""The contents of an open library: its sounds, counts, outlines and failures. `Library` adds
+searching and writing. Times are in seconds.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiosearch.audio.isolation import Isolation
 from audiosearch.care.status import library_status
 from audiosearch.catalog import reading
+from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.reader import CatalogReader
@@ -27,7 +28,7 @@ FilePath = str | os.PathLike[str]
 
 
 class LibraryContents:
-    """The contents of the library in `directory`, as its database tells them; thread-safe.
+    """The contents of the library in `directory`, read from its database. It is thread-safe.
 
     Raises `LibraryNotFound` or `LibraryDamaged`.
     """
@@ -38,12 +39,14 @@ class LibraryContents:
         self._decoding = Isolation(decoders)
 
     def close(self) -> None:
-        """Give back connections, files and decoding processes."""
+        """Release connections, files and decoding processes."""
         self._decoding.close()
         self._reader.close()
 
     def sounds(self, where: Where = None) -> Iterator[Sound]:
-        """Every sound with an embedding that passes the filter, by path. Raises `InvalidQuery`.
+        """Yield every sound that has an embedding and passes the filter `where`, ordered by path.
+
+        Raises `InvalidQuery`.
 
         >>> sum(1 for sound in library.sounds(where={"format": "ogg", "max_duration": 12}))
         9
@@ -53,7 +56,7 @@ class LibraryContents:
             yield from reading.iterate_sounds(connection, condition, failed=False)
 
     def sound(self, which: int | FilePath) -> Sound:
-        """A sound by id or path, failed ones too. Raises `SoundNotFound`.
+        """Return a sound by its id or path, also one that failed. Raises `SoundNotFound`.
 
         >>> library.sound("sample_library/animals/dogs.mp3").format
         'mp3'
@@ -69,8 +72,9 @@ class LibraryContents:
         return sound
 
     def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
-        """The k sounds that follow the id `after`, by id, failed ones too: for walking through a
-        library that changes meanwhile. Raises `InvalidQuery`.
+        """Return the k sounds that follow the id `after`, ordered by id. Failed sounds count too.
+
+        A program can so walk through a library that changes meanwhile. Raises `InvalidQuery`.
 
         >>> first = library.page(k=2)
         >>> [sound.id for sound in library.page(first[-1].id, k=2)]
@@ -81,19 +85,42 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return reading.page_of_sounds(connection, make_filter(where), after, k)
 
-    def facets(self, where: Where = None) -> Facets:
-        """How many of the sounds that pass the filter have each format, duration, rate, number of
-        channels and root. Raises `InvalidQuery`.
+    def facets(self, where: Where = None, metadata: Sequence[str] = ()) -> Facets:
+        """Count the sounds that pass the filter by format, duration, rate, number of channels and
+        root, and by the values of the fields of their `metadata` that are named.
+
+        Raises `InvalidQuery`.
 
         >>> library.facets(where={"path": "*/fire/*"}).channels
         {1: 1}
         """
         condition = make_filter(where)
         with self._reader.snapshot() as connection:
-            return facets(connection, condition)
+            return facets(connection, condition, metadata)
+
+    def failed_page(self, after: int = 0, k: int = 100) -> list[Sound]:
+        """The k files without embedding that follow the id `after`, by id, each with the reason.
+
+        >>> library.failed_page()
+        []
+        """
+        with self._reader.snapshot() as connection:
+            return reading.page_of_sounds(connection, make_filter(None), after, k, failed=True)
+
+    def changes(self, since: int = 0, k: int = 1_000) -> list[Change]:
+        """The k changes that follow the one with the number `since`, in order: for programs that
+        keep a copy. Each sound comes once, with its last change.
+
+        >>> [(change.kind, change.id) for change in library.changes(k=1)]
+        [('changed', 1)]
+        """
+        with self._reader.snapshot() as connection:
+            return changes_after(connection, since, k)
 
     def peaks(self, which: int | FilePath) -> Peaks:
-        """The outline of a sound, for drawing it; computed once for each content.
+        """Return the outline of a sound, from which a program can draw it.
+
+        The library computes it once for each content, and keeps it.
 
         Raises `SoundNotFound`, `AudioRejected`.
 
@@ -120,7 +147,7 @@ class LibraryContents:
         start: float = 0.0,
         end: float | None = None,
     ) -> None:
-        """Write a sound, or its part from `start` to `end` seconds, as ``wav`` or ``opus``.
+        """Write a sound, or its part from `start` to `end` seconds, to a ``wav`` or ``opus`` file.
 
         Raises `SoundNotFound`, `InvalidQuery`, `AudioRejected`.
 
@@ -131,7 +158,7 @@ class LibraryContents:
         self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
 
     def failures(self) -> list[Failure]:
-        """The files that could not be embedded, by path.
+        """Return the files that have no embedding, with the reasons, ordered by path.
 
         >>> library.failures()
         []
@@ -143,7 +170,7 @@ class LibraryContents:
             ]
 
     def status(self) -> Status:
-        """Counts, roots, model, and the state of the vector cache.
+        """Return the counts, the roots, the model, and the state of the vector cache.
 
         >>> library.status().sounds
         61
@@ -152,9 +179,10 @@ class LibraryContents:
             return library_status(connection, self.directory)
 
     def export(self, file: FilePath, *, where: Where = None) -> int:
-        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``; returns
-        their number. Raises `InvalidQuery` for another suffix, `AudioSearchError` where the file
-        cannot be written.
+        """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``.
+
+        Returns the number of windows. Raises `InvalidQuery` for another suffix, and
+        `AudioSearchError` where the file cannot be written.
 
         >>> library.export(folder / "fire.npz", where={"path": "*/fire/*"})
         4

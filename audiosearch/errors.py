@@ -15,7 +15,7 @@ class AudioSearchError(Exception):
 
 
 class LibraryNotFound(AudioSearchError):
-    """There is no library at the directory named."""
+    """The directory holds no library."""
 
 
 class LibraryBusy(AudioSearchError):
@@ -31,11 +31,11 @@ class LibraryDamaged(AudioSearchError):
 
 
 class LibraryReadOnly(AudioSearchError):
-    """A write was asked for where the library's directory cannot be written."""
+    """A write failed because the library's directory cannot be written."""
 
 
 class ModelNotFound(AudioSearchError):
-    """No bundle and no checkpoint goes by the name given, or it cannot be reached."""
+    """No bundle and no checkpoint has this name, or the place where it is cannot be reached."""
 
 
 class ModelBroken(AudioSearchError):
@@ -43,24 +43,24 @@ class ModelBroken(AudioSearchError):
 
 
 class ModelMismatch(AudioSearchError):
-    """The library was built by another model than the one asked for."""
+    """The library's vectors come from another model than the one that the caller requires."""
 
 
 class InvalidQuery(AudioSearchError):
-    """A query, term, filter or option that cannot mean anything."""
+    """A query, term, filter or option has a value without meaning."""
 
 
 class SoundNotFound(AudioSearchError):
-    """A path or id that is not in the library, or a file that is not there."""
+    """The library has no sound with this path or id, or the file does not exist."""
 
 
 class AudioRejected(AudioSearchError):
-    """A file from which no embedding can be made; `kind` says why.
+    """The program cannot make an embedding of this file; `kind` says why.
 
     Kinds: ``undecodable``, ``empty``, ``silent`` (peak below -90 dBFS), ``nan`` (NaN or infinite
-    samples), ``refused`` (a header beyond the limits), ``unreadable`` (the operating system said
-    no), ``changed`` (the file changed while it was read), ``hung`` (its decoder fell silent or was
-    killed). The last three may pass: the next run tries again.
+    samples), ``refused`` (a header beyond the limits), ``unreadable`` (the operating system refused
+    to read it), ``changed`` (the file changed while it was read), ``hung`` (its decoder stopped
+    answering or was killed). The last three may pass: the next run tries again.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -69,8 +69,8 @@ class AudioRejected(AudioSearchError):
 
 
 def shown_value(value: object) -> str:
-    """A value as a message names it: on one line, and not at length."""
+    """Return a value as a message shows it: on one line, and cut where it is long."""
     try:
         return " ".join(reprlib.repr(value).split())
-    except ValueError:  # an integer of more than 4,300 digits
+    except ValueError:  # Python does not print an integer of more than 4,300 digits
         return f"a {type(value).__name__}"

@@ -1,14 +1,14 @@
-"""`Library`: a directory of embeddings that can be searched, and through which it is written.
+"""`Library` is a directory of embeddings: a program searches it and writes it through this class.
 
     with Library.open("~/sfx.library") as library:
         for hit in library.search("campfire crackling", k=10, where={"duration": (1, 30)}):
             print(hit.score, hit.path, hit.start, hit.end)
 
-This is a facade: searching is done in `audiosearch.search`, examining in `audiosearch.care`,
-writing in `indexer`. Times are in seconds, vectors are float32 of unit length, scores are cosines.
-Reading is thread-safe and needs no lock; each call sees one state of the library, and the next call
-sees what a writer has finished meanwhile. Writing (`add`, `remove`, `describe`) takes the writer's
-lock for as long as it lasts. The examples run over the library of `sample_library`.
+The class is a facade: `audiosearch.search` searches, `audiosearch.care` examines, and `indexer`
+writes. Times are in seconds, vectors are float32 of unit length, scores are cosines. Reading is
+thread-safe and needs no lock. Each call sees one state of the library, and the next call sees what
+a writer has finished meanwhile. Writing (`add`, `remove`, `describe`) holds the writer's lock while
+it lasts. The examples use a library of `sample_library`.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ from audiosearch.search.query import Match, Query, Term, as_terms
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
+    from indexer.moves import MoveSummary
     from indexer.progress import Progress
     from indexer.summary import RemovalSummary, Summary
 
 
 class Library(LibraryContents):
-    """An open library. Make one with `Library.open`; close it, or use it in a ``with`` block."""
+    """An open library. `Library.open` makes one. Close it after use, or use it in a ``with`` block."""
 
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
-        # A library that many ask decodes on every processor, any other one file at a time.
+        # A shared library decodes on every processor; any other decodes one file at a time.
         super().__init__(directory, decoders=(os.cpu_count() or 1) if shared else 1)
         self._model = ActiveModel(directory, model)
         self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
@@ -60,10 +61,12 @@ class Library(LibraryContents):
     ) -> Library:
         """Open the library in `directory` (default: ``$AUDIOSEARCH_LIBRARY``, else the user's own).
 
-        `model`: a name or a loaded `Model` to insist on; by default, the library's own, also after
-        another process has switched it. `create`: make an empty library where there is none.
-        `shared`: for many threads that ask at once; texts that wait go through the text tower
-        together, and their vectors are within 1e-6 of what they are alone, not equal to the bit.
+        `model` is the name of a model, or a loaded `Model`, that the library must have. By default
+        the library uses its own model, also after another process has switched it. `create` makes
+        an empty library where there is none. `shared` is for programs that search in many threads
+        at once: waiting texts go through the text tower together, and their vectors are within 1e-6
+        of those of single texts, not equal to the bit.
+
         Raises `LibraryNotFound`, `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound` or
         `ModelMismatch`.
 
@@ -74,18 +77,18 @@ class Library(LibraryContents):
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = paths.given(directory) if directory is not None else paths.default_library()
+        where = paths.user_path(directory) if directory is not None else paths.default_library()
         if create:
             from indexer.store import create_library
 
             create_library(where)
-        given = model if isinstance(model, Model) else load_model(model) if model else None
-        library = cls(where, given, shared)
+        required = model if isinstance(model, Model) else load_model(model) if model else None
+        library = cls(where, required, shared)
         try:
             library._reader.check_schema()
             stored = library._stored_model()
-            if given and stored:
-                check_same_model(given, stored, where)
+            if required and stored:
+                check_same_model(required, stored, where)
         except BaseException:
             library.close()
             raise
@@ -99,9 +102,9 @@ class Library(LibraryContents):
 
     @property
     def model(self) -> Model:
-        """The model that this library's vectors come from, loaded at first use.
+        """The model that this library's vectors come from. It is loaded at first use.
 
-        Raises `ModelMismatch` where the model of that name is not the one that built the library.
+        Raises `ModelMismatch` where the installed model of that name did not build the library.
 
         >>> library.model.dimension
         512
@@ -113,7 +116,9 @@ class Library(LibraryContents):
             return reading.active_model(connection)
 
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
-        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's).
+        """Return the unit vectors (n, d) of n texts, float32.
+
+        The template goes around each text; by default it is the model's.
 
         Raises `InvalidQuery` for an empty text, or a template without ``{}``.
 
@@ -125,8 +130,11 @@ class Library(LibraryContents):
     def embed_audio(
         self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> np.ndarray:
-        """(d,) float32 unit vector of a file, or of its part from `start` to `end` seconds: the
-        mean of its windows. Raises `AudioRejected` with the reason where there is none.
+        """Return the unit vector (d,) of a file, or of its part from `start` to `end` seconds,
+        float32.
+
+        The vector is the mean of the windows' vectors. Raises `AudioRejected` with the reason where
+        the file has no embedding.
 
         >>> library.embed_audio("sample_library/animals/dogs.mp3", start=1, end=4).shape
         (512,)
@@ -136,8 +144,10 @@ class Library(LibraryContents):
     def embed_windows(
         self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> EmbeddedFile:
-        """The windows of a file, or of its part from `start` to `end` seconds, each with its vector.
-        Raises `AudioRejected`, also where the decoder died of the file.
+        """Return the windows of a file, or of its part from `start` to `end` seconds, with their
+        vectors.
+
+        Raises `AudioRejected`, also where the file crashed its decoder.
 
         >>> library.embed_windows("sample_library/animals/dogs.mp3", start=1, end=4).vectors.shape
         (1, 512)
@@ -155,15 +165,17 @@ class Library(LibraryContents):
         group: bool = False,
         match: Match = "both",
     ) -> list[Hit]:
-        """The k nearest sounds, best first.
+        """Return the k nearest sounds, best first.
 
-        `query`: a text, a `Term`, a sequence of them, or a vector (d,). `where`: a `Filter` or its
-        fields as a mapping; it decides before any vector is compared. `template`: in place of the
-        model's, for text terms; it holds ``{}``. `moments`: every stretch that stands out is a hit,
-        not just the best window of each sound. `group`: sounds with identical content are one hit.
-        `match`: ``sound`` compares vectors alone; ``both`` also moves up sounds that are named or
-        described with words of the texts to look for; ``words`` goes by these words alone. Raises
-        `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
+        `query` is a text, a `Term`, a sequence of them, or a vector (d,). `where` is a `Filter` or
+        a mapping of its fields; the library applies it before it compares any vector. `template`
+        replaces the model's template for text terms; it holds ``{}``. With `moments`, every stretch
+        that stands out is a hit, not only the best window of each sound. With `group`, sounds with
+        identical content are one hit. `match` is ``sound``, ``both`` or ``words``: ``sound``
+        compares vectors alone; ``both`` also moves up sounds whose names or metadata hold words of
+        the query; ``words`` ranks by these words alone.
+
+        Raises `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
 
         >>> [hit] = library.search("campfire crackling", k=1, where={"duration": (1, 30)})
         >>> os.path.basename(hit.path), hit.start < hit.end <= hit.duration
@@ -194,9 +206,11 @@ class Library(LibraryContents):
         moments: bool = False,
         group: bool = False,
     ) -> list[Hit]:
-        """The k sounds nearest to a file (in the library or not) or to a stored sound's id, that
-        sound among them; of it, only the part from `start` to `end` seconds counts. The rest is as
-        in `search`.
+        """Return the k sounds nearest to one sound, best first.
+
+        `sound` is the path of a file, in the library or not, or the id of a stored sound. A stored
+        sound is itself among the hits. `start` and `end` (seconds) limit it to a part. The other
+        parameters and the errors are those of `search`.
 
         >>> [hit] = library.similar("sample_library/animals/dogs.mp3", k=1)
         >>> os.path.basename(hit.path)
@@ -216,12 +230,15 @@ class Library(LibraryContents):
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score each file, or stored sound by its id, against labels that need no training
-        (zero-shot); see `results.Label` for the scores.
+        """Score each file, or each stored sound by its id, against labels, without training
+        (zero-shot).
 
-        `multi`: labels do not exclude each other, and each is looked for in every window. Files
-        need not be in the library; of one that is, and has not changed, the stored vectors are
-        taken. Raises `InvalidQuery`, `AudioRejected`, `SoundNotFound`.
+        `results.Label` explains the scores.
+
+        With `multi`, labels do not exclude each other, and each label takes its score from its best
+        window. A file need not be in the library; an unchanged file of the library gives its stored
+        vectors. `template` is as in `search`. Raises `InvalidQuery`, `AudioRejected` or
+        `SoundNotFound`.
 
         >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])
         >>> dogs.labels[0].label
@@ -248,13 +265,16 @@ class Library(LibraryContents):
         workers: int | None = None,
         wait: float | None = 0.0,
     ) -> Summary:
-        """Index folders and single files; without any, all folders of the library again.
+        """Index folders and single files; without `what`, bring all folders of the library up to
+        date.
 
-        `metadata` (JSON) and `external_id` are set on every sound that was named or met. A file
-        that cannot be embedded is a failure in the summary, not an error. Setting `cancel` ends the
-        run after the batch in hand. The options from `exclude` on are those of
-        `indexer.options.Options`. Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`,
-        `SoundNotFound`, `ModelNotFound` or `ModelMismatch`.
+        The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
+        unchanged. A file that cannot be embedded is a failure in the summary, not an error.
+        `on_progress` receives the progress. `cancel`, once set, ends the run after the current
+        batch. The options from `exclude` on are those of `indexer.options.Options`.
+
+        Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
+        `ModelMismatch`.
 
         >>> library.add("sample_library/fire").unchanged
         1
@@ -290,8 +310,10 @@ class Library(LibraryContents):
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False
     ) -> RemovalSummary:
-        """Forget sounds by path or id, or all under a folder; the files themselves are never
-        touched. Raises `SoundNotFound`, `LibraryBusy`.
+        """Forget sounds by path or id, or all sounds below a folder.
+
+        The files themselves stay as they are. With `dry_run`, nothing changes. Returns the paths.
+        Raises `SoundNotFound` or `LibraryBusy`.
 
         >>> len(library.remove("sample_library/fire", dry_run=True).paths)
         1
@@ -303,6 +325,17 @@ class Library(LibraryContents):
         named = [which if isinstance(which, int) else os.fspath(which) for which in what]
         return remove(self.directory, named, dry_run=dry_run)
 
+    def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
+        """Re-point a folder of the library that was moved or renamed; no file is read. Raises
+        `SoundNotFound`, `LibraryBusy`.
+
+        >>> library.move_root("sample_library", "sample_library", dry_run=True).merged
+        0
+        """
+        from indexer.moves import move_root
+
+        return move_root(self.directory, os.fspath(old), os.fspath(new), dry_run=dry_run)
+
     def describe(
         self,
         which: int | FilePath,
@@ -310,8 +343,9 @@ class Library(LibraryContents):
         external_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Sound:
-        """Set a sound's `external_id` and/or replace its `metadata`; `None` leaves as is. Returns
-        the sound. Raises `SoundNotFound` and what `describe_many` raises.
+        """Set a sound's `external_id`, or replace its `metadata`, or both; `None` changes nothing.
+
+        Returns the sound. Raises `SoundNotFound`, and the errors of `describe_many`.
 
         >>> library.describe("sample_library/animals/dogs.mp3", metadata={"take": 3}).metadata
         {'take': 3}
@@ -323,8 +357,10 @@ class Library(LibraryContents):
     def describe_many(
         self, sounds: Iterable[tuple[int, str | None, Mapping[str, Any] | None]]
     ) -> None:
-        """Set (id, `external_id`, `metadata`) of many sounds in one transaction; `None` leaves as
-        is, and ids that are not there are passed over.
+        """Set `external_id` and `metadata` of many sounds in one transaction.
+
+        Each of `sounds` is (id, `external_id`, `metadata`); `None` changes nothing. The method
+        skips ids that are not in the library.
 
         Raises `InvalidQuery` for metadata that JSON cannot hold, `LibraryBusy` where another writer
         does not finish within 30 s.

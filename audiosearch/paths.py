@@ -1,4 +1,4 @@
-"""The three forms of a path, and where things are kept by default.
+"""The three forms of a path, and the default place of the library.
 
 - *stored*: bytes, exactly as the file system has them, relative to a root, with ``/`` between
   parts;
@@ -17,19 +17,21 @@ _SEP = os.fsencode(os.sep)
 
 
 def stored(path: str | bytes | os.PathLike[str]) -> bytes:
-    """The stored form of a relative path."""
+    """Return the stored form of a relative path."""
     raw = os.fsencode(path)
     return raw if _SEP == b"/" else raw.replace(_SEP, b"/")
 
 
 def usable(root: bytes, relative: bytes = b"") -> str:
-    """The absolute path of `relative` under `root` as a `str` that opens the file as it is."""
+    """Return the absolute path of `relative` under `root`; the `str` opens the file as it is."""
     joined = os.path.join(root, relative) if relative else root  # noqa: PTH118 (bytes)
     return os.path.normpath(os.fsdecode(joined)) if _SEP != b"/" else os.fsdecode(joined)
 
 
 def shown(path: str | bytes) -> str:
-    """One printable line: undecodable bytes as ``\\xNN``, control characters escaped."""
+    """Return a path as one printable line: undecodable bytes as ``\\xNN``, control characters
+    escaped.
+    """
     raw = os.fsencode(path)
     text = raw.decode("utf-8", "backslashreplace")
     return "".join(
@@ -37,11 +39,11 @@ def shown(path: str | bytes) -> str:
     )
 
 
-def given(path: str | os.PathLike[str]) -> Path:
-    """The path that a user gave, with ``~`` expanded.
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path that a user typed, with ``~`` expanded.
 
-    Raises `InvalidQuery` for an empty string, which `Path` would take for the current directory,
-    and for the home of a user that there is not, unless a file has that very name.
+    Raises `InvalidQuery` for an empty string, which `Path` takes for the current directory, and for
+    the home of a user that does not exist, unless a file has that very name.
     """
     text = os.fspath(path)
     if not text:
@@ -55,10 +57,10 @@ def given(path: str | os.PathLike[str]) -> Path:
 
 
 def default_library() -> Path:
-    """``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
-    named = os.environ.get("AUDIOSEARCH_LIBRARY")
-    if named:
-        return given(named)
+    """Return ``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
+    value = os.environ.get("AUDIOSEARCH_LIBRARY")
+    if value:
+        return user_path(value)
     import platformdirs
 
     return Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library"

@@ -1,4 +1,4 @@
-"""What searches and reports return. Times are in seconds from the start of the file; scores are
+"""The results of searches and reports. Times are in seconds from the start of the file; scores are
 cosines.
 """
 
@@ -10,14 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Hit:
-    """A sound that answers a query, and where in it.
+    """A sound that answers a query, and the stretch of it that does.
 
     `score` is the cosine of query and window (-1..1; not a probability). `percentile` (0..100) is
-    the part of a sample of the library that scores lower for this query. `path` is absolute;
+    the percentage of a sample of the library that scores lower for this query. `path` is absolute;
     `start` to `end` is the matching window, `end` <= `duration`. `content` is the file's hash;
-    `copies` are the other paths with the same content, where hits were grouped. `why` says what
-    brought the hit here: ``sound`` where its sound alone would have, ``words: FIELD`` for each
-    field that holds a word of the query.
+    `copies` are the other paths with the same content, where hits are grouped. `why` lists the
+    reasons for the hit: ``sound`` where the sound alone is near enough, and ``words: FIELD`` for
+    each field that holds a word of the query.
     """
 
     rank: int
@@ -41,8 +41,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is odd about a file that was indexed: header and content disagree, there are more
-    tracks."""
+    """An oddity of an indexed file: its header and its content disagree, or it has more tracks."""
 
     path: str
     text: str
@@ -50,12 +49,12 @@ class Remark:
 
 @dataclass(frozen=True)
 class Label:
-    """How well a label fits a sound.
+    """A label and how well it fits a sound.
 
-    `score` is the cosine of label and sound; for several labels at once, of label and the window
-    that fits best, `start` to `end`. `probability` is the softmax of the scores over the labels
-    given, at the model's temperature: a share among these labels and no more; `None` where labels
-    do not exclude each other.
+    `score` is the cosine of the label and the sound's mean vector; with `multi`, of the label and
+    the window that fits best. `start` to `end` is that window. `probability` is the softmax of the
+    scores over these labels, at the model's temperature: a share among these labels and no more. It
+    is `None` with `multi`.
     """
 
     label: str
@@ -67,7 +66,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Classification:
-    """The labels of one file, best first, and the exact texts that were compared."""
+    """The labels of one file, best first, and the prompts: the exact texts that the model compared."""
 
     path: str
     labels: tuple[Label, ...]
@@ -76,14 +75,16 @@ class Classification:
 
 @dataclass(frozen=True)
 class Facets:
-    """How many sounds have each value. `duration` is in bands of seconds: ``0-1``, ``1-5``, ...
-    ``600-``, the upper end not included."""
+    """The number of sounds with each value. `duration` counts bands of seconds: ``0-1``, ``1-5``,
+    ... ``600-``. A band does not include its upper end.
+    """
 
     format: dict[str, int]
     duration: dict[str, int]
     rate: dict[int, int]
     channels: dict[int, int]
     root: dict[str, int]
+    metadata: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class RootStatus:
-    """A folder of the library; `present` is whether it can be reached now."""
+    """A folder of the library.
+
+    `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty`` (as
+    is a disk that is not mounted) or ``unreadable``.
+    """
 
     path: str
     sounds: int
     present: bool
+    state: str = "present"
 
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a library. `hours` counts every sound, copies too; sizes are in bytes."""
+    """The state of a library. `hours` counts every sound, also copies; sizes are in bytes."""
 
     directory: str
     model: str | None

@@ -1,4 +1,6 @@
-"""Batches of finished files: what is committed together, and what a kill may cost."""
+"""The batches of finished files. One transaction commits a batch, and a kill costs at most one
+batch.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ from audiosearch.catalog import reading
 from audiosearch.results import Failure, Remark
 from indexer.cache import is_far_behind, refresh_cache
 from indexer.pipeline import Embedded, Failed, Outcome
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.store import Belongings, store_batch
 from indexer.summary import Summary
 
-# A batch is committed when it holds so many files or windows, or is so old.
+# A batch is committed when it holds this many files or windows, or has this age in seconds.
 _FILES = 64
 _WINDOWS = 512
 _SECONDS = 2.0
@@ -25,11 +27,11 @@ _SECONDS = 2.0
 
 @dataclass
 class Batches:
-    """Collects outcomes, commits them, and keeps the summary and, in a long run, the cache up to
-    date.
+    """The collector of outcomes. It commits them, and keeps the summary up to date, and in a long
+    run the cache.
 
-    `again` are files to read once more: their content was known when it was asked for and is gone
-    by now.
+    `again` are files to read once more: the library held their content when they were read, and has
+    deleted it since.
     """
 
     directory: Path
@@ -38,14 +40,14 @@ class Batches:
     missing: set[int]
     belongings: Belongings
     summary: Summary
-    again: list[Job] = field(default_factory=list)
+    again: list[FileTask] = field(default_factory=list)
     _batch: list[Outcome] = field(default_factory=list)
     _windows: int = 0
     _since: float = field(default_factory=time.monotonic)
     _behind: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Take one finished file, and commit the batch if it is due."""
+        """Add one finished file, and commit the batch if it is due."""
         self._batch.append(outcome)
         if isinstance(outcome, Embedded):
             self._windows += len(outcome.vectors)
@@ -59,11 +61,11 @@ class Batches:
     def _remark(self, outcome: Embedded) -> None:
         done = outcome.done
         texts = [*done.notices, *([f"truncated: {done.truncated}"] if done.truncated else [])]
-        path = paths.usable(outcome.job.path)
+        path = paths.usable(outcome.task.path)
         self.summary.remarks += [Remark(path, text) for text in texts]
 
     def commit(self) -> None:
-        """Write what there is in one transaction."""
+        """Write the batch in one transaction."""
         if self._batch:
             with self.engine.begin() as connection:
                 stored = store_batch(
@@ -77,7 +79,7 @@ class Batches:
             self.summary.unchanged += stored.unchanged
             self.summary.windows += self._windows
             self.summary.failures += [
-                Failure(paths.usable(outcome.job.path), outcome.kind, outcome.reason)
+                Failure(paths.usable(outcome.task.path), outcome.kind, outcome.reason)
                 for outcome in self._batch
                 if isinstance(outcome, Failed)
             ]
@@ -91,7 +93,7 @@ class Batches:
         with self.engine.connect() as connection:
             active = reading.active_model(connection)
             if active is None or active.id != self.model_id:
-                return  # a model that is being built has no readers yet
+                return  # no reader uses a model before its build is finished
             covered = reading.count_windows(connection, active.id) - self._behind
         if is_far_behind(self._behind, covered):
             refresh_cache(self.directory, self.engine, active)

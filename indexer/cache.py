@@ -1,6 +1,4 @@
-"""Keeping `vectors.faiss` in step with the database. Only the writer does, while it holds the
-lock.
-"""
+"""The renewal of `vectors.faiss`. Only the writer renews it, while it holds the lock."""
 
 from __future__ import annotations
 
@@ -23,22 +21,23 @@ from indexer.store import set_meta
 
 log = logging.getLogger(__name__)
 
-# Lists that were placed for a quarter of the windows are still good; beyond that recall falls.
+# Lists that were trained on a quarter of the windows are still good; with fewer, recall falls.
 _RETRAIN_GROWTH = 4
 
-# Rows behind the cache cost a reader's memory and time: during a long run it is renewed when they
-# are so many, and more than a quarter of what it covers.
+# Rows after the cache cost a reader memory and time. A long run renews the cache when there are
+# this many, and more than a quarter of the rows that it covers.
 BEHIND_AT_MOST = 50_000
 
 
 def is_far_behind(rows: int, covered: int) -> bool:
-    """Whether that many rows after the cache warrant a new one in the middle of a run."""
+    """Return whether this many rows after the cache are worth a new one in the middle of a run."""
     return rows > max(BEHIND_AT_MOST, covered // 4)
 
 
 def renew_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:
-    """Bring the cache up to the database's state if it is unusable, or so far behind that searches
-    notice; `None` where it was left as it is.
+    """Renew the cache if it is unusable, or so far behind that searches become slower.
+
+    Returns `None` where the cache stays as it is.
     """
     with engine.connect() as connection:
         try:
@@ -50,9 +49,11 @@ def renew_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFoo
 
 
 def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:
-    """Bring the cache up to the database's state; `None` where it already holds all windows.
+    """Bring the cache up to the database's state.
 
-    Then forgets the tombstones which no cache needs any more.
+    Returns `None` where it already holds all windows.
+
+    The function then deletes the tombstones that no cache needs any more.
     """
     with engine.connect() as connection:
         generation = reading.generation(connection)
@@ -71,7 +72,7 @@ def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheF
 
 
 def _changed(connection: Connection, model: StoredModel, old: CacheFooter) -> bool:
-    """Whether windows came or went since the cache was written."""
+    """Return whether windows were added or deleted since the cache was written."""
     return reading.last_window(connection, model.id) > old.covers or bool(
         reading.dead_windows(connection, old.generation)
     )
@@ -115,7 +116,7 @@ def _write(
 
 
 def _training_vectors(connection: Connection, model: StoredModel, count: int) -> np.ndarray:
-    """Every n-th window, so many as training wants: the same for the same library."""
+    """Return `count` windows for training, evenly spread: the same ones for the same library."""
     step = max(1, count // kinds.training_size(count))
     rows: Iterator[bytes] = (
         row[0]

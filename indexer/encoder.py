@@ -1,5 +1,5 @@
-"""What embeds the windows of an index run: the model's audio tower on ONNX Runtime, or, of a model
-that was compiled for a GPU, on torch.
+"""The encoder embeds the windows of an index run. It runs the model's audio tower on ONNX Runtime,
+or on torch where the model was compiled for a GPU.
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ from audiosearch.models.precision import LEAST_COSINE
 
 
 class Encoder(Protocol):
-    """Windows in, vectors out, for several threads at once."""
+    """The encoder of windows. Several threads may use it at once."""
 
     @property
     def takes_samples(self) -> bool:
-        """Whether windows are samples (n, window_samples), else log-mel pictures (n, frames, mels)."""
+        """Whether windows are samples (n, window_samples) and not log-mel pictures (n, frames,
+        mels).
+        """
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
-        """(n, d) float32 unit vectors; a row is NaN where the tower gives no finite vector."""
+        """Return the unit vectors (n, d) of n windows, float32. A row is NaN where the tower fails."""
 
 
 @dataclass(frozen=True)
 class PictureEncoder:
-    """ONNX Runtime: a window at a time, its picture made where it was decoded."""
+    """The encoder on ONNX Runtime. It takes one window at a time, as a picture that the decoding
+    process made.
+    """
 
     model: Model
     takes_samples: bool = False
@@ -38,11 +42,11 @@ class PictureEncoder:
 
 
 def open_encoder(model: Model) -> Encoder:
-    """The encoder of a model that works.
+    """Return the encoder of a model, after a check that it works.
 
     Raises `ModelBroken` where it does not, and `ModelNotFound` where torch is needed and missing.
     """
-    model.check()  # before hours are spent on vectors that mean nothing
+    model.check()  # the check comes before hours of work on meaningless vectors
     bundle = model.bundle
     if bundle.bf16_from is None:
         return PictureEncoder(model)
@@ -56,7 +60,7 @@ def open_encoder(model: Model) -> Encoder:
     tower = TorchTower(bundle)
     sounds = unlike_sounds(bundle)
     cosine = float((tower.embed(sounds) * model.embed_audio(sounds)).sum(axis=1).min())
-    if not cosine >= LEAST_COSINE:  # nor is NaN
+    if not cosine >= LEAST_COSINE:  # NaN fails the comparison too
         raise ModelBroken(
             f"the model {bundle.name} cannot be used: on this machine its bfloat16 tower is at a "
             f"cosine of {cosine:.4f} to the whole one (add it again with --precision fp32)"

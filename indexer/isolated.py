@@ -130,7 +130,9 @@ class IsolatedReader:
         """What a decoder says to a request, of which nothing may be left when the block ends."""
         decoder = self._free.get()
         try:
-            decoder.ask({**request, "path": os.fsencode(path).hex()})
+            # The process has another current directory.
+            whole = os.path.abspath(os.fsencode(path))  # noqa: PTH100 (bytes)
+            decoder.ask({**request, "path": whole.hex()})
             yield decoder.answers()
         except WorkerDied as death:
             raise AudioRejected("undecodable", str(death)) from death

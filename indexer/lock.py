@@ -1,8 +1,7 @@
 """The writer's lock: one writer at a time, any number of readers.
 
-An operating-system lock on a file, held by the open file itself: it goes with the process, however
-that ends, so there is no stale lock to clean up. What the file says (pid, host) is for the message
-only.
+The operating system locks an open file. The lock ends with the process, however the process ends,
+so nobody has to clean up a stale lock. The text of the file (pid, host) serves messages only.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ _HOLDER = "writer.json"
 
 @contextmanager
 def writer_lock(directory: Path, wait: float | None = 0.0) -> Iterator[None]:
-    """Hold the lock of the library in `directory`, waiting at most `wait` seconds for it (`None`:
-    for ever).
+    """Hold the lock of the library in `directory`.
+
+    The wait for it lasts at most `wait` seconds; `None` is for ever.
 
     Raises `LibraryBusy`, naming the holder, or `LibraryReadOnly`.
     """

@@ -1,4 +1,4 @@
-"""What a run of the indexer may be told."""
+"""The options of a run of the indexer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 class Options:
     """Options of one index run.
 
-    `exclude`: shell patterns of names or relative paths to leave out. `follow_symlinks`: off, links
-    are skipped. `prune`: sweep even if more than half the library would go. `rehash`: compare
-    contents even where size and mtime are unchanged. `retry`: try failed files again. `dry_run`:
-    say what would be done. `model`: build with this one, and switch to it when done. `workers`:
-    decoding processes, by default one for each processor. `wait`: seconds to wait for another
-    writer; `None` is for ever.
+    `exclude` are shell patterns of names or relative paths to leave out. Without `follow_symlinks`
+    the run skips links. With `prune` it forgets vanished sounds even if they are more than half of
+    the library. With `rehash` it compares contents even where size and mtime are unchanged. With
+    `retry` it tries failed files again. With `dry_run` it changes nothing, and only reports.
+    `model` is the name of the model to build with; the library switches to it at the end. `workers`
+    is the number of decoding processes, by default one for each processor. `wait` is the number of
+    seconds to wait for another writer; `None` is for ever.
     """
 
     exclude: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from audiosearch.audio.peaks import FOLDER
 from audiosearch.catalog.schema import contents
 
-# A file that has no name yet after so long is nobody's.
+# A temporary file of this age, in seconds, belongs to no running process.
 _ABANDONED_SECONDS = 3600.0
 
 
@@ -28,14 +28,14 @@ def drop_outlines(directory: Path, content_hashes: Iterable[bytes]) -> None:
 def sweep_outlines(directory: Path, connection: Connection) -> None:
     """Delete the outlines of contents that are gone.
 
-    They are named by content: one that stays, since it cannot be deleted, takes room and is never
-    shown for another sound.
+    An outline is named by its content. One that cannot be deleted takes room, but is never shown
+    for another sound.
     """
-    known = select(contents.c.id)
+    query = select(contents.c.id)
     for path in (directory / FOLDER).glob("??/*"):
         with suppress(OSError):
             if re.fullmatch(r"[0-9a-f]{64}\.npz", path.name):
-                content = known.where(contents.c.hash == bytes.fromhex(path.stem))
+                content = query.where(contents.c.hash == bytes.fromhex(path.stem))
                 going = connection.execute(content).first() is None
             else:
                 going = time.time() - path.stat().st_mtime > _ABANDONED_SECONDS

@@ -1,4 +1,4 @@
-"""From jobs to outcomes: decoding processes feed the audio tower, and finished files come out one
+"""From tasks to outcomes: decoding processes feed the audio tower, and finished files come out one
 by one.
 
 Each decoding process has a thread here that reads its windows and runs the audio tower on them
@@ -20,7 +20,7 @@ import numpy as np
 
 from audiosearch.models.embedding import mean_of
 from indexer.encoder import Encoder
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.workers import Done, Hashed, Rejected, Windows, Worker, WorkerDied
 
 # Finished files that wait for the database; small files come in bursts between two commits.
@@ -31,7 +31,7 @@ _QUEUE = 32
 class Embedded:
     """A file with new vectors (n, d) float32; `starts` and `ends` (n,) in seconds."""
 
-    job: Job
+    task: FileTask
     read: Hashed
     done: Done
     vectors: np.ndarray
@@ -44,7 +44,7 @@ class Embedded:
 class Known:
     """A file whose content is in the library with its vectors."""
 
-    job: Job
+    task: FileTask
     read: Hashed
 
 
@@ -52,7 +52,7 @@ class Known:
 class Failed:
     """A file of which no embedding can be made; `kind` as in `audiosearch.errors.AudioRejected`."""
 
-    job: Job
+    task: FileTask
     kind: str
     reason: str
 
@@ -61,28 +61,28 @@ class Failed:
 class Vanished:
     """A file that went away after it was found."""
 
-    job: Job
+    task: FileTask
 
 
 Outcome = Embedded | Known | Failed | Vanished
 
 
 def embed(
-    jobs: Iterable[Job],
+    tasks: Iterable[FileTask],
     open_worker: Callable[[], AbstractContextManager[Worker]],
     encoder: Encoder,
     known: Callable[[bytes], bool],
     cancel: threading.Event,
     workers: int,
 ) -> Iterator[Outcome]:
-    """Embed the files of `jobs`, in whatever order they finish; stops early, between files, when
+    """Embed the files of `tasks`, in whatever order they finish; stops early, between files, when
     `cancel` is set.
 
     `open_worker` gives a decoding process for as long as its block lasts. `known` tells of a content
     hash whether its vectors are stored; it is called from several threads. An error in a thread (a
     defect, a broken model) is raised here.
     """
-    waiting = iter(jobs)
+    waiting = iter(tasks)
     taking = threading.Lock()
     finished: queue.Queue[Outcome | BaseException | None] = queue.Queue(_QUEUE)
     stop = threading.Event()
@@ -103,10 +103,10 @@ def embed(
             with open_worker() as worker:
                 while not stopped():
                     with taking:
-                        job = next(waiting, None)
-                    if job is None:
+                        task = next(waiting, None)
+                    if task is None:
                         break
-                    outcome = read_one(job, worker, encoder, known, stopped)
+                    outcome = read_one(task, worker, encoder, known, stopped)
                     if outcome is not None:
                         put(outcome)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
@@ -134,7 +134,7 @@ def embed(
 
 
 def read_one(
-    job: Job,
+    task: FileTask,
     worker: Worker,
     encoder: Encoder,
     known: Callable[[bytes], bool],
@@ -145,7 +145,7 @@ def read_one(
     vectors: list[np.ndarray] = []
     times: list[tuple[float, float]] = []
     try:
-        for message in worker.read(job.path, lambda hashed: not known(hashed.hash)):
+        for message in worker.read(task.path, lambda hashed: not known(hashed.hash)):
             if isinstance(message, Hashed):
                 read = message
             elif isinstance(message, Windows):
@@ -156,22 +156,22 @@ def read_one(
                 times.extend(message.times)
             elif isinstance(message, Rejected):
                 if message.kind == "vanished":
-                    return Vanished(job)
-                return Failed(job, message.kind, message.reason)
+                    return Vanished(task)
+                return Failed(task, message.kind, message.reason)
             else:
                 assert read is not None
-                return _embedded(job, read, message, np.concatenate(vectors), times)
+                return _embedded(task, read, message, np.concatenate(vectors), times)
     except WorkerDied as death:
-        return Failed(job, death.kind, str(death))
+        return Failed(task, death.kind, str(death))
     assert read is not None
-    return Known(job, read)
+    return Known(task, read)
 
 
 def _embedded(
-    job: Job, read: Hashed, done: Done, vectors: np.ndarray, times: list[tuple[float, float]]
+    task: FileTask, read: Hashed, done: Done, vectors: np.ndarray, times: list[tuple[float, float]]
 ) -> Outcome:
     if not np.isfinite(vectors).all():
-        return Failed(job, "nan", "the model made no finite vector of it")
+        return Failed(task, "nan", "the model made no finite vector of it")
     starts: list[Any] = [start for start, _ in times]
     ends: list[Any] = [end for _, end in times]
-    return Embedded(job, read, done, vectors, starts, ends, mean_of(vectors))
+    return Embedded(task, read, done, vectors, starts, ends, mean_of(vectors))

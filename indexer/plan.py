@@ -25,7 +25,7 @@ _PASSING = frozenset({"unreadable", "changed", "hung"})
 
 
 @dataclass(frozen=True)
-class Job:
+class FileTask:
     """A file to read: its absolute path, and where it belongs.
 
     `sound_id` is the row that it has already. `size` and `mtime_ns` are as the scan saw them.
@@ -53,11 +53,11 @@ class Scan:
 
 @dataclass
 class Plan:
-    """Jobs to do, the files found unchanged (`kept`: their rows), and the rows whose files are
+    """Tasks to do, the files found unchanged (`kept`: their rows), and the rows whose files are
     gone. `passed_over` counts the files that are no sounds, by suffix.
     """
 
-    jobs: list[Job] = field(default_factory=list)
+    tasks: list[FileTask] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     known_failures: int = 0
     missing: set[int] = field(default_factory=set)
@@ -146,8 +146,8 @@ def compare(
         if not os.path.isdir(scan.root):  # noqa: PTH112 (bytes)
             root = paths.shown(scan.root)
             plan.notices.append(
-                f"{root} is not there: its {len(rows)} sounds are kept "
-                f"(forget them with: audiosearch remove {root})"
+                f"{root} is not there: its {len(rows)} sounds are kept (if it was moved: audiosearch "
+                f"roots move {root} NEW; forget them with: audiosearch remove {root})"
             )
             continue
         where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118
@@ -168,8 +168,8 @@ def compare(
                 plan.known_failures += row.failure is not None
             else:
                 absolute = os.path.join(scan.root, relative)  # noqa: PTH118
-                plan.jobs.append(
-                    Job(
+                plan.tasks.append(
+                    FileTask(
                         absolute,
                         scan.root_id,
                         relative,

@@ -1,4 +1,4 @@
-"""How far a run has come, as told to whoever shows it."""
+"""The progress of a run, for the program that shows it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Progress:
-    """`stage` is what is being done; `done` of `total` files (`None` while they are being counted).
+    """A run at one moment. `stage` is its current step. `done` of `total` files are finished;
+    `total` is `None` while the run counts them.
 
-    `seconds` is the audio decoded and embedded so far in this run; `path` the file last finished.
+    `seconds` is the audio decoded and embedded so far in this run. `path` is the file finished
+    last.
     """
 
     stage: Literal["scan", "index", "cache"]

@@ -1,8 +1,9 @@
-"""Messages between the indexer and its decoding processes: a JSON head and raw bytes behind it.
+"""The messages between the indexer and its decoding processes: a JSON head, and raw bytes behind
+it.
 
     length of the head (uint32) | length of the body (uint64) | head, UTF-8 JSON | body
 
-Not pickle: what comes out of a process that has read a hostile file is data, and stays data.
+A process that has read a hostile file may send anything. So a message is data, and never a pickle.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import IO, Any
 
 _LENGTHS = struct.Struct("<IQ")
 
-# A chunk of features is about 2 MB; anything near this size is not a message of ours.
+# A chunk of features is about 2 MB; a message of this size is not one of ours.
 _MOST = 1 << 30
 
 
@@ -27,7 +28,7 @@ def send(stream: IO[bytes], head: dict[str, Any], body: bytes | memoryview = b""
 
 
 def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
-    """Read one message; `None` at the end of the stream, also in the middle of a message."""
+    """Read one message. Returns `None` at the end of the stream, also in the middle of a message."""
     start = stream.read(_LENGTHS.size)
     if len(start) < _LENGTHS.size:
         return None

@@ -1,4 +1,4 @@
-"""Forgetting sounds. Files are never touched."""
+"""The removal of sounds from a library. It never touches files."""
 
 from __future__ import annotations
 
@@ -28,30 +28,34 @@ from indexer.summary import RemovalSummary
 
 
 def remove(
-    directory: Path, wanted: Iterable[str | int], *, dry_run: bool = False, wait: float | None = 0.0
+    directory: Path,
+    targets: Iterable[str | int],
+    *,
+    dry_run: bool = False,
+    wait: float | None = 0.0,
 ) -> RemovalSummary:
-    """Forget sounds by id, by path, or all at and below a folder; roots left without sounds go as
-    well.
+    """Forget sounds by id, by path, or all sounds below a folder, and roots that then hold no
+    sounds.
 
-    Raises `SoundNotFound`, before anything is removed, where one of them is not in the library.
+    Raises `SoundNotFound` where the library does not hold one of them; then it removes nothing.
     """
     with writer_lock(directory, wait), database.translating(directory):
         engine = database.writer(directory)
         try:
             with engine.begin() as connection:
-                chosen: dict[int, str] = {}
-                for which in wanted:
-                    found = _matches(connection, which)
-                    if not found:
+                path_of: dict[int, str] = {}
+                for target in targets:
+                    matches = _matches(connection, target)
+                    if not matches:
                         raise SoundNotFound(
-                            f"{which} is not in the library {directory}: nothing was removed"
+                            f"{target} is not in the library {directory}: nothing was removed"
                         )
-                    chosen.update(found)
+                    path_of.update(matches)
                 going = 0
                 if not dry_run:
                     next_generation(connection)
-                    hashes = hashes_of_sounds(connection, chosen)
-                    going = delete_sounds(connection, chosen)
+                    hashes = hashes_of_sounds(connection, path_of)
+                    going = delete_sounds(connection, path_of)
                     forget_empty_roots(connection)
                     drop_outlines(directory, unused_hashes(connection, hashes))
             if not dry_run:
@@ -61,16 +65,16 @@ def remove(
                     renew_cache(directory, engine, model)
         finally:
             engine.dispose()
-    removed = tuple(sorted(chosen.values(), key=os.fsencode))
+    removed = tuple(sorted(path_of.values(), key=os.fsencode))
     return RemovalSummary(removed, going, dry_run)
 
 
 def _matches(connection: Connection, which: str | int) -> dict[int, str]:
-    """Ids and paths of what is named: a sound, or everything below a folder."""
+    """Return ids and paths of a sound, or of all sounds below a folder."""
     query = select(sounds.c.id, sounds.c.path, roots.c.path.label("root")).join(roots)
     if isinstance(which, int):
         return _paths(connection, query.where(sounds.c.id == which))
-    absolute = os.fsencode(os.path.abspath(paths.given(which)))  # noqa: PTH100 (links stay)
+    absolute = os.fsencode(os.path.abspath(paths.user_path(which)))  # noqa: PTH100 (links stay)
     matches: dict[int, str] = {}
     for root in connection.execute(select(roots.c.id, roots.c.path)).all():
         of_root = query.where(sounds.c.root_id == root.id)

@@ -1,5 +1,5 @@
-"""Mending what `audiosearch.care.doctor` finds: whatever contradicts itself is dropped, and read again
-at the next run.
+"""The repair of the errors that `audiosearch.care.doctor` reports: it drops contradictory rows, and
+the next run reads their files again.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from sqlalchemy import Connection, text
 from audiosearch.care.doctor import cache_findings, damaged_contents
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.words import index_words
 from audiosearch.vectors.cachefile import CACHE
 from indexer.cache import refresh_cache
 from indexer.lock import writer_lock
 from indexer.store import drop_orphans, next_generation
 
-# What is dropped, and how it is told. A sound whose content goes is left with no content and no
-# failure; it goes as well, and the next run finds its file new.
+# Each entry is a message and the rows to drop. A sound whose content is dropped has neither content
+# nor failure: it is dropped as well, and the next run takes its file for a new one.
 _STEPS = (
     (
         "sounds with both content and failure: the failure forgotten",
@@ -43,17 +44,25 @@ _STEPS = (
         "DELETE FROM failures WHERE sound_id NOT IN (SELECT id FROM sounds)",
     ),
     (
-        "sounds with neither content nor failure: found again by the next index run",
+        "sounds with neither content nor failure: the next index run reads them again",
         "DELETE FROM sounds WHERE root_id NOT IN (SELECT id FROM roots) "
         "OR (content_id IS NULL AND id NOT IN (SELECT sound_id FROM failures)) "
         "OR (content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM embeddings))",
     ),
 )
 
+# Sounds without words, and words without a sound.
+_UNEVEN_WORDS = (
+    "SELECT id FROM sounds WHERE content_id IS NOT NULL AND id NOT IN (SELECT rowid FROM words) "
+    "UNION SELECT rowid FROM words WHERE rowid NOT IN "
+    "(SELECT id FROM sounds WHERE content_id IS NOT NULL)"
+)
+
 
 def repair(directory: Path) -> list[str]:
-    """Mend a library; returns what was done. A database that SQLite cannot read is beyond it
-    (`LibraryDamaged`).
+    """Repair a library, and return a line for each repair.
+
+    Raises `LibraryDamaged` for a database that SQLite cannot read.
     """
     done: list[str] = []
     with writer_lock(directory), database.translating(directory):
@@ -77,6 +86,10 @@ def repair(directory: Path) -> list[str]:
                 count = drop_orphans(connection, every)
                 if count:
                     done.append(f"{count} windows of contents that no sound has")
+                strays = connection.execute(text(_UNEVEN_WORDS)).scalars().all()
+                if strays:
+                    index_words(connection, strays)
+                    done.append(f"the words of {len(strays)} sounds written anew")
                 lies = model and any(
                     finding.code == "cache"
                     for finding in cache_findings(connection, directory, model, quick=False)
@@ -92,7 +105,7 @@ def repair(directory: Path) -> list[str]:
 
 
 def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
-    """Drop the embeddings, whole, of contents with a vector that is not what was written."""
+    """Drop all vectors of each content that has a damaged vector."""
     bad = damaged_contents(connection, model)
     values = reading.ids_parameter(bad)
     for table in ("windows", "embeddings"):

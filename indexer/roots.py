@@ -1,7 +1,7 @@
-"""Roots: the folders of a library, none inside another.
+"""The roots of a library: its folders. No root lies inside another.
 
-Naming a folder inside a root scans that part of it; naming one around roots makes it the root and
-takes theirs in.
+A folder inside a root stands for that part of the root. A folder around roots becomes a root
+itself, and takes over their sounds.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from audiosearch import paths
 from audiosearch.catalog.schema import roots, sounds
+from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
 from indexer.plan import Scan
 from indexer.scan import is_sound_name
 
 
 def absolute(path: str) -> bytes:
-    """The absolute form of a path that a user gave; links are kept as they are."""
-    return os.fsencode(os.path.abspath(paths.given(path)))  # noqa: PTH100
+    """Return the absolute form of a path that a user typed. Links stay as they are."""
+    return os.fsencode(os.path.abspath(paths.user_path(path)))  # noqa: PTH100
 
 
-def check_named(named: Sequence[str], *, files: bool) -> None:
-    """Raises `SoundNotFound` where one of the paths is not there, or is a file and `files` is not
-    allowed.
-    """
-    for path in named:
-        where = absolute(path)
+def check_sources(sources: Sequence[str], *, files: bool) -> None:
+    """Raise `SoundNotFound` where a path does not exist, or is a file and `files` is not set."""
+    for source in sources:
+        where = absolute(source)
         shown = paths.shown(where)
         if os.path.isdir(where):  # noqa: PTH112 (bytes)
             continue
@@ -41,16 +40,17 @@ def check_named(named: Sequence[str], *, files: bool) -> None:
             raise SoundNotFound(f"{shown} is not a sound: its name has no suffix of one")
 
 
-def plan_scans(connection: Connection, named: Sequence[str]) -> list[Scan]:
-    """The parts of roots to scan for the paths named; for none, every root. Makes and merges
-    roots.
+def plan_scans(connection: Connection, sources: Sequence[str]) -> list[Scan]:
+    """Return the parts of roots to scan for these paths, or every root without a path.
+
+    The function makes and merges roots.
     """
-    if not named:
+    if not sources:
         return _all_scans(connection)
     scans: dict[tuple[int, bytes], Scan] = {}
     single: dict[int, list[bytes]] = {}
-    for path in named:
-        where = absolute(path)
+    for source in sources:
+        where = absolute(source)
         if os.path.isdir(where):  # noqa: PTH112 (bytes)
             root_id, root, below = _root_for(connection, where, whole=True)
             scans[root_id, below] = Scan(root_id, root, below)
@@ -80,21 +80,33 @@ def _all_scans(connection: Connection) -> list[Scan]:
 
 
 def inside(path: bytes, folder: bytes) -> bytes | None:
-    """`path` relative to `folder`; `None` where it is not inside."""
+    """Return `path` relative to `folder`, or `None` where it is not inside."""
     if path == folder:
         return b""
     prefix = folder.rstrip(b"/") + b"/"
     return path[len(prefix) :] if path.startswith(prefix) else None
 
 
+def _is_same(folder: bytes, root: bytes, below: bytes) -> bool:
+    """Whether `folder` is what lies `below` the root."""
+    try:
+        return os.path.samefile(folder, os.path.join(root, below))  # noqa: PTH118, PTH121 (bytes)
+    except OSError:
+        return False
+
+
 def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[int, bytes, bytes]:
-    """The root that holds a folder: its id, its path, and the folder relative to it."""
-    known = connection.execute(select(roots)).all()
-    for root in known:
+    """Return the id and the path of the root that holds a folder, and the folder relative to it."""
+    rows = connection.execute(select(roots)).all()
+    for root in rows:
         below = inside(folder, root.path)
         if below is not None and (root.whole or not whole):
             return root.id, root.path, below
-    merging = [root for root in known if inside(root.path, folder) is not None]
+    for root in rows:  # the same folder by another name, which links gave it
+        below = inside(os.path.realpath(folder), os.path.realpath(root.path))
+        if below is not None and (root.whole or not whole) and _is_same(folder, root.path, below):
+            return root.id, root.path, below
+    merging = [root for root in rows if inside(root.path, folder) is not None]
     if not whole:
         merging = []
     same = next((root for root in merging if root.path == folder), None)
@@ -117,4 +129,7 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
                 {"new": new_id, "prefix": prefix + b"/", "old": root.id},
             )
             connection.execute(delete(roots).where(roots.c.id == root.id))
+    if any(root is not same for root in merging):  # the folders above are words too now
+        ids = connection.execute(select(sounds.c.id).where(sounds.c.root_id == new_id)).scalars()
+        index_words(connection, list(ids))
     return new_id, folder, b""

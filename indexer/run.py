@@ -1,4 +1,4 @@
-"""One run of the indexer, from folders to a library that is up to date."""
+"""One run of the indexer: it brings a library up to date with its folders."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from indexer.summary import Summary
 
 def index(
     directory: Path,
-    named: Sequence[str],
+    sources: Sequence[str],
     options: Options,
     *,
     metadata: Mapping[str, Any] | None = None,
@@ -49,13 +49,13 @@ def index(
     files: bool = True,
     standby: Standby | None = None,
 ) -> Summary:
-    """Index what is named (all roots for nothing), and bring library and cache up to date.
+    """Index these paths, or all roots without a path, and bring library and cache up to date.
 
-    Makes the library where there is none. `files`: single files may be named too. `standby`: what
-    an earlier run left ready, and this one leaves for the next. See `Library.add`
-    for the rest.
+    The function makes the library where there is none. With `files`, single files are allowed among
+    the paths. `standby` holds the model and the process that an earlier run left ready.
+    `Library.add` explains the other parameters and the errors.
     """
-    roots.check_named(named, files=files)
+    roots.check_sources(sources, files=files)
     run = _Run(
         directory,
         options,
@@ -63,9 +63,9 @@ def index(
         on_progress or (lambda progress: None),
         cancel or threading.Event(),
     )
-    run.belongings.values()  # metadata that JSON cannot hold is an error before anything is read
+    run.belongings.values()  # metadata that JSON cannot hold is an error before the run reads anything
     exists = (directory / database.DATABASE).is_file()
-    if not named and not exists:
+    if not sources and not exists:
         raise LibraryNotFound(f"no library at {directory} yet: name a folder to index")
     with ExitStack() as stack:
         stack.enter_context(database.translating(directory))
@@ -81,11 +81,11 @@ def index(
         stack.callback(engine.dispose)
         migrations.migrate(engine, str(where))
         if options.dry_run:
-            return run.rehearse(engine, named)
+            return run.rehearse(engine, sources)
         if standby is None:
             standby = Standby()
             stack.callback(standby.close)
-        summary = run.index(engine, named, model, standby)
+        summary = run.index(engine, sources, model, standby)
         database.merge_log(engine)
     return summary
 
@@ -102,43 +102,45 @@ class _Run:
 
     # -- the parts of a run -------------------------------------------------------------------
 
-    def rehearse(self, engine: Engine, named: Sequence[str]) -> Summary:
-        """What a run would do; writes nothing that lasts."""
+    def rehearse(self, engine: Engine, sources: Sequence[str]) -> Summary:
+        """Return the summary of a run, but write nothing that lasts."""
         self.summary.dry_run = True
         with engine.connect() as connection:
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
             active = reading.active_model(connection)
             plan = compare(
                 connection,
-                roots.plan_scans(connection, named),
+                roots.plan_scans(connection, sources),
                 active.id if active else None,
                 self.options,
                 self._scanning,
             )
             connection.rollback()
         self._count(plan)
-        self.summary.added = sum(job.sound_id is None for job in plan.jobs)
-        self.summary.updated = len(plan.jobs) - self.summary.added
+        self.summary.added = sum(task.sound_id is None for task in plan.tasks)
+        self.summary.updated = len(plan.tasks) - self.summary.added
         if self._may_sweep(plan, before):
             self.summary.removed = len(plan.missing)
         return self._finished()
 
     def index(
-        self, engine: Engine, named: Sequence[str], given: Model | None, standby: Standby
+        self, engine: Engine, sources: Sequence[str], loaded: Model | None, standby: Standby
     ) -> Summary:
         """Scan, embed, sweep, switch models, renew the cache."""
-        model, model_id, building = self._model(engine, given, standby)
+        model, model_id, building = self._model(engine, loaded, standby)
         with engine.begin() as connection:
-            scans = roots.plan_scans(connection, named)
-            if building:  # the new model must have seen everything before it may answer
+            scans = roots.plan_scans(connection, sources)
+            if building:  # the new model must embed everything before it answers
                 everything = roots.plan_scans(connection, ())
                 scans += [scan for scan in everything if not _covered(scan, scans)]
         with engine.connect() as connection:
             plan = compare(connection, scans, model_id, self.options, self._scanning)
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
         self._count(plan)
-        if named and not plan.found:
-            self.summary.notices.append("no sounds found in " + ", ".join(map(paths.shown, named)))
+        if sources and not plan.found:
+            self.summary.notices.append(
+                "no sounds found in " + ", ".join(map(paths.shown, sources))
+            )
         with engine.begin() as connection:
             store.set_belongings(connection, [(kept, self.belongings) for kept in plan.kept])
         self._embed(engine, plan, model, model_id, standby)
@@ -148,26 +150,29 @@ class _Run:
                 self._switch(engine, model_id)
         with engine.begin() as connection:
             store.forget_empty_roots(connection)
-            # To look at every outline takes as long as to walk a folder: an added file does not.
+            # A sweep of the outlines takes as long as a walk of a folder, so an added file does
+            # without.
             walked = any(scan.files is None for scan in scans)
             if walked and (self.summary.removed or self.summary.updated):
                 sweep_outlines(self.directory, connection)
         with engine.connect() as connection:
             active = reading.active_model(connection)
         if active:
-            self._refresh(engine, active, len(plan.jobs))
+            self._refresh(engine, active, len(plan.tasks))
         return self._finished()
 
     # -- steps --------------------------------------------------------------------------------
 
     def _model(
-        self, engine: Engine, given: Model | None, standby: Standby
+        self, engine: Engine, loaded: Model | None, standby: Standby
     ) -> tuple[Model, int, bool]:
-        """The model to embed with, its row, and whether it is being built beside the active one."""
+        """Return the model of this run, its row, and whether its vectors are built beside the
+        active ones.
+        """
         with engine.connect() as connection:
             active = reading.active_model(connection)
         name = self.options.model or (active.name if active else "mini")
-        ready = given or (standby.model(active.digest) if active else None)
+        ready = loaded or (standby.model(active.digest) if active else None)
         model = ready if ready and not self.options.model else load_model(name)
         if active and not self.options.model:
             check_same_model(model, active, self.directory)
@@ -176,7 +181,7 @@ class _Run:
             building = bool(active and active.id != model_id)
             waiting = reading.building_model(connection)
             if waiting and building and waiting.id != model_id:
-                store.drop_model(connection, waiting.id)  # one that was never finished
+                store.drop_model(connection, waiting.id)  # its build was never finished
             if building:
                 store.set_meta(connection, "building_model", model_id)
             elif not active:
@@ -195,26 +200,26 @@ class _Run:
             with reader.connect() as connection:
                 return store.has_embedding(connection, content_hash, model_id)
 
-        jobs, total, done = plan.jobs, len(plan.jobs), 0
+        tasks, total, done = plan.tasks, len(plan.tasks), 0
         try:
-            encoder = standby.encoder(model) if jobs else None
+            encoder = standby.encoder(model) if tasks else None
             open_worker = partial(standby.worker, model)
-            while jobs and encoder and not self.cancel.is_set():
-                workers = min(self.options.workers or os.cpu_count() or 1, len(jobs))
-                for outcome in embed(jobs, open_worker, encoder, known, self.cancel, workers):
+            while tasks and encoder and not self.cancel.is_set():
+                workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))
+                for outcome in embed(tasks, open_worker, encoder, known, self.cancel, workers):
                     batches.add(outcome)
                     done = min(done + 1, total)
-                    path = paths.usable(outcome.job.path)
+                    path = paths.usable(outcome.task.path)
                     seconds, failed = self.summary.seconds, self.summary.failed
                     self.tell(Progress("index", done, total, failed, seconds, path))
                 batches.commit()
-                jobs, batches.again = batches.again, []
+                tasks, batches.again = batches.again, []
         finally:
             reader.dispose()
         self.summary.interrupted = self.cancel.is_set()
 
     def _sweep(self, engine: Engine, plan: Plan, before: int) -> None:
-        """Forget the sounds that are gone; more than half of the library only when told to."""
+        """Forget the sounds that are gone. To forget more than half of the library takes `prune`."""
         if not self._may_sweep(plan, before):
             return
         with engine.begin() as connection:
@@ -235,7 +240,7 @@ class _Run:
         return False
 
     def _switch(self, engine: Engine, model_id: int) -> None:
-        """Let the new model answer, once it has everything that the old one has."""
+        """Let the new model answer, if it has embedded everything."""
         with engine.begin() as connection:
             left = store.without_embedding(connection, model_id)
             if left:
@@ -252,14 +257,14 @@ class _Run:
                 store.drop_model(connection, active.id)
         self.summary.switched = True
 
-    def _refresh(self, engine: Engine, active: StoredModel, jobs: int) -> None:
-        self.tell(Progress("cache", jobs, jobs, self.summary.failed, self.summary.seconds))
+    def _refresh(self, engine: Engine, active: StoredModel, total: int) -> None:
+        self.tell(Progress("cache", total, total, self.summary.failed, self.summary.seconds))
         renew_cache(self.directory, engine, active)
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- progress -----------------------------------------------------------------------------
 
-    def _scanning(self, found: int) -> None:
-        self.tell(Progress("scan", found, None))
+    def _scanning(self, files: int) -> None:
+        self.tell(Progress("scan", files, None))
 
     def _count(self, plan: Plan) -> None:
         self.summary.unchanged = len(plan.kept) - plan.known_failures
@@ -274,7 +279,7 @@ class _Run:
 
 
 def _covered(scan: Scan, scans: Sequence[Scan]) -> bool:
-    """Whether the whole of a root is among the scans."""
+    """Return whether the scans include all of this scan's root."""
     return any(
         other.root_id == scan.root_id and not other.below and other.files == scan.files
         for other in scans

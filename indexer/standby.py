@@ -1,5 +1,5 @@
-"""What an index run starts with and costs more than embedding a file: the model, its encoder, and a
-decoding process. An open library keeps them for its next run.
+"""`Standby` keeps the parts of an index run that cost more than to embed a file: the model, its
+encoder, and a decoding process. An open library keeps them for its next run.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from indexer.workers import Worker
 
 
 class Standby:
-    """Keeps the encoder of the model used last, and one decoding process for it; thread-safe.
+    """The encoder of the model used last, and one decoding process for it. It is thread-safe.
 
-    Close it when done: the process ends then, at the latest with this program.
+    Close it after use: the process ends then, and at the latest with this program.
     """
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class Standby:
         self._closed = False
 
     def model(self, digest: str) -> Model | None:
-        """The model with that digest, if it is the one used last."""
+        """Return the model with that digest, if it is the model used last."""
         with self._lock:
             ready = self._ready
         return ready[0] if ready and ready[0].identity.digest == digest else None
 
     def encoder(self, model: Model) -> Encoder:
-        """The encoder of a model, checked when it is opened.
+        """Return the encoder of a model. The encoder is checked when it is opened.
 
         Raises `ModelBroken` or `ModelNotFound`.
         """
@@ -55,7 +55,7 @@ class Standby:
         try:
             yield worker
         except BaseException:
-            worker.stop()  # it may be in the middle of a file
+            worker.stop()  # the process may be in the middle of a file
             raise
         self._keep(model.identity.digest, worker)
 
@@ -70,7 +70,7 @@ class Standby:
             surplus.stop()
 
     def close(self) -> None:
-        """End the process; one that is at work ends when it is given back."""
+        """End the idle process. A busy process ends when its user returns it."""
         with self._lock:
             self._closed = True
             idle, self._idle, self._ready = self._idle, None, None

@@ -1,7 +1,7 @@
-"""Writing to the catalog: one transaction for each batch, nothing half done.
+"""The writing of the catalog: one transaction for each batch, so nothing is half done.
 
-Every transaction that changes sounds or windows raises the library's generation by one; windows
-that go leave tombstones, by which readers of an older vector cache mask them.
+Every transaction that changes sounds or windows raises the library's generation by one. Deleted
+windows leave tombstones: readers of an older vector cache mask these windows.
 """
 
 from __future__ import annotations
@@ -32,38 +32,60 @@ from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
 from indexer.lock import writer_lock
 from indexer.pipeline import Embedded, Failed, Known, Outcome
-from indexer.plan import Job
+from indexer.plan import FileTask
 
 
 @dataclass(frozen=True)
 class Belongings:
-    """What the embedding program wants set on each sound of a run; `None` leaves what is there."""
+    """The id and the metadata that the embedding program sets on a sound. `None` changes nothing."""
 
     external_id: str | None = None
     metadata: Mapping[str, Any] | None = None
 
     def values(self) -> dict[str, str]:
-        """The columns to set."""
-        found: dict[str, str] = {}
+        """Return the columns to set, with their values."""
+        columns: dict[str, str] = {}
         if self.external_id is not None:
-            found["external_id"] = self.external_id
+            columns["external_id"] = self.external_id
         if self.metadata is not None:
-            found["metadata"] = metadata_json(self.metadata)
-        return found
+            columns["metadata"] = metadata_json(self.metadata)
+        return columns
+
+
+# Of objects in metadata that are nested in each other.
+_DEEPEST = 100
 
 
 def metadata_json(metadata: Mapping[str, Any]) -> str:
-    """The stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold it."""
+    """Return the stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold
+    it.
+    """
     try:
-        found = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
-        found.encode()  # a lone surrogate is no text
-    except (TypeError, ValueError) as error:
+        stored = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
+        _check_depth(metadata)
+        stored.encode()  # a lone surrogate is not text
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
-    return found
+    return stored
+
+
+def _check_depth(metadata: Mapping[str, Any]) -> None:
+    """Raises `ValueError` where objects are nested deeper than SQLite and Python follow."""
+    level: list[Any] = [metadata]
+    for _ in range(_DEEPEST):
+        level = [
+            part
+            for outer in level
+            if isinstance(outer, Mapping | list | tuple)
+            for part in (outer.values() if isinstance(outer, Mapping) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def create_library(directory: Path) -> None:
-    """Make the directory and an empty library in it, where there is none."""
+    """Make the directory and an empty library in it, unless it holds one."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -102,7 +124,7 @@ def next_generation(connection: Connection) -> int:
 
 
 def ensure_model(connection: Connection, model: Model) -> int:
-    """The row of a model, made where there is none."""
+    """Return the id of a model's row; make the row where there is none."""
     digest = model.identity.digest
     row = {
         "name": model.bundle.name,
@@ -111,14 +133,14 @@ def ensure_model(connection: Connection, model: Model) -> int:
         "dimension": model.bundle.dimension,
     }
     connection.execute(upsert(models).values(row).on_conflict_do_nothing(["digest"]))
-    found: int = connection.execute(
+    model_id: int = connection.execute(
         select(models.c.id).where(models.c.digest == digest)
     ).scalar_one()
-    return found
+    return model_id
 
 
 def has_embedding(connection: Connection, content_hash: bytes, model_id: int) -> bool:
-    """Whether the model's vectors of a content are stored."""
+    """Return whether the store holds the model's vectors of a content."""
     query = (
         select(embeddings.c.content_id)
         .join(contents)
@@ -129,8 +151,8 @@ def has_embedding(connection: Connection, content_hash: bytes, model_id: int) ->
 
 @dataclass
 class Stored:
-    """What a batch came to, in files; `again` are those whose content went before they were
-    stored.
+    """The outcome of a batch, in files. The files in `again` must be read once more: their content
+    was deleted before they were stored.
     """
 
     added: int = 0
@@ -138,7 +160,7 @@ class Stored:
     moved: int = 0
     copied: int = 0
     unchanged: int = 0
-    again: list[Job] = field(default_factory=list)
+    again: list[FileTask] = field(default_factory=list)
 
 
 def store_batch(
@@ -148,9 +170,10 @@ def store_batch(
     missing: set[int],
     belongings: Belongings,
 ) -> Stored:
-    """Write finished files. `missing` are rows whose files are gone: a new file with the content of
-    one of them is that sound, moved; its row, with all that was set on it, goes to the new path and
-    out of `missing`.
+    """Write finished files in this transaction.
+
+    `missing` are rows whose files are gone. A new file with the content of such a row is that
+    sound, moved: its row, with its id and metadata, takes the new path and leaves `missing`.
     """
     stored = Stored()
     placed: list[int] = []
@@ -160,11 +183,11 @@ def store_batch(
             content_id = _store_content(connection, outcome, model_id)
             placed.append(_place(connection, outcome, content_id, missing, belongings, stored))
         elif isinstance(outcome, Known):
-            known = _content_id(connection, outcome.read.hash)
-            if known is not None and has_embedding(connection, outcome.read.hash, model_id):
-                placed.append(_place(connection, outcome, known, missing, belongings, stored))
+            stored_id = _content_id(connection, outcome.read.hash)
+            if stored_id is not None and has_embedding(connection, outcome.read.hash, model_id):
+                placed.append(_place(connection, outcome, stored_id, missing, belongings, stored))
             else:
-                stored.again.append(outcome.job)
+                stored.again.append(outcome.task)
         elif isinstance(outcome, Failed):
             placed.append(_store_failure(connection, outcome, belongings))
     index_words(connection, placed)
@@ -176,10 +199,8 @@ def _content_id(connection: Connection, content_hash: bytes) -> int | None:
 
 
 def _store_content(connection: Connection, file: Embedded, model_id: int) -> int:
-    known = _content_id(connection, file.read.hash)
-    if known is not None:
-        content_id = known
-    else:
+    content_id = _content_id(connection, file.read.hash)
+    if content_id is None:
         content_id = connection.execute(
             insert(contents)
             .values(
@@ -202,7 +223,7 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
         windows=len(file.vectors),
     )
     fresh = connection.execute(row.on_conflict_do_nothing(["content_id", "model_id"]))
-    if fresh.rowcount:  # else its twin came first
+    if fresh.rowcount:  # else a copy came first
         connection.execute(
             insert(windows),
             [
@@ -230,19 +251,20 @@ def _place(
     belongings: Belongings,
     stored: Stored,
 ) -> int:
-    """Point the file's row at its content, making or moving a row where it has none; returns its
-    id.
+    """Point the file's row at its content, and return the row's id.
+
+    A file without a row gets a new one, or that of a moved file.
     """
-    job = outcome.job
+    task = outcome.task
     values = {
-        "root_id": job.root_id,
-        "path": job.relative,
+        "root_id": task.root_id,
+        "path": task.relative,
         "size": outcome.read.size,
         "mtime_ns": outcome.read.mtime_ns,
         "content_id": content_id,
         **belongings.values(),
     }
-    sound_id = job.sound_id
+    sound_id = task.sound_id
     if sound_id is None:
         sound_id = _moved_from(connection, content_id, missing)
         if sound_id is not None:
@@ -261,7 +283,7 @@ def _place(
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
         connection.execute(delete(failures).where(failures.c.sound_id == sound_id))
-    if job.sound_id is not None:
+    if task.sound_id is not None:
         if before == content_id:
             stored.unchanged += 1
         else:
@@ -281,22 +303,22 @@ def _moved_from(connection: Connection, content_id: int, missing: set[int]) -> i
 
 
 def _store_failure(connection: Connection, failed: Failed, belongings: Belongings) -> int:
-    job: Job = failed.job
+    task: FileTask = failed.task
     values = {
-        "root_id": job.root_id,
-        "path": job.relative,
-        "size": job.size,
-        "mtime_ns": job.mtime_ns,
+        "root_id": task.root_id,
+        "path": task.relative,
+        "size": task.size,
+        "mtime_ns": task.mtime_ns,
         "content_id": None,
         **belongings.values(),
     }
     before = None
-    if job.sound_id is None:
+    if task.sound_id is None:
         sound_id: int = connection.execute(
             insert(sounds).values(values).returning(sounds.c.id)
         ).scalar_one()
     else:
-        sound_id = job.sound_id
+        sound_id = task.sound_id
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
     reason = {"kind": failed.kind, "reason": failed.reason}
@@ -308,7 +330,7 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
 
 
 def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
-    """The hashes of what is in these sounds."""
+    """Return the hashes of the contents of these sounds."""
     query = text(
         "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
         f"WHERE s.id IN {reading.IDS}"
@@ -317,15 +339,15 @@ def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[by
 
 
 def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
-    """Those of the hashes whose content the library does not have."""
+    """Yield the hashes whose content the library does not hold."""
     for content in hashes:
         if not connection.execute(select(contents.c.id).where(contents.c.hash == content)).first():
             yield content
 
 
 def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
-    """Delete rows, and contents that no sound has any more; returns the number of windows that
-    went.
+    """Delete sounds, and the contents that no other sound has. Return the number of deleted
+    windows.
     """
     values = reading.ids_parameter(sound_ids)
     touched = connection.execute(
@@ -341,10 +363,9 @@ def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
 
 
 def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
-    """Delete those of the contents that no sound has, with their windows; returns the number of
-    windows.
+    """Delete the contents that no sound has, with their windows, and return the number of windows.
 
-    Within a transaction that has raised the generation: the tombstones carry it.
+    The transaction must have raised the generation, since the tombstones carry it.
     """
     values = reading.ids_parameter(content_ids)
     rows = connection.execute(
@@ -378,7 +399,7 @@ def drop_model(connection: Connection, model_id: int) -> None:
 
 
 def without_embedding(connection: Connection, model_id: int) -> int:
-    """How many sounds have a content that the model has not embedded."""
+    """Return the number of sounds with a content that the model has not embedded."""
     count: int = connection.execute(
         text(
             "SELECT count(*) FROM sounds WHERE content_id IS NOT NULL AND NOT EXISTS "
@@ -391,9 +412,12 @@ def without_embedding(connection: Connection, model_id: int) -> int:
 
 
 def describe(directory: Path, described: Sequence[tuple[int, Belongings]]) -> None:
-    """Set what stored sounds, given by id, belong to; all of them or none."""
+    """Set the external ids and the metadata of stored sounds, by id: all of them or none.
+
+    Ids that are not in the library are skipped.
+    """
     for _, belongings in described:
-        belongings.values()  # what JSON cannot hold is an error before the lock is waited for
+        belongings.values()  # bad metadata is an error before the wait for the lock
     with writer_lock(directory, wait=30.0), database.translating(directory):
         engine = database.writer(directory)
         try:
@@ -404,7 +428,7 @@ def describe(directory: Path, described: Sequence[tuple[int, Belongings]]) -> No
 
 
 def set_belongings(connection: Connection, described: Sequence[tuple[int, Belongings]]) -> None:
-    """Set what sounds, given by id, belong to."""
+    """Set the external ids and the metadata of sounds, by id."""
     changes = [(sound_id, belongings.values()) for sound_id, belongings in described]
     changes = [(sound_id, values) for sound_id, values in changes if values]
     if changes:

@@ -1,4 +1,4 @@
-"""What a run did. Times are in seconds."""
+"""The outcome of a run. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from audiosearch.results import Failure, Remark
 class Summary:
     """The outcome of an index run; the counts are of files.
 
-    `truncated` files ended before the length that their header declares; what is there was indexed.
-    `remarks` say so of each, and of files whose header is wrong otherwise or whose other tracks are
-    not heard.
-    `passed_over` counts the files beside the sounds, by suffix (lower case, ``""`` for none).
-    `gone` are files that are no longer there but whose rows were kept, for a reason that `notices`
-    gives. `seconds` is the audio that was decoded. `switched`: a new model took over.
+    `truncated` files ended before the length that their header declares; the run indexed the rest.
+    `remarks` list these files, and files whose header is wrong otherwise or that have further
+    tracks. `passed_over` counts the files beside the sounds, by suffix (lower case, ``""`` for
+    none). `gone` counts files that no longer exist but whose rows were kept; `notices` give the
+    reason. `seconds` is the decoded audio. `switched` is true where a new model took over.
     """
 
     added: int = 0
@@ -41,7 +40,7 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """Files that failed in this run."""
+        """The number of files that failed in this run."""
         return len(self.failures)
 
 

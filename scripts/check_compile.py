@@ -1,13 +1,13 @@
-"""Is a compiled checkpoint what transformers computes? On the full architecture of
-laion/clap-htsat-unfused, with random weights.
+"""The check of the compiler: it compares a compiled checkpoint with transformers, on the full
+architecture of laion/clap-htsat-unfused with random weights.
 
     python -m scripts.check_compile [--fusion] [--checkpoint DIR]
 
-Prints one table: the largest difference of the front end in dB, of the embeddings as a part of the
-distance between unlike inputs, whether batch and repetition keep the bits, and the time of a window
-and of a text beside transformers, on one thread. Exits 1 where a limit is missed. A checkpoint of
-one's own is compared likewise. Needs the extra ``clap``, 4 GB of memory and 2 GB of disk for a
-minute or two.
+The script prints one table: the largest difference of the front end in dB; that of the embeddings,
+as a part of the distance between unlike inputs; whether batch and repetition keep the bits; and the
+time of a window and of a text beside transformers, on one thread. It exits with 1 where a value
+misses its limit. `--checkpoint` compares another checkpoint. The script needs the extra ``clap``, 4
+GB of memory and 2 GB of disk for a minute or two.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _RUNS = 7
 
 
 def main() -> None:
-    """Make, compile, compare, print."""
+    """Make a checkpoint, compile it, compare the two, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fusion", action="store_true", help="with feature fusion")
     parser.add_argument("--checkpoint", type=Path, help="this one instead of a random one")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         os.environ["AUDIOSEARCH_CACHE"] = made
-        checkpoint = given.checkpoint or Path(made) / "random"
-        if not given.checkpoint:
-            make(checkpoint, FULL, fusion=given.fusion)
+        checkpoint = args.checkpoint or Path(made) / "random"
+        if not args.checkpoint:
+            make(checkpoint, FULL, fusion=args.fusion)
         begin = time.perf_counter()
         bundle = compile_checkpoint(str(checkpoint), name="checked")
         print(f"compiled in {time.perf_counter() - begin:.0f} s: {bundle.identity}")
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def compare(model: Model, checkpoint: Path) -> list[tuple[str, float, float | None]]:
-    """Rows of the table: what, value, limit."""
+    """Return the rows of the table: name, value, limit."""
     import torch
     from transformers import ClapModel, ClapProcessor
 
@@ -77,16 +77,16 @@ def compare(model: Model, checkpoint: Path) -> list[tuple[str, float, float | No
     def hear(features: Any) -> np.ndarray:
         quiet = torch.zeros((len(features), 1), dtype=torch.bool)
         with torch.no_grad():
-            found: np.ndarray = clap.get_audio_features(features, quiet).pooler_output.numpy()
-        return found
+            vectors: np.ndarray = clap.get_audio_features(features, quiet).pooler_output.numpy()
+        return vectors
 
     def read(text: str) -> np.ndarray:
         tokens = processor.tokenizer(
             text, truncation=True, max_length=model.bundle.max_tokens, return_tensors="pt"
         )
         with torch.no_grad():
-            found: np.ndarray = clap.get_text_features(**tokens).pooler_output.numpy()[0]
-        return found
+            vectors: np.ndarray = clap.get_text_features(**tokens).pooler_output.numpy()[0]
+        return vectors
 
     features = extract(windows)
     pictures = log_mel(windows, front_end)
@@ -126,19 +126,21 @@ def _largest(difference: np.ndarray) -> float:
 
 
 def _alike(vectors: np.ndarray) -> float:
-    """The largest cosine of two rows."""
+    """Return the largest cosine of two rows."""
     cosines = vectors @ vectors.T
     return float(cosines[~np.eye(len(vectors), dtype=bool)].max())
 
 
 def _part(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference, by the least distance of the first four, unlike, rows."""
+    """Return the largest difference, divided by the least distance of the first four rows, which
+    are unlike.
+    """
     apart = np.sqrt(2.0 - 2.0 * _alike(theirs[:4]))
     return float(np.linalg.norm(ours - theirs, axis=1).max() / apart)
 
 
 def _ms(run: Callable[[], Any]) -> float:
-    """Median milliseconds of a call, after one to warm up."""
+    """Return the median milliseconds of a call, after one call to warm up."""
     run()
     times = []
     for _ in range(_RUNS):

@@ -1,8 +1,8 @@
-"""The figures that README gives of sample_library, speed, memory and size.
+"""The figures of the README: retrieval on sample_library, speed, memory and size.
 
-`python -m scripts.figures` prints them again, through the installed `audiosearch` command and the
-bundled model. Times are medians of several whole processes; memory is the peak of the proportional
-set size (PSS) summed over the process tree, which counts shared pages once.
+`python -m scripts.figures` prints them, with the installed `audiosearch` command and the bundled
+model. Times are medians of several whole processes; memory is the peak of the proportional set size
+(PSS) summed over the process tree, which counts shared pages once.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
 
 
 def tree(pid: int) -> list[int]:
-    """A process and its descendants."""
-    found = [pid]
-    for parent in found:
+    """Return a process and its descendants."""
+    pids = [pid]
+    for parent in pids:
         try:
             tasks = list(Path(f"/proc/{parent}/task").iterdir())
             for task in tasks:
-                found += [int(child) for child in (task / "children").read_text().split()]
+                pids += [int(child) for child in (task / "children").read_text().split()]
         except OSError:
-            continue  # it ended meanwhile
-    return found
+            continue  # the process ended meanwhile
+    return pids
 
 
 def pss(pid: int) -> float:
-    """Proportional set size of a process in MB; 0 for one that ended."""
+    """Return the proportional set size of a process in MB, or 0 for a process that ended."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0.0
-    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
+    match = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(match[1]) / 1024 if match else 0.0
 
 
 def measured(command: list[str | Path]) -> tuple[float, float]:
-    """Run a command; seconds it took, and the peak memory of its process tree in MB."""
+    """Run a command. Return its seconds, and the peak memory of its process tree in MB."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak, done = 0.0, threading.Event()
@@ -73,7 +73,7 @@ def measured(command: list[str | Path]) -> tuple[float, float]:
 
 
 def median_seconds(command: list[str | Path], runs: int) -> float:
-    """Median time of a command, without watching its memory."""
+    """Return the median seconds of a command, without a watch on its memory."""
 
     def once() -> float:
         began = time.perf_counter()
@@ -84,8 +84,10 @@ def median_seconds(command: list[str | Path], runs: int) -> float:
 
 
 def installed_megabytes() -> float:
-    """Size of what the base install brings, by the records of its distributions; bytecode, which
-    Python writes later, left out."""
+    """Return the size of the base install in MB, from the records of its distributions.
+
+    It does not count bytecode, which Python writes later.
+    """
     from importlib.metadata import distribution
 
     from packaging.requirements import Requirement
@@ -96,13 +98,13 @@ def installed_megabytes() -> float:
         if name in seen:
             continue
         seen.add(name)
-        found = distribution(name)
+        record = distribution(name)
         total += sum(
             path.stat().st_size
-            for file in found.files or ()
-            if (path := Path(str(found.locate_file(file)))).is_file() and path.suffix != ".pyc"
+            for file in record.files or ()
+            if (path := Path(str(record.locate_file(file)))).is_file() and path.suffix != ".pyc"
         )
-        needs = [Requirement(text) for text in found.requires or ()]
+        needs = [Requirement(text) for text in record.requires or ()]
         waiting += [n.name for n in needs if n.marker is None or n.marker.evaluate({"extra": ""})]
     package = Path(__file__).parents[1] / "audiosearch"
     if not any("models/mini" in str(file) for file in distribution("audiosearch").files or ()):
@@ -112,7 +114,7 @@ def installed_megabytes() -> float:
 
 
 def retrieval() -> None:
-    """Print how well sample_library is found by its descriptions and by short queries."""
+    """Print the figures of retrieval on sample_library, by its descriptions and by short queries."""
     from audiosearch.evaluation import datasets, measuring
     from audiosearch.evaluation import retrieval as measure
     from audiosearch.models.model import apply_template
@@ -129,13 +131,13 @@ def retrieval() -> None:
         template = model.bundle.query_template
         return sounds.best_windows(model.embed_text([apply_template(template, t) for t in texts]))
 
-    found = measure.evaluate(
+    figures = measure.evaluate(
         scores([item.captions[0] for item in sounds.items]), np.eye(len(sounds.items), dtype=bool)
     )
     print(f"descriptions: {len(sounds.items)} queries, one sound each")
-    print(f"  recall@1 {found.recall_at_1:.3f}")
-    print(f"  recall@5 {found.recall_at_5:.3f}")
-    print(f"  mAP@10   {found.map_at_10:.3f}")
+    print(f"  recall@1 {figures.recall_at_1:.3f}")
+    print(f"  recall@5 {figures.recall_at_5:.3f}")
+    print(f"  mAP@10   {figures.map_at_10:.3f}")
     best = scores([query["query"] for query in queries]).argmax(axis=1)
     first = [
         kinds[str(sounds.items[index].path)] == query["kind"]

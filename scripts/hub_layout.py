@@ -1,11 +1,12 @@
-"""A checkpoint as hubs hold it in ONNX, in the layout of `Xenova/clap-htsat-unfused`.
+"""The writing of a checkpoint in ONNX, in the layout of hubs such as `Xenova/clap-htsat-unfused`.
 
-`python -m scripts.hub_layout CHECKPOINT DIRECTORY` writes `config.json`, `preprocessor_config.json`,
-`tokenizer.json` and the two towers in `onnx`: whole, in fp16 and in int8 (`_fp16`, `_quantized`). As
-there, vectors are not of unit length, all axes are dynamic, and the text tower has no mask
-(`--masked` gives it one). `python -m scripts.hub_layout --fixture` makes what the tests serve:
-`tests/data/hub.zip`, a checkpoint of `MICRO` size with random weights, and beside it in `golden.npz` what
-transformers itself makes of some texts and sounds. Needs the extra `clap`.
+`python -m scripts.hub_layout CHECKPOINT DIRECTORY` writes `config.json`,
+`preprocessor_config.json`, `tokenizer.json` and the two towers in `onnx`: whole, in fp16 and in
+int8 (`_fp16`, `_quantized`). As on the hub, vectors are not of unit length, all axes are dynamic,
+and the text tower has no mask (`--masked` adds one). `python -m scripts.hub_layout --fixture` makes
+the fixture of the tests: `tests/data/hub.zip`, a checkpoint of `MICRO` size with random weights,
+and in its `golden.npz` the vectors of some texts and sounds from transformers. The script needs the
+extra `clap`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 from scripts.random_checkpoint import FULL, TEXTS, make, sounds
 
 FIXTURE = Path(__file__).parents[1] / "tests" / "data" / "hub.zip"
-# Of 11 tokens and more, so that it is cut.
+# The text has 11 tokens and more, so the tokenizer cuts it.
 LONG = " and ".join(TEXTS * 10)
 _OPSET = 14
 
@@ -78,7 +79,9 @@ def write(checkpoint: Path, directory: Path, *, masked: bool = False, lower: boo
     class Tower(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.clap = clap  # weights of a module's own are exported as such, others are constants
+            self.clap = (
+                clap  # the export keeps a module's own weights as weights; others become constants
+            )
 
     class Audio(Tower):
         def forward(self, input_features: Any) -> Any:
@@ -102,7 +105,7 @@ def write(checkpoint: Path, directory: Path, *, masked: bool = False, lower: boo
     for suffix in ("", "_fp16") if lower else ("",):
         if suffix:
             clap.half()
-        for name, tower, given in (
+        for name, tower, inputs in (
             ("audio", Audio(), {"input_features": picture}),
             ("text", Text(), texts),
         ):
@@ -111,11 +114,11 @@ def write(checkpoint: Path, directory: Path, *, masked: bool = False, lower: boo
                 warnings.simplefilter("ignore")
                 torch.onnx.export(
                     tower,
-                    tuple(given.values()),
+                    tuple(inputs.values()),
                     str(place),
-                    input_names=list(given),
+                    input_names=list(inputs),
                     output_names=[f"{name}_embeds"],
-                    dynamic_axes={k: dict(enumerate(axes[k])) for k in given}
+                    dynamic_axes={k: dict(enumerate(axes[k])) for k in inputs}
                     | {f"{name}_embeds": {0: "batch_size"}},
                     opset_version=_OPSET,
                     dynamo=False,
@@ -128,7 +131,9 @@ def write(checkpoint: Path, directory: Path, *, masked: bool = False, lower: boo
 
 
 def _quantise(source: Path, target: Path) -> None:
-    """Weights in int8, one scale a matrix, as the layout's own script does it."""
+    """Write the graph with int8 weights, with one scale for each matrix, as the layout's own script
+    does.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
@@ -140,7 +145,7 @@ def _quantise(source: Path, target: Path) -> None:
 
 
 def golden(checkpoint: Path, target: Path) -> None:
-    """Write what transformers makes of `sounds` and texts, by its own public calls."""
+    """Write the vectors of `sounds` and texts from transformers' own public calls."""
     import torch
     from transformers import ClapModel, ClapProcessor
 
@@ -166,7 +171,9 @@ def golden(checkpoint: Path, target: Path) -> None:
 
 
 def fixture() -> None:
-    """Make `tests/data/hub.zip` anew: `micro` as hubs have it, of `masked` the one tower that differs."""
+    """Make `tests/data/hub.zip`: `micro` in the layout of hubs, and of `masked` the tower that
+    differs.
+    """
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         make(work / "checkpoint", MICRO)

@@ -1,8 +1,10 @@
-"""Make `tests/data/library-VERSION.zip`: a library as this version writes it, for later ones to open.
+"""Make `tests/data/library-VERSION.zip`: a library that this version writes, for later versions to
+open.
 
-Run it in a checkout of that version, once, before the next: what it made is never made again. Holds
-`sounds/`, `library/` and `answers.json`, with what the version itself answers. Times of files are whole
-seconds, since a zip keeps no finer ones; the library's only root is wherever `sounds/` lay.
+Run it once, in a checkout of that version, before the next version: nobody makes the file again.
+The zip holds `sounds/`, `library/` and `answers.json`, which has the answers of the version itself.
+Times of files are whole seconds, since a zip keeps no finer times. The library's only root is the
+place of `sounds/` at that time.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ TEXTS = ("a high beep", "a low hum", "noise of a waterfall", "knocking")
 
 
 def sounds() -> dict[str, np.ndarray]:
-    """(samples,) float32 of each sound, by name."""
+    """Return (samples,) float32 of each sound, by name."""
     rng = np.random.default_rng(1)
     seconds = np.arange(RATE) / RATE
     knocks = rng.normal(0, 0.3, RATE) * (seconds % 0.25 < 0.02)
@@ -44,7 +46,7 @@ def sounds() -> dict[str, np.ndarray]:
 
 
 def answers(library: Library) -> dict[str, Any]:
-    """What the library says, by the file's name within `sounds/`."""
+    """Return the library's answers, by the file's name within `sounds/`."""
 
     def hits(query: Any, **how: Any) -> list[list[Any]]:
         return [
@@ -84,8 +86,8 @@ def main() -> None:
                 external_id="asset-1",
                 metadata={"take": "3", "room": "küche"},
             )
-            said = answers(library)
-        (work / "answers.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
+            results = answers(library)
+        (work / "answers.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
         shutil.rmtree(work / "library" / "peaks", ignore_errors=True)
         with zipfile.ZipFile(
             into / f"library-{__version__}.zip", "w", zipfile.ZIP_DEFLATED

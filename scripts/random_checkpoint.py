@@ -1,9 +1,9 @@
-"""CLAP checkpoints with random weights, where none can be had: of any size, and sharp enough that a wrong
-front end, export or tokenizer shows.
+"""CLAP checkpoints with random weights, for machines without a real one. They have any size, and
+are sharp enough to show a wrong front end, export or tokenizer.
 
 Freshly initialised towers give all inputs nearly one vector (cosines of 0.93 to 0.999), which would
-hide any mistake. Their weights are therefore widened, and what all vectors have in common is taken
-out, until unlike inputs are at cosines below 0.5.
+hide any mistake. The script therefore widens their weights, and takes out what all vectors have in
+common, until unlike inputs have cosines below 0.5.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TEXTS = (
     "someone plays a slow melody on a piano",
     "campfire crackling at night",
 )
-# Until all pairs of TEXTS, and of the first four of `sounds`, are below.
+# The loop ends when all pairs of TEXTS, and of the first four of `sounds`, have cosines below this.
 UNLIKE = 0.5
 _STEP = 1.3
 _MOST_STEPS = 20
@@ -59,7 +59,7 @@ TINY: dict[str, Any] = {
 
 
 def make(directory: Path, size: dict[str, Any], *, fusion: bool = False, seed: int = 0) -> None:
-    """Save a checkpoint of `size` (`FULL`, `TINY`) to a directory, as transformers would."""
+    """Save a checkpoint of `size` (`FULL`, `TINY`) to a directory, in transformers' own form."""
     import torch
     from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
@@ -94,13 +94,15 @@ def make(directory: Path, size: dict[str, Any], *, fusion: bool = False, seed: i
 
 
 def sounds(samples: int, rate: int, seed: int = 0) -> np.ndarray:
-    """(6, samples) float32: noise, a tone, clicks, a falling sweep, then quiet and clipping noise."""
+    """Return (6, samples) float32: noise, a tone, clicks, a falling sweep, then quiet and clipping
+    noise.
+    """
     rng = np.random.default_rng(seed)
     time = np.arange(samples) / rate
     clicks = np.zeros(samples)
     clicks[:: rate // 4] = 0.9
     falling = 0.4 * rate * time - 0.19 * rate / time[-1] * time**2
-    found = [
+    waves = [
         rng.normal(0.0, 0.1, samples),
         0.5 * np.sin(2 * np.pi * 440.0 * time),
         clicks,
@@ -108,11 +110,11 @@ def sounds(samples: int, rate: int, seed: int = 0) -> np.ndarray:
         rng.normal(0.0, 1e-4, samples),
         np.clip(rng.normal(0.0, 1.0, samples), -1.0, 1.0),
     ]
-    return np.stack(found).astype(np.float32)
+    return np.stack(waves).astype(np.float32)
 
 
 def _tokenizer(directory: Path) -> Any:
-    """A byte-level BPE of a few words, in the form of RoBERTa's."""
+    """Return a byte-level BPE of a few words, in the form of RoBERTa's."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import AutoTokenizer, RobertaTokenizerFast
 
@@ -126,7 +128,7 @@ def _tokenizer(directory: Path) -> Any:
 
 
 def _unsettle(clap: Any) -> None:
-    """Move what initialisation leaves at 0 or 1, that no bias or scale can go astray unseen."""
+    """Move the values that initialisation leaves at 0 or 1, so that a lost bias or scale shows."""
     import torch
 
     with torch.no_grad():
@@ -136,7 +138,7 @@ def _unsettle(clap: Any) -> None:
 
 
 def _settle_norm(clap: Any, pictures: Any) -> None:
-    """Running statistics of the first batch norm, as training would have left them."""
+    """Set the running statistics of the first batch norm to values such as training leaves."""
     import torch
 
     norm = clap.audio_model.audio_encoder.batch_norm

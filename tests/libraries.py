@@ -1,4 +1,4 @@
-"""Libraries made of synthetic vectors, through the indexer's own functions: no audio, real rows."""
+"""Libraries of synthetic vectors. The indexer's own functions write real rows, without audio."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from audiosearch.vectors.codec import unit
 from indexer import roots, store
 from indexer.cache import refresh_cache
 from indexer.pipeline import Embedded, Failed
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.workers import Done, Hashed
 
 DIMENSION = 512
 
 
 def random_units(count: int, seed: int) -> np.ndarray:
-    """(count, 512) float32 unit vectors."""
+    """Return (count, 512) float32 unit vectors."""
     return unit(np.random.default_rng(seed).normal(size=(count, DIMENSION)))
 
 
 def moved(library: Path, to: Path, *, root: Path) -> None:
-    """Copy a library of one root to `to`, where its root is `root`: what indexing a copy of the sounds
-    (of the same times) would give, without the time that it takes.
+    """Copy a library of one root to `to`, with `root` as its root.
+
+    The copy equals an index of a copy of the sounds (with the same times), and costs no time.
     """
     shutil.copytree(library, to)
     with closing(sqlite3.connect(to / "library.db")) as database:
@@ -57,18 +58,20 @@ class Synthetic:
     def add(
         self, name: str | bytes, vectors: np.ndarray, content: bytes | None = None, **values: Any
     ) -> None:
-        """Add a sound whose windows are `vectors` (n, d), a second each; `content`: its hash."""
+        """Add a sound whose windows have the vectors (n, d) and last a second each. `content` is
+        its hash.
+        """
         self.made += 1
         count = len(vectors)
-        job = self._job(name, values.pop("mtime_ns", self.made))
+        task = self._task(name, values.pop("mtime_ns", self.made))
         info = {"sample_rate": 48_000, "channels": 1, "format": "wav", "subtype": "pcm_16"}
         tags = values.pop("tags", {})
         belongings = store.Belongings(values.pop("external_id", None), values.pop("metadata", None))
         starts, ends = [float(i) for i in range(count)], [float(i + 1) for i in range(count)]
         duration = values.pop("duration", float(count))
         outcome = Embedded(
-            job,
-            Hashed(content or self.made.to_bytes(32, "big"), job.size, job.mtime_ns),
+            task,
+            Hashed(content or self.made.to_bytes(32, "big"), task.size, task.mtime_ns),
             Done(duration, info | values, tags, None),
             unit(vectors),
             starts,
@@ -80,13 +83,13 @@ class Synthetic:
 
     def fail(self, name: str, kind: str = "undecodable", reason: str = "no sound") -> None:
         """Add a file that could not be embedded."""
-        outcome = Failed(self._job(name, 1), kind, reason)
+        outcome = Failed(self._task(name, 1), kind, reason)
         with self.engine.begin() as connection:
             store.store_batch(connection, [outcome], self.model_id, set(), store.Belongings())
 
-    def _job(self, name: str | bytes, mtime_ns: int) -> Job:
+    def _task(self, name: str | bytes, mtime_ns: int) -> FileTask:
         raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
-        return Job(bytes(self.root) + b"/" + raw, self.root_id, raw, 1, mtime_ns, None)
+        return FileTask(bytes(self.root) + b"/" + raw, self.root_id, raw, 1, mtime_ns, None)
 
     def delete(self, ids: Sequence[int]) -> None:
         with self.engine.begin() as connection:
@@ -116,7 +119,7 @@ class Synthetic:
 
 @contextmanager
 def synthetic(directory: Path, root: Path | None = None) -> Iterator[Synthetic]:
-    """An empty library for mini's vectors, with the root `root` (default: beside it)."""
+    """Make an empty library for mini's vectors, with the root `root` (default: beside it)."""
     root = root or directory.parent / "sounds"
     root.mkdir(exist_ok=True)
     store.create_library(directory)

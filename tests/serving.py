@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def is_ready(port: int) -> bool:
-    """Whether the server there answers that it can be asked."""
+    """Return whether a server at this port answers that it is ready."""
     try:
         return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=60).is_success
     except httpx.TransportError:
@@ -31,8 +31,10 @@ def is_ready(port: int) -> bool:
 
 @contextmanager
 def running(command: Sequence[Any], port: int, **process: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `audiosearch serve`, with these options of a process, until the block ends; it begins
-    when the server is ready."""
+    """Run `audiosearch serve` until the block ends. The block begins when the server is ready.
+
+    `process` holds options of `subprocess.Popen`.
+    """
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, **process) as server:
         try:
             wait_until(lambda: is_ready(port), server)

@@ -36,17 +36,15 @@ ALLOWED = {
     ("audiosearch/models/onnx_export.py", "huggingface_hub.errors.StrictDataclassError"),
     ("audiosearch/cli/main.py", "importlib"),  # of the module of the command that was named
     ("audiosearch/cli/main.py", "importlib.import_module"),
-    ("audiosearch/models/origin.py", "importlib.util.find_spec"),  # looks, and loads nothing
     ("audiosearch/models/hub.py", "huggingface_hub.errors"),
     ("audiosearch/models/hub.py", "huggingface_hub.snapshot_download"),
-    ("audiosearch/models/fetch.py", "huggingface_hub.constants"),
-    ("audiosearch/models/fetch.py", "huggingface_hub.errors"),
-    ("audiosearch/models/fetch.py", "huggingface_hub.utils.validate_repo_id"),
+    ("audiosearch/models/hub.py", "huggingface_hub.try_to_load_from_cache"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.constants"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.errors"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.get_token"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.utils.get_session"),
     ("audiosearch/models/hub_http.py", "huggingface_hub.utils.hf_raise_for_status"),
+    ("audiosearch/models/hub_http.py", "huggingface_hub.utils.validate_repo_id"),
     ("audiosearch/remote/client.py", "urllib.request"),  # asks the server that the user named
     ("audiosearch/server/serving.py", "socket"),  # the service listens
     ("indexer/lock.py", "socket"),  # for the host's name

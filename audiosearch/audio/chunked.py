@@ -9,7 +9,7 @@ that parse as chunks or tags are not sound; what is left over and is neither is.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import IO
 
 from audiosearch.audio.grammar import (
@@ -22,28 +22,14 @@ from audiosearch.audio.grammar import (
     is_name,
     is_own_name,
 )
+from audiosearch.audio.part import CRUMBS, Part, as_rf64, au_part
 from audiosearch.audio.splice import Segment, bytes_at, patched
 
-
-@dataclass(frozen=True)
-class Part:
-    """One sound of a file, which goes to `stop`. `segments`: the file as a decoder is to see it,
-    `None` where it may see the whole as it is. `declared` and `present` are bytes of sound;
-    `declared` is `None` where the header does not say. `notice`: how header and file disagree."""
-
-    stop: int
-    segments: tuple[Segment, ...] | None = None
-    declared: int | None = None
-    present: int = 0
-    notice: str | None = None
-
-
-# Less than this after the last chunk is what some program left there, and no sound of any length.
-_CRUMBS = 4_096
 _MOST_CHUNKS = 10_000
+_UNKNOWN = "its header does not say how long it is: it was read to its end"
 # How far before the end chunks are looked for that follow a sound of unknown length.
 _TAIL = 8 << 20
-_LARGEST_ZEROS = 1 << 16
+_LARGEST_ZEROS = _LARGEST_HEADER = 1 << 16
 
 
 def part_at(file: IO[bytes], start: int, size: int) -> Part | None:
@@ -51,13 +37,38 @@ def part_at(file: IO[bytes], start: int, size: int) -> Part | None:
     holds sound."""
     head = bytes_at(file, start, 16)
     if head[:4] in (b".snd", b"dns."):
-        return _au(file, start, size)
+        return au_part(file, start, size)
     grammar = grammar_of(head)
     return _Walk(file, grammar, start, size, head).part() if grammar else None
 
 
+def chunks_around(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and size of each chunk before and after the sound of a file of `size` bytes; of
+    the first sound, where it holds several. Nothing of other files."""
+    head = bytes_at(file, 0, 16)
+    grammar = grammar_of(head)
+    if grammar is not None:
+        walk = _Walk(file, grammar, 0, size, head)
+        part = walk.part()
+        yield from walk.before
+        if part is not None:
+            yield from walk.after(part.stop)
+
+
+def cleaned(file: IO[bytes], start: int, size: int) -> tuple[Segment, ...] | None:
+    """Header and sound alone of the sound that begins at `start`, for decoders that trip over what
+    else is there; `None` where no chunk of it holds sound."""
+    head = bytes_at(file, start, 16)
+    grammar = grammar_of(head)
+    if grammar is None:
+        return None
+    walk = _Walk(file, grammar, start, size, head)
+    return walk.cleaned() if walk.part() is not None else None
+
+
 class _Walk:
-    """The chunks of one container."""
+    """The chunks of one container. Once `part` was called, `before` are the chunks before its
+    sound."""
 
     def __init__(
         self, file: IO[bytes], grammar: Grammar, start: int, limit: int, head: bytes
@@ -65,6 +76,8 @@ class _Walk:
         self._file, self._grammar = file, grammar
         self._start, self._limit, self._magic = start, limit, head[:4]
         self._chunks: dict[bytes, tuple[int, int]] = {}  # before the sound: place and size
+        self.before: list[tuple[bytes, int, int]] = []
+        self._content, self._end = 0, limit  # of the sound
         self._sizes64: tuple[int, int] | None = None  # of a ds64: whole, sound
 
     def part(self) -> Part | None:
@@ -77,13 +90,35 @@ class _Walk:
             if name == self._grammar.body:
                 return self._sound(at, content, size)
             self._chunks.setdefault(name, (content, size))
+            self.before.append(chunk)
             if name == b"ds64":
                 data = bytes_at(self._file, content, 16)
                 if len(data) == 16:
                     whole, sound = struct.unpack("<QQ", data)
                     self._sizes64 = whole, sound
-            at = self._next(content, size)
+            at = self._following(content, size)
         return None
+
+    def _following(self, content: int, size: int) -> int:
+        """Where the next chunk begins, before the sound."""
+        aligned, end = self._next(content, size), content + size
+        bodies = (at for at in (aligned, end) if self._is_body(at))
+        return next(bodies, self._chunk_after(end, size) or aligned)
+
+    def after(self, stop: int) -> Iterator[tuple[bytes, int, int]]:
+        """The chunks between the sound and `stop`."""
+        end, size = self._end, self._end - self._content
+        for _ in range(_MOST_CHUNKS):
+            at = self._chunk_after(end, size)
+            chunk = None if at is None or at >= stop or self._is_tag(at) else self._chunk(at)
+            if chunk is None:
+                return
+            yield chunk
+            end, size = chunk[1] + chunk[2], chunk[2]
+
+    def _is_body(self, at: int) -> bool:
+        chunk = self._chunk(at)
+        return chunk is not None and chunk[0] == self._grammar.body
 
     def _chunk(self, at: int) -> tuple[bytes, int, int] | None:
         """Name, place of the content and its size."""
@@ -97,19 +132,20 @@ class _Walk:
         return head[: grammar.name_length], at + grammar.head, size
 
     def _next(self, content: int, size: int) -> int:
-        end = content + size
-        return end + -(end - self._start) % self._grammar.align
+        return content + size + -size % self._grammar.align
 
     def _sound(self, at: int, content: int, size: int) -> Part:
         grammar, limit = self._grammar, self._limit
+        self._content = content
         unknown = size in grammar.unknown
         if self._sizes64 and size == 0xFFFF_FFFF:
             size, unknown = self._sizes64[1], self._sizes64[1] in range(1 << 62, 1 << 64)
         present = limit - content - grammar.prefix
         declared = max(0, size - grammar.prefix)
         if not unknown and content + size <= limit:
-            stop = self._chain(content + size)
+            stop = self._chain(content + size, size)
             if stop is not None:
+                self._end = content + size
                 return Part(stop, self._alone(stop), declared, declared)
             end = self._sound_end(content + size)
         else:
@@ -119,6 +155,7 @@ class _Walk:
             if end == limit and limit - self._start < 0xFFFF_0000:
                 notice = None if grammar.may_be_open else _UNKNOWN
                 return Part(limit, self._alone(limit), None, present, notice)
+        self._end = end
         length = end - content
         notice = _UNKNOWN
         if not unknown:
@@ -135,11 +172,11 @@ class _Walk:
 
     # -- what follows the sound ---------------------------------------------------------------
 
-    def _chain(self, end: int) -> int | None:
+    def _chain(self, end: int, size: int) -> int | None:
         """Where the chunks and tags after the sound end: at the limit, or where another sound
         begins; `None` where what follows is neither."""
-        at = self._chunk_after(end)
-        if at is None and self._limit - end < _CRUMBS:
+        at = self._chunk_after(end, size)
+        if at is None and self._limit - end < CRUMBS:
             return self._limit
         for _ in range(_MOST_CHUNKS):
             if at is None:
@@ -150,14 +187,13 @@ class _Walk:
             if chunk is None:
                 return self._limit
             end = chunk[1] + chunk[2]
-            at = self._chunk_after(end)
+            at = self._chunk_after(end, chunk[2])
         return self._limit if self._is_padding(end) else None
 
-    def _chunk_after(self, end: int) -> int | None:
+    def _chunk_after(self, end: int, size: int) -> int | None:
         """Where the next chunk begins. One of an odd length without its padding byte is
         frequent."""
-        places = end + -(end - self._start) % self._grammar.align, end
-        return next((at for at in places if self._is_chunk(at)), None)
+        return next((at for at in (self._next(end - size, size), end) if self._is_chunk(at)), None)
 
     def _is_padding(self, at: int) -> bool:
         rest = self._limit - at
@@ -229,7 +265,7 @@ class _Walk:
     def _repaired(self, at: int, content: int, length: int) -> tuple[Segment, ...]:
         grammar, start, limit = self._grammar, self._start, self._limit
         if grammar is RIFF and (limit - start >= 1 << 32 or self._magic != b"RIFF"):
-            return self._as_rf64(content, length)
+            return as_rf64(self._file, self._chunks, content, length)
         patches = {}
         if grammar.counts_head:
             patches[start + 16] = struct.pack("<Q", limit - start)
@@ -248,32 +284,21 @@ class _Walk:
                 patches[place + 2] = struct.pack(">I", min(frames, 0xFFFF_FFFF))
         return patched(start, limit, patches)
 
-    def _as_rf64(self, content: int, length: int) -> tuple[Segment, ...]:
-        """A RIFF cannot say more than 4 GiB: header and sound alone, as RF64."""
-        place, size = self._chunks.get(b"fmt ", (0, 0))
-        form = b"fmt " + struct.pack("<I", size) + bytes_at(self._file, place, min(size, 1 << 16))
-        sizes = struct.pack("<QQQI", length + len(form) + 56, length, 0, 0)
-        head = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", len(sizes)) + sizes + form
-        return (head + b"data\xff\xff\xff\xff", (content, content + length))
-
-
-_UNKNOWN = "its header does not say how long it is: it was read to its end"
-
-
-def _au(file: IO[bytes], start: int, size: int) -> Part | None:
-    head = bytes_at(file, start, 24)
-    if len(head) < 24:
-        return None
-    order = ">" if head[:4] == b".snd" else "<"
-    offset, declared = struct.unpack(order + "II", head[4:12])
-    present = size - start - offset
-    whole = None if start == 0 else ((start, size),)
-    if declared == 0xFFFF_FFFF:  # as the format has it
-        return Part(size, whole, None, max(0, present))
-    if declared >= present or present - declared < _CRUMBS:
-        return Part(size, whole, declared, max(0, present))
-    segments = patched(start, size, {start + 8: struct.pack(order + "I", 0xFFFF_FFFF)})
-    notice = (
-        f"its header declares {declared:,} bytes of sound, and {present:,} are there: all were read"
-    )
-    return Part(size, segments, None, present, notice)
+    def cleaned(self) -> tuple[Segment, ...]:
+        """Header and sound alone, once `part` was called."""
+        grammar, length = self._grammar, self._end - self._content
+        if grammar is RIFF:
+            return as_rf64(self._file, self._chunks, self._content, length)
+        head = bytes_at(self._file, self._start, grammar.first)
+        for name, content, size in self.before:
+            if name in grammar.needed and size < _LARGEST_HEADER:
+                chunk = bytes_at(self._file, content - grammar.head, grammar.head + size)
+                head += chunk + bytes(-size % grammar.align)
+        size = length + (grammar.head if grammar.counts_head else 0)
+        name = bytes_at(self._file, self._content - grammar.head, grammar.name_length)
+        if grammar.order == ">I":
+            whole = len(head) + length
+            head = head[:4] + struct.pack(">I", min(whole, 0xFFFF_FFFF)) + head[8:]
+            size = min(size, 0xFFFF_FFFF)
+        head += name + struct.pack(grammar.order, size)
+        return (head, (self._content, self._end))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import soundfile
 
+from audiosearch.audio.chunked import cleaned
 from audiosearch.audio.ffmpeg import open_ffmpeg
 from audiosearch.audio.layout import Part, mp3_layout, parts_of
 from audiosearch.audio.sndfile import SndfileStream, open_sndfile
@@ -53,7 +54,7 @@ def _open_part(path: bytes, size: int, part: Part, alive: Alive) -> Iterator[Aud
     with ExitStack() as stack:
         stream: AudioStream
         try:
-            file = stack.enter_context(open_sndfile(source))
+            file = stack.enter_context(_sndfile(source, part, size))
         except soundfile.LibsndfileError as error:
             opened = stack.enter_context(open_ffmpeg(source, error.error_string, alive))
             opened.claim(share=_share(part))
@@ -63,6 +64,19 @@ def _open_part(path: bytes, size: int, part: Part, alive: Alive) -> Iterator[Aud
         if part.notice:
             stream.notices.append(part.notice)
         yield stream
+
+
+def _sndfile(source: Source, part: Part, size: int) -> soundfile.SoundFile:
+    """The file as libsndfile opens it. Raises `soundfile.LibsndfileError`."""
+    try:
+        return open_sndfile(source)
+    except soundfile.LibsndfileError:
+        with Source(source.path).open() as file:
+            segments = cleaned(file, part.start, min(part.stop, size))
+        if segments is None:
+            raise
+        # Another chunk is damaged, or odd, and the sound is not.
+        return open_sndfile(Source(source.path, segments))
 
 
 # What is shorter is a header and no more.

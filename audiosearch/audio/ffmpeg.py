@@ -7,16 +7,15 @@ has silence before it, a gap is silence.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audiosearch.audio.clock import LONGEST_GAP, Clock
-from audiosearch.audio.splice import Source
+from audiosearch.audio.splice import NotingFile, Source
 from audiosearch.audio.stream import (
     BLOCK_SAMPLES,
     Alive,
@@ -100,13 +99,13 @@ def _sounds(source: Source, refused: str, index: int, alive: Alive, form: str | 
 @contextmanager
 def _container(
     source: Source, refused: str, form: str | None
-) -> Iterator[tuple[InputContainer, _Noting]]:
+) -> Iterator[tuple[InputContainer, NotingFile]]:
     import av
     import av.logging
 
     av.logging.set_level(None)
     with source.open() as opened:
-        file = _Noting(opened)
+        file = NotingFile(opened)
         try:
             # By file object, and without protocols: FFmpeg can reach this file and no other.
             container = av.open(file, "r", form, options={"protocol_whitelist": "none"})
@@ -121,36 +120,11 @@ def _container(
             yield container, file
 
 
-class _Noting:
-    """A file that remembers that the system could not read it, which FFmpeg takes for its end."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._error: OSError | None = None
-        self.tell = file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except OSError as error:
-            self._error = error
-            raise
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def check(self) -> None:
-        """Raises `AudioRejected` where a read failed."""
-        if self._error is not None:
-            reason = (self._error.strerror or str(self._error)).lower()
-            raise AudioRejected("unreadable", reason) from self._error
-
-
 class FfmpegStream(AudioStream):
     """One audio stream of a container."""
 
     def __init__(
-        self, container: InputContainer, stream: AvStream, file: _Noting, path: bytes
+        self, container: InputContainer, stream: AvStream, file: NotingFile, path: bytes
     ) -> None:
         super().__init__()
         self._container, self._stream, self._file = container, stream, file

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import IO
 
-from audiosearch.audio.chunked import Part
+from audiosearch.audio.part import Part
 from audiosearch.audio.splice import Segment, bytes_at, patched, positions
 
 # Magic, and the head of STREAMINFO: 34 bytes, with or without the mark of the last block.

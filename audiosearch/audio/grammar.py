@@ -19,6 +19,7 @@ class Grammar:
     prefix: int = 0  # what the chunk of the sound holds before the sound
     unknown: range = range(0)  # sizes that mean: to the end
     may_be_open: bool = False  # such a size is as the format has it
+    needed: tuple[bytes, ...] = ()  # what decoders must know of the sound
     known: frozenset[bytes] = frozenset()  # names that are chunks wherever they stand
 
     @property
@@ -30,7 +31,7 @@ class Grammar:
 GUID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
 _RIFF_NAMES = frozenset(
-    b"LIST,id3 ,ID3 ,bext,iXML,cue ,smpl,inst,fact,JUNK,junk,PAD ,axml,chna,_PMX,afsp,DISP,plst,acid,"
+    b"fmt ,ds64,LIST,id3 ,ID3 ,bext,iXML,cue ,smpl,inst,fact,JUNK,junk,PAD ,axml,chna,_PMX,afsp,DISP,plst,acid,"
     b"strc,cart,umid,SyLp,Cr8r,FLLR,minf,elm1,regn,levl,link,r64m,labl,PEAK,mext,ltxt,note,CDif,MD5 ,"
     b"DGDA,SNDM,aXML,qlty,ovwf,FAKE,fake,guan,sbxl,resu,LGWV,ResU,AFAn,SAUR,tlst,wavl,slnt".split(
         b","
@@ -49,8 +50,17 @@ _STREAMED = range(0x7FFF_0000, 0x8000_0000), range(0xFFFF_0000, 0x1_0000_0000)
 
 RIFF = Grammar("<I", b"data", 12, 2, unknown=_STREAMED[1], known=_RIFF_NAMES)
 RIFX = Grammar(">I", b"data", 12, 2, unknown=_STREAMED[1], known=_RIFF_NAMES)
-AIFF = Grammar(">I", b"SSND", 12, 2, prefix=8, unknown=_STREAMED[1], known=_IFF_NAMES)
-SVX = Grammar(">I", b"BODY", 12, 2, unknown=_STREAMED[1], known=_IFF_NAMES)
+AIFF = Grammar(
+    ">I",
+    b"SSND",
+    12,
+    2,
+    prefix=8,
+    needed=(b"FVER", b"COMM"),
+    unknown=_STREAMED[1],
+    known=_IFF_NAMES,
+)
+SVX = Grammar(">I", b"BODY", 12, 2, needed=(b"VHDR",), unknown=_STREAMED[1], known=_IFF_NAMES)
 CAF = Grammar(
     ">Q",
     b"data",
@@ -58,10 +68,13 @@ CAF = Grammar(
     1,
     prefix=4,
     unknown=range(1 << 62, 1 << 64),
+    needed=(b"desc", b"kuki", b"chan", b"pakt"),
     known=_CAF_NAMES,
     may_be_open=True,
 )
-W64 = Grammar("<Q", b"data" + GUID, 40, 8, 16, True, unknown=range(1 << 62, 1 << 64))
+W64 = Grammar(
+    "<Q", b"data" + GUID, 40, 8, 16, True, needed=(b"fmt " + GUID,), unknown=range(1 << 62, 1 << 64)
+)
 
 
 def grammar_of(head: bytes) -> Grammar | None:

@@ -6,13 +6,15 @@ tells.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import IO
 
-from audiosearch.audio.chunked import Part, part_at
+from audiosearch.audio.chunked import part_at
 from audiosearch.audio.flac import flac_parts
 from audiosearch.audio.grammar import grammar_of
 from audiosearch.audio.mpeg import Mpeg, examine, skip_id3
 from audiosearch.audio.ogg import ogg_parts
+from audiosearch.audio.part import Part
 from audiosearch.audio.splice import bytes_at
 
 __all__ = ["Part", "mp3_layout", "parts_of"]
@@ -37,7 +39,7 @@ def parts_of(file: IO[bytes], size: int) -> list[Part]:
         part = part_at(file, start, size)
         if part is None or part.stop <= start:
             break
-        parts.append(part)
+        parts.append(replace(part, start=start))
         start = part.stop
     return parts or [Part(size)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from audiosearch.audio.chunked import Part
+from audiosearch.audio.part import Part
 from audiosearch.audio.splice import bytes_at, positions
 
 _PAGE = b"OggS\x00"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, BinaryIO
 
+from audiosearch.errors import AudioRejected
+
 # Bytes of ours, or (start, stop) of the file.
 Segment = bytes | tuple[int, int]
 
@@ -82,6 +84,31 @@ class Splice(io.RawIOBase, BinaryIO):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class NotingFile:
+    """A file that remembers that the system could not read it, which FFmpeg takes for its end."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._error: OSError | None = None
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self._error = error
+            raise
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def check(self) -> None:
+        """Raises `AudioRejected` where a read failed."""
+        if self._error is not None:
+            reason = (self._error.strerror or str(self._error)).lower()
+            raise AudioRejected("unreadable", reason) from self._error
 
 
 def patched(start: int, stop: int, patches: dict[int, bytes]) -> tuple[Segment, ...]:

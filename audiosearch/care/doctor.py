@@ -1,7 +1,8 @@
-"""Is a library sound? Reads everything, changes nothing.
+"""The examination of a library. It reads everything and changes nothing.
 
-A finding is an ``error`` (the library contradicts itself: answers may be wrong) or a ``notice``
-(something to know: failed files, a stale cache, an unfinished run, files that are gone or changed).
+A finding is an ``error`` or a ``notice``. An error means that the library contradicts itself, so
+that answers may be wrong. A notice reports failed files, a stale cache, an unfinished run, or files
+that are gone or changed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that `check` found; `code` is stable, for programs."""
+    """One result of `check`. Programs may rely on `code`: it is stable."""
 
     level: Literal["error", "notice"]
     code: str
@@ -36,9 +37,10 @@ class Finding:
 
 
 def check(directory: Path, *, quick: bool = False) -> list[Finding]:
-    """Check a library. `quick` leaves out what takes time in proportion to vectors and files.
+    """Check a library. `quick` skips the checks that read every vector and every file.
 
-    Raises `LibraryNotFound` and `LibraryTooNew`; a database that cannot be read is a finding.
+    Raises `LibraryNotFound` and `LibraryTooNew`; a database that cannot be read is a finding, not
+    an error.
     """
     try:
         engine = database.reader(directory)
@@ -46,7 +48,9 @@ def check(directory: Path, *, quick: bool = False) -> list[Finding]:
         return [Finding("error", "database", str(error))]
     try:
         with engine.connect() as connection:
-            migrations.check_version(connection, str(directory))
+            version = migrations.check_version(connection, str(directory))
+            if 0 < version < migrations.SCHEMA_VERSION:
+                return [*_pages(connection, quick), _OLD]
             return list(_findings(connection, directory, quick))
     except DatabaseError as error:
         damaged = database.library_error(error, directory / database.DATABASE)
@@ -57,7 +61,17 @@ def check(directory: Path, *, quick: bool = False) -> list[Finding]:
         engine.dispose()
 
 
-def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[Finding]:
+# The other checks read tables that an older library lacks.
+_OLD = Finding(
+    "notice",
+    "old",
+    "an older audiosearch wrote the library: the next command that opens it upgrades it, "
+    "and then doctor can check it whole",
+)
+
+
+def _pages(connection: Connection, quick: bool) -> Iterator[Finding]:
+    """Yield the findings of SQLite's own checks."""
     pragma = "quick_check" if quick else "integrity_check"
     for (line,) in connection.execute(text(f"PRAGMA {pragma}(10)")).all():
         if line != "ok":
@@ -66,6 +80,10 @@ def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[
         yield Finding(
             "error", "orphan", f"a row of {row[0]} points to a row of {row[2]} that is gone"
         )
+
+
+def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[Finding]:
+    yield from _pages(connection, quick)
     yield from _rows(connection)
     model = reading.active_model(connection)
     if model:
@@ -123,6 +141,16 @@ _CONTRADICTIONS = (
         "SELECT count(*) FROM windows w JOIN contents c ON c.id = w.content_id "
         'WHERE w.start < 0 OR w."end" <= w.start OR w."end" > c.duration + 1e-6',
     ),
+    (
+        "sounds cannot be searched by words",
+        "SELECT count(*) FROM sounds s WHERE content_id IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM words w WHERE w.rowid = s.id)",
+    ),
+    (
+        "words belong to no sound",
+        "SELECT count(*) FROM words w WHERE w.rowid NOT IN "
+        "(SELECT id FROM sounds WHERE content_id IS NOT NULL)",
+    ),
 )
 
 
@@ -156,20 +184,24 @@ def _vectors(connection: Connection, model: StoredModel) -> Iterator[Finding]:
         yield Finding("error", "vectors", f"the vectors of {bad} sounds are damaged")
 
 
-# Rows that are held at a time: 1 KB each.
+# Memory holds this many rows at a time, of 1 KB each.
 _STREAMED = {"yield_per": 500}
 
 
 def damaged_contents(connection: Connection, model: StoredModel) -> list[int]:
-    """Contents whose stored vectors are not those that were written, or not finite unit vectors."""
+    """Return the ids of contents with damaged vectors.
+
+    A vector is damaged where its checksum fails or it is not a finite unit vector.
+    """
     embedded = connection.execute(
         select(embeddings.c.content_id, embeddings.c.mean, embeddings.c.windows)
         .where(embeddings.c.model_id == model.id)
         .order_by(embeddings.c.content_id),
         execution_options=_STREAMED,
     )
-    # Both come by content, and one content is held at a time: SQLite reads them along its indexes,
-    # sorts nothing, and a library of any size takes the memory of its longest sound.
+    # Both queries are ordered by content, and memory holds one content at a time. SQLite reads
+    # along its indexes and sorts nothing, so a library of any size takes the memory of its longest
+    # sound.
     rows = connection.execute(
         select(windows.c.content_id, windows.c.vector)
         .where(windows.c.model_id == model.id)
@@ -181,7 +213,7 @@ def damaged_contents(connection: Connection, model: StoredModel) -> list[int]:
     bad = []
     for row in embedded:
         while of_content and of_content[0] < row.content_id:
-            of_content = next(groups, None)  # windows of no embedding: `_rows` counts them
+            of_content = next(groups, None)  # these windows have no embedding: `_rows` counts them
         own = of_content[1] if of_content and of_content[0] == row.content_id else ()
         if not _sound_vectors([each.vector for each in own], row, model.dimension):
             bad.append(row.content_id)
@@ -199,7 +231,10 @@ def _sound_vectors(vectors: list[bytes], row: Any, dimension: int) -> bool:
 def cache_findings(
     connection: Connection, directory: Path, model: StoredModel, quick: bool
 ) -> Iterator[Finding]:
-    """What is wrong with the cache (``cache``), or that it is ``behind``, which is no harm."""
+    """Yield the findings about the cache.
+
+    The code ``cache`` is a fault. The code ``behind`` is harmless: the cache lacks recent windows.
+    """
     try:
         footer = usable_footer(connection, directory, model)
         if not quick:

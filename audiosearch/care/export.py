@@ -1,5 +1,5 @@
-"""Writing a library's vectors for other programs: NumPy's ``.npz``, or Parquet where pyarrow is
-installed.
+"""The export of a library's vectors to other programs: to NumPy's ``.npz``, or to Parquet where
+pyarrow is installed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from audiosearch.vectors.stored import vectors_of
 
 
 def export(connection: Connection, model: StoredModel | None, file: Path, condition: Filter) -> int:
-    """Write one row for each window of each sound; returns the number of rows.
+    """Write one row for each window of each sound, and return the number of rows.
 
     Columns: ``window`` and ``sound`` (ids), ``path``, ``start`` and ``end`` (seconds), ``vector``
-    (d, float32, unit length).
+    (d, float32, unit length). Raises `InvalidQuery` for another suffix, and `AudioSearchError`
+    where the file cannot be written or pyarrow is missing.
     """
     if file.suffix not in (".npz", ".parquet"):
         raise InvalidQuery(f"cannot export to {file}: its name must end in .npz or .parquet")
@@ -57,7 +58,7 @@ def _columns(
     return {
         "window": ids,
         "sound": np.array([sound.id for _, sound in rows], dtype=np.int64),
-        # Lone surrogates, which stand for bytes that are not UTF-8, have no place in either format.
+        # Neither format takes lone surrogates, which stand for bytes that are not UTF-8.
         "path": np.array(
             [
                 sound.path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,7 +1,8 @@
-"""What a library holds: counts, roots, model, and the state of its vector cache."""
+"""The status of a library: counts, roots, model, and the state of its vector cache."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from audiosearch.vectors.validity import usable_footer
 
 
 def library_status(connection: Connection, directory: Path) -> Status:
-    """The state that the connection's transaction sees, and of the files in `directory`."""
+    """Return the status that the connection's transaction and the files in `directory` show."""
     stored = reading.active_model(connection)
     building = reading.building_model(connection)
     numbers = reading.counts(connection)
@@ -37,16 +38,24 @@ def library_status(connection: Connection, directory: Path) -> Status:
         windows=windows,
         failed=numbers["failed"],
         hours=numbers["seconds"] / 3600,
-        roots=tuple(
-            RootStatus(root.path, root.sounds, Path(root.path).is_dir())
-            for root in reading.all_roots(connection)
-        ),
+        roots=tuple(_root(root.path, root.sounds) for root in reading.all_roots(connection)),
         index_kind=kind,
         cache=cache,
         database_bytes=_size(directory / database.DATABASE),
         cache_bytes=_size(directory / CACHE),
         generation=reading.generation(connection),
     )
+
+
+def _root(path: str, sounds: int) -> RootStatus:
+    try:
+        with os.scandir(path) as listing:
+            state = "present" if next(listing, None) is not None else "empty"
+    except (FileNotFoundError, NotADirectoryError):
+        state = "missing"
+    except OSError:
+        state = "unreadable"
+    return RootStatus(path, sounds, state in ("present", "empty"), state)
 
 
 def _size(path: Path) -> int:

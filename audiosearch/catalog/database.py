@@ -1,7 +1,8 @@
-"""Opening `library.db`: connections, pragmas, read-only disks.
+"""Connections to `library.db`: how it is opened, its pragmas, and read-only disks.
 
-Transactions are explicit: a reader's `begin()` is a snapshot (BEGIN), a writer's takes the write
-lock at once (BEGIN IMMEDIATE), so that nothing it has read can have changed when it writes.
+Transactions are explicit. A reader's `begin()` is a snapshot (BEGIN). A writer's `begin()` takes
+the write lock at once (BEGIN IMMEDIATE), so that the rows that it has read cannot change before it
+writes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from audiosearch.errors import (
 
 DATABASE = "library.db"
 
-# A writer's transaction lasts milliseconds, a checkpoint of a large log some seconds.
+# A writer's transaction lasts milliseconds. A checkpoint of a large log lasts some seconds.
 _BUSY_SECONDS = 30
 # Three float16 vectors of 512 values fill a 4 KiB page badly; 8 KiB holds seven.
 _PAGE_BYTES = 8192
@@ -52,9 +53,9 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
         try:
             folding.register(connection)
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA synchronous = FULL")  # what was reported is on the disk
+            connection.execute("PRAGMA synchronous = FULL")  # a reported commit is on the disk
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            connection.execute("PRAGMA cell_size_check = ON")  # damaged pages are noticed earlier
+            connection.execute("PRAGMA cell_size_check = ON")  # finds damaged pages earlier
         except UnicodeDecodeError as error:  # in SQLite's own message about a damaged schema
             raise sqlite3.DatabaseError("its schema is damaged") from error
         return connection
@@ -71,7 +72,7 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
 
 
 def reader(directory: Path) -> Engine:
-    """An engine that cannot write. Works on a read-only disk too.
+    """Return an engine that cannot write. It works on a read-only disk too.
 
     Raises `LibraryNotFound` where there is no database and `LibraryDamaged` where it cannot be
     read.
@@ -87,8 +88,9 @@ def reader(directory: Path) -> Engine:
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
         return engine
     except OperationalError as error:
-        # A WAL database wants its -shm file written even to be read. On a read-only disk nobody
-        # writes, so the file may be taken as it stands, but only if no unmerged log lies beside it.
+        # SQLite must write the -shm file of a WAL database even to read it. On a read-only disk
+        # nobody writes, so SQLite may read the file as it stands, but only if no unmerged log lies
+        # beside it.
         log = path.with_name(path.name + "-wal")
         if log.exists() and log.stat().st_size:
             raise LibraryDamaged(
@@ -108,7 +110,7 @@ def reader(directory: Path) -> Engine:
 
 
 def writer(directory: Path, *, create: bool = False) -> Engine:
-    """An engine for the one writer, which holds the writer's lock (see `indexer.lock`)."""
+    """Return an engine for the one writer, which holds the writer's lock (see `indexer.lock`)."""
     path = directory / DATABASE
     if not create and not path.is_file():
         raise LibraryNotFound(
@@ -117,7 +119,7 @@ def writer(directory: Path, *, create: bool = False) -> Engine:
     mode = "mode=rwc" if create else "mode=rw"
     try:
         with closing(sqlite3.connect(_uri(path, mode), uri=True, timeout=_BUSY_SECONDS)) as first:
-            first.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file only
+            first.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # only a new file takes it
             first.execute("PRAGMA journal_mode = WAL")  # readers are never blocked
     except sqlite3.DatabaseError as error:
         raise library_error(error, path) from error
@@ -128,7 +130,7 @@ def merge_log(engine: Engine) -> None:
     """Merge the write-ahead log into the database, so that the file can be copied, or read on a
     read-only disk.
 
-    Leaves it where it is while a reader is in the way; the next run merges it.
+    The log stays where it is while a reader uses it; the next run merges it.
     """
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
@@ -137,11 +139,11 @@ def merge_log(engine: Engine) -> None:
 
 
 def library_error(error: Exception, path: Path) -> AudioSearchError:
-    """SQLite's complaint (damaged, locked, full, read-only) as an error of ours, with the
+    """Return SQLite's error (damaged, locked, full, read-only) as an `AudioSearchError` with its
     remedy.
     """
     reason = getattr(error, "orig", None) or error
-    text = str(reason).partition("\n")[0]  # of a damaged schema it quotes the whole
+    text = str(reason).partition("\n")[0]  # SQLite quotes the whole of a damaged schema
     if not isinstance(reason, sqlite3.OperationalError):
         return LibraryDamaged(
             f"the library's database {path} is damaged ({text}): "
@@ -158,7 +160,7 @@ def library_error(error: Exception, path: Path) -> AudioSearchError:
 
 @contextmanager
 def translating(directory: Path) -> Iterator[None]:
-    """Turns SQLite's errors inside the block into ours."""
+    """Turn SQLite's errors inside the block into errors of audiosearch."""
     try:
         yield
     except (DatabaseError, sqlite3.DatabaseError) as error:

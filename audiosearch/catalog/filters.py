@@ -6,6 +6,7 @@ any may.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -41,7 +42,26 @@ _MOST_VALUES = {
     "external_id": 20_000,
 }
 _MOST_OTHERS = 1_000
+_MOST_OF_A_FIELD = 100
 _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
+
+
+Single = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a field, all of them numbers or all of them texts, which compare by code points:
+    dates such as 2026-01-31 in their order.
+    """
+
+    gte: str | int | float | None = None
+    gt: str | int | float | None = None
+    lte: str | int | float | None = None
+    lt: str | int | float | None = None
+
+
+FieldValue = Single | tuple[Single, ...] | Range
 
 
 @dataclass(frozen=True)
@@ -55,7 +75,8 @@ class Filter:
     (``m4b``). `root`: what lies below that folder, which need not be a root of the library.
     `since`: files modified at that time or later. `tag`: ``word`` is found in any embedded or given
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
-    top-level fields of the JSON that was set, compared exactly.
+    top-level fields of the JSON that was set, each compared exactly with a value, or with several of
+    which any may be it, or with the bounds of a `Range`; of a field that is a list, any member may.
     """
 
     min_duration: float | None = None
@@ -68,7 +89,7 @@ class Filter:
     since: datetime | None = None
     tag: tuple[str, ...] = ()
     external_id: tuple[str, ...] = ()
-    metadata: tuple[tuple[str, str | int | float | bool], ...] = ()
+    metadata: tuple[tuple[str, FieldValue], ...] = ()
 
     def __bool__(self) -> bool:
         return self != _EVERYTHING
@@ -158,19 +179,38 @@ def _folder(value: Any) -> str:
         raise ValueError(str(error)) from error
 
 
-def _fields(value: Any) -> tuple[tuple[str, str | int | float | bool], ...]:
-    pairs = dict(value).items()
-    for key, single in pairs:
-        if not isinstance(key, str):
-            raise TypeError("the name of a field is a text")
-        _text(key)
-        if isinstance(single, str):
-            _text(single)
-        elif isinstance(single, int):
-            _integer(single)
-        elif not isinstance(single, float) or math.isnan(single):
-            raise TypeError("the value of a field is a text, a number, true or false")
-    return tuple(sorted(pairs, key=lambda pair: pair[0]))
+def _fields(value: Any) -> tuple[tuple[str, FieldValue], ...]:
+    pairs = {key: _field(key, single) for key, single in dict(value).items()}
+    return tuple(sorted(pairs.items(), key=lambda pair: pair[0]))
+
+
+def _field(key: Any, value: Any) -> FieldValue:
+    if not isinstance(key, str):
+        raise TypeError("the name of a field is a text")
+    _text(key)
+    if isinstance(value, Mapping):
+        value = Range(**value)
+    if isinstance(value, Range):
+        bounds = [_single(bound) for bound in vars(value).values() if bound is not None]
+        if not bounds or len({isinstance(bound, str) for bound in bounds}) > 1:
+            raise TypeError("a range has bounds, all numbers or all texts")
+        return value
+    if isinstance(value, list | tuple):
+        if not value or len(value) > _MOST_OF_A_FIELD:
+            raise ValueError("too few or too many values of one field")
+        return tuple(_single(single) for single in value)
+    return _single(value)
+
+
+def _single(value: Any) -> Single:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int):
+        _integer(value)
+        return value
+    if not isinstance(value, float) or not math.isfinite(value):
+        raise TypeError("the value of a field is a text, a number, true or false")
+    return value
 
 
 _OTHERS = {"path": _word, "root": _folder, "channels": _integer, "rate": _integer}
@@ -256,7 +296,7 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         found.append(or_(*(_tag_matches(tag) for tag in wanted.tag)))
     if wanted.external_id:
         found.append(sounds.c.external_id.in_(wanted.external_id))
-    found.extend(_metadata_equals(key, value) for key, value in wanted.metadata)
+    found.extend(_metadata_matches(key, value) for key, value in wanted.metadata)
     return found
 
 
@@ -293,9 +333,28 @@ def _in_json(walk: str, condition: str, **values: str) -> ColumnElement[bool]:
     return or_(*either)
 
 
-def _metadata_equals(key: str, value: str | int | float | bool) -> ColumnElement[bool]:
+_COMPARED = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+
+
+def _metadata_matches(key: str, value: FieldValue) -> ColumnElement[bool]:
+    """Whether a field, or a member of one that is a list, is as it should be."""
+    values: dict[str, Any] = {"key": key}
+    if isinstance(value, Range):
+        bounds = {name: bound for name, bound in vars(value).items() if bound is not None}
+        texts = any(isinstance(bound, str) for bound in bounds.values())
+        kinds = "('text')" if texts else "('integer', 'real')"  # texts are above all numbers
+        parts = [f"typeof(member.value) IN {kinds}"]
+        parts += [f"member.value {_COMPARED[name]} :{name}" for name in bounds]
+        condition = " AND ".join(parts)
+        values |= bounds
+    else:
+        condition = "member.value IN (SELECT value FROM json_each(:any))"
+        several = value if isinstance(value, tuple) else (value,)
+        values["any"] = json.dumps(several)
     return and_(
         text(
-            "EXISTS (SELECT 1 FROM json_each(sounds.metadata) WHERE key = :key AND value = :value)"
-        ).bindparams(bindparam("key", key, unique=True), bindparam("value", value, unique=True))
+            "EXISTS (SELECT 1 FROM json_each(sounds.metadata) AS field, json_each(CASE field.type "
+            "WHEN 'array' THEN field.value ELSE json_array(field.value) END) AS member "
+            f"WHERE field.key = :key AND {condition})"
+        ).bindparams(*(bindparam(name, bound, unique=True) for name, bound in values.items()))
     )

@@ -1,7 +1,7 @@
-"""Paths as filters compare them: without regard to case and to Unicode's two forms of one text.
+"""The folding of paths: filters ignore case and the two Unicode forms of one text.
 
-Identity stays byte-exact; only filters fold. A Mac writes ``é`` as two characters where a keyboard
-makes one, and nobody sees which.
+Identity stays byte-exact; only filters fold. A Mac writes ``é`` as two characters, a keyboard
+writes one, and nobody sees the difference.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import unicodedata
 
 
 def folded(path: bytes) -> bytes:
-    """The form in which paths and patterns are compared; bytes that are no UTF-8 stay as they
-    are."""
+    """Return the form in which paths and patterns are compared. Bytes that are not UTF-8 stay as
+    they are.
+    """
     text = path.decode("utf-8", "surrogateescape")
     if text.isascii():
         return path.lower()

@@ -1,6 +1,7 @@
-"""Numbered migrations, each applied in one transaction with the row that records it.
+"""The numbered migrations of the schema. One transaction applies each of them and records it in a
+row.
 
-A released migration is never edited: a change of the schema is a new function at the end of
+Nobody edits a released migration: a change of the schema is a new function at the end of
 `MIGRATIONS`.
 """
 
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import schema, words
+from audiosearch.catalog import changes, schema, words
 from audiosearch.errors import LibraryTooNew
 
 
@@ -29,9 +30,13 @@ def _m001_create_tables(connection: Connection) -> None:
 
 
 def _m002_notices(connection: Connection) -> None:
-    """Where header and file disagree. What failed is read once more: by now it may be heard."""
+    """Add the notices that say where header and file disagree.
+
+    The migration also forgets failures, so that the next run reads those files once more: this
+    version may read what an older one could not.
+    """
     columns = [column["name"] for column in inspect(connection).get_columns("contents")]
-    if "notices" not in columns:  # a new library's tables are made as they are today
+    if "notices" not in columns:  # a new library gets its tables as they are today
         connection.execute(
             text("ALTER TABLE contents ADD COLUMN notices TEXT NOT NULL DEFAULT '[]'")
         )
@@ -46,23 +51,28 @@ def _m003_index_words(connection: Connection) -> None:
     words.create_table(connection)
 
 
+def _m004_note_changes(connection: Connection) -> None:
+    changes.create_table(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
     _m003_index_words,
+    _m004_note_changes,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
 def schema_version(connection: Connection) -> int:
-    """The number of the last migration applied; 0 for a new database."""
+    """Return the number of the last migration applied; 0 for a new database."""
     if not inspect(connection).has_table("migrations"):
         return 0
     return connection.execute(select(func.max(schema.migrations.c.number))).scalar() or 0
 
 
 def check_version(connection: Connection, where: str) -> int:
-    """The schema's version; raises `LibraryTooNew` where this program does not know it."""
+    """Return the schema's version. Raises `LibraryTooNew` where this program does not know it."""
     version = schema_version(connection)
     if version > SCHEMA_VERSION:
         raise LibraryTooNew(

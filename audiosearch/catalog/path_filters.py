@@ -18,7 +18,7 @@ _ABSOLUTE = func.rtrim(cast(roots.c.path, Text), "/").concat("/").concat(cast(so
 
 
 def path_matches(pattern: str) -> ColumnElement[bool]:
-    """Whether a shell pattern matches the absolute path or the one below the root."""
+    """Return whether a shell pattern matches the absolute path or the one below the root."""
     raw = os.fsencode(pattern)
     special = re.search(r"[*?\[]", pattern)
     glob = raw if special else b"*" + raw + b"*"
@@ -32,7 +32,7 @@ def path_matches(pattern: str) -> ColumnElement[bool]:
 
 
 def has_suffix(name: str) -> ColumnElement[bool]:
-    """Whether a path ends in ``.name``."""
+    """Return whether a path ends in ``.name``."""
     raw = b"." + os.fsencode(name)
     return func.substr(func.lower(cast(sounds.c.path, Text)), -len("." + name)) == _text(
         raw.lower()
@@ -40,8 +40,9 @@ def has_suffix(name: str) -> ColumnElement[bool]:
 
 
 def is_below(folder: str) -> ColumnElement[bool]:
-    """Whether a sound lies in a folder or below it; by its name or by where a link leads, in either
-    of Unicode's forms."""
+    """Return whether a sound lies in a folder or below it; by its name or by where a link leads, in
+    either of Unicode's forms.
+    """
     named = os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111 (as roots are)
     forms = {named, os.path.realpath(named)}
     forms |= {unicodedata.normalize(form, name) for name in forms for form in ("NFC", "NFD")}
@@ -58,7 +59,7 @@ def _text(raw: bytes) -> ColumnElement[str]:
 
 
 def _folded(path: ColumnElement[str], pattern: bytes) -> ColumnElement[str]:
-    """A path as `folded` has it; where the pattern is ASCII, SQLite's own lower case does."""
+    """Return a path as `folded` has it; where the pattern is ASCII, SQLite's own lower case does."""
     if pattern.isascii():
         return func.lower(path)
     return cast(func.folded(cast(path, LargeBinary)), Text)

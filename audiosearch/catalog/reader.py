@@ -1,4 +1,4 @@
-"""`CatalogReader`: snapshots of a library's database, for any number of threads."""
+"""`CatalogReader` takes snapshots of a library's database, in any number of threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audiosearch.errors import LibraryDamaged
 
 
 class CatalogReader:
-    """The database of the library in `directory`, opened to be read.
+    """The database of the library in `directory`, open for reading.
 
     Raises `LibraryNotFound` or `LibraryDamaged`.
     """
@@ -25,9 +25,9 @@ class CatalogReader:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A connection that sees one state of the library for as long as the block lasts.
+        """Give a connection that sees one state of the library for as long as the block lasts.
 
-        Raises `LibraryDamaged` where the database cannot be read, also later inside the block.
+        Raises `LibraryDamaged` where the database cannot be read, also inside the block.
         """
         with database.translating(self.directory), self._engine.connect() as connection:
             try:
@@ -39,8 +39,10 @@ class CatalogReader:
                 ) from error
 
     def check_schema(self) -> None:
-        """Bring an older library up to date. Raises `LibraryDamaged` where the database is another
-        program's, `LibraryTooNew`, and `LibraryReadOnly` where it cannot be upgraded.
+        """Bring an older library up to date.
+
+        Raises `LibraryDamaged` where the database belongs to another program, `LibraryTooNew`, and
+        `LibraryReadOnly` where an upgrade is needed but cannot be written.
         """
         with self.snapshot() as connection:
             version = migrations.check_version(connection, str(self.directory))

@@ -1,5 +1,5 @@
-"""Queries on the catalog. Each function takes an open connection, so that a caller's reads share
-one snapshot.
+"""The queries on the catalog. Each function takes an open connection, so that a caller's reads
+share one snapshot.
 """
 
 from __future__ import annotations
@@ -42,20 +42,23 @@ from audiosearch.errors import LibraryDamaged
 
 _JOINED = sounds.join(roots).outerjoin(contents).outerjoin(failures)
 
-# Parameters of one statement; SQLite's own limit is 32,766.
+# One statement takes this many parameters; SQLite's own limit is 32,766.
 CHUNK = 10_000
 
-# SQLite's last: whoever asks for a later one asks for none.
+# SQLite has no greater id, so no row has one.
 LAST_ID = 2**63 - 1
 
 
 def get_meta(connection: Connection, key: str) -> str | None:
-    """The value of a `meta` row."""
+    """Return the value of a `meta` row."""
     return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
 
 
 def generation(connection: Connection) -> int:
-    """Counts the transactions that changed sounds or windows; equal means nothing did."""
+    """Return the number of transactions that have changed sounds or windows.
+
+    Two equal generations mean that nothing changed between them.
+    """
     return int(get_meta(connection, "generation") or 0)
 
 
@@ -64,18 +67,18 @@ def _model(row: Row[Any]) -> StoredModel:
 
 
 def active_model(connection: Connection) -> StoredModel | None:
-    """The model that answers queries; `None` in a library that was never indexed.
+    """Return the model that answers queries; `None` in a library that was never indexed.
 
-    Raises `LibraryDamaged` where the database does not know it though it holds vectors.
+    Raises `LibraryDamaged` where the database holds vectors but does not name their model.
     """
-    found = _noted_model(connection, "active_model")
-    if found is None and connection.execute(select(windows.c.id).limit(1)).first():
+    model = _noted_model(connection, "active_model")
+    if model is None and connection.execute(select(windows.c.id).limit(1)).first():
         raise LibraryDamaged("the library does not know its own model: see audiosearch doctor")
-    return found
+    return model
 
 
 def building_model(connection: Connection) -> StoredModel | None:
-    """The model whose vectors are being built beside the active one's, if any."""
+    """Return the model whose vectors are being built beside the active one's, if any."""
     return _noted_model(connection, "building_model")
 
 
@@ -95,12 +98,12 @@ _NOTED_MODEL = (
 )
 
 
-# A subquery that holds any number of ids in a single parameter.
+# This subquery takes any number of ids in a single parameter.
 IDS = "(SELECT value FROM json_each(:ids))"
 
 
 def ids_parameter(values: Iterable[int]) -> dict[str, str]:
-    """The parameter of a statement that holds `IDS`."""
+    """Return the parameter of a statement that holds `IDS`."""
     return {"ids": json.dumps([int(v) for v in values])}
 
 
@@ -125,7 +128,8 @@ def _sound_columns() -> Select[Any]:
 
 def _sound(row: Row[Any]) -> Sound:
     if row.path.startswith(b"/") or b".." in row.path.split(b"/"):
-        # Nothing that scans writes it: a library that was tampered with points out of its folders.
+        # No scan writes such a path: somebody changed the library so that it points out of its
+        # folders.
         raise LibraryDamaged(f"the library holds a path outside its root: {paths.shown(row.path)}")
     return Sound(
         id=row.id,
@@ -150,14 +154,14 @@ def _sound(row: Row[Any]) -> Sound:
 
 
 def iterate_sounds(
-    connection: Connection, wanted: Filter | None = None, *, failed: bool | None = None
+    connection: Connection, condition: Filter | None = None, *, failed: bool | None = None
 ) -> Iterator[Sound]:
-    """Sounds in the order of their paths; `failed` keeps only those that failed, or only the
+    """Yield sounds in the order of their paths. `failed` keeps only the failed ones, or only the
     others.
     """
     query = _sound_columns().order_by(roots.c.path, sounds.c.path)
-    if wanted:
-        query = query.where(and_(*conditions(wanted)))
+    if condition:
+        query = query.where(and_(*conditions(condition)))
     if failed is not None:
         query = query.where(
             failures.c.kind.is_not(None) if failed else sounds.c.content_id.is_not(None)
@@ -166,14 +170,22 @@ def iterate_sounds(
         yield _sound(row)
 
 
-def page_of_sounds(connection: Connection, wanted: Filter, after: int, limit: int) -> list[Sound]:
-    """The next `limit` sounds with ids above `after`, by id, failed ones too."""
-    query = _sound_columns().where(sounds.c.id > max(0, min(after, LAST_ID)), *conditions(wanted))
+def page_of_sounds(
+    connection: Connection, condition: Filter, after: int, limit: int, *, failed: bool = False
+) -> list[Sound]:
+    """Return the next `limit` sounds with ids above `after`, by id. Failed sounds count too; with
+    `failed`, they alone do.
+    """
+    query = _sound_columns().where(
+        sounds.c.id > max(0, min(after, LAST_ID)), *conditions(condition)
+    )
+    if failed:
+        query = query.where(failures.c.kind.is_not(None))
     return [_sound(row) for row in connection.execute(query.order_by(sounds.c.id).limit(limit))]
 
 
 def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
-    """The sound of that id."""
+    """Return the sound of that id."""
     if not 0 < sound_id <= LAST_ID:
         return None
     row = connection.execute(_sound_columns().where(sounds.c.id == sound_id)).first()
@@ -181,7 +193,7 @@ def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
 
 
 def sound_by_path(connection: Connection, path: str) -> Sound | None:
-    """The sound stored for an absolute path."""
+    """Return the sound stored for an absolute path."""
     raw = os.fsencode(path)
     for root in connection.execute(select(roots.c.id, roots.c.path)):
         prefix = root.path.rstrip(b"/") + b"/"
@@ -199,35 +211,35 @@ _OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
 
 
 def sounds_of_contents(
-    connection: Connection, content_ids: Sequence[int], wanted: Filter | None = None
+    connection: Connection, content_ids: Sequence[int], condition: Filter | None = None
 ) -> dict[int, list[Sound]]:
-    """For each content, its sounds that pass the filter, ordered by path."""
+    """Return, for each content, its sounds that meet the condition, ordered by path."""
     query = _sound_columns().where(_OF_CONTENTS)
-    if wanted:
-        query = query.where(and_(*conditions(wanted)))
-    found: dict[int, list[Sound]] = {}
+    if condition:
+        query = query.where(and_(*conditions(condition)))
+    by_content: dict[int, list[Sound]] = {}
     for row in connection.execute(query, ids_parameter(content_ids)).all():
-        found.setdefault(row.content_id, []).append(_sound(row))
-    for copies in found.values():
+        by_content.setdefault(row.content_id, []).append(_sound(row))
+    for copies in by_content.values():
         copies.sort(key=lambda sound: os.fsencode(sound.path))
-    return found
+    return by_content
 
 
 def content_of_sound(connection: Connection, sound_id: int) -> int | None:
-    """The content of a sound; `None` where it has none or does not exist."""
+    """Return the content of a sound; `None` where it has none or does not exist."""
     if not 0 < sound_id <= LAST_ID:
         return None
     return connection.execute(select(sounds.c.content_id).where(sounds.c.id == sound_id)).scalar()
 
 
 def contents_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> dict[int, int]:
-    """The content of each of these sounds that has one."""
+    """Return the content of each of these sounds that has one."""
     query = text(f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL")
     return {row[0]: row[1] for row in connection.execute(query, ids_parameter(sound_ids))}
 
 
 def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes | None:
-    """The stored mean of a content's windows, unit length."""
+    """Return the stored mean of a content's windows, unit length."""
     return connection.execute(
         select(embeddings.c.mean).where(
             embeddings.c.content_id == content_id, embeddings.c.model_id == model_id
@@ -235,28 +247,29 @@ def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes
     ).scalar()
 
 
-def allowed_windows(connection: Connection, wanted: Filter, model_id: int) -> np.ndarray:
-    """Ids (int64, ascending) of the model's windows whose sound passes the filter."""
-    chosen = (
+def allowed_windows(connection: Connection, condition: Filter, model_id: int) -> np.ndarray:
+    """Return the ids (int64, ascending) of the model's windows whose sound meets the condition."""
+    passing = (
         select(sounds.c.content_id)
         .select_from(sounds.join(roots).join(contents))
-        .where(and_(*conditions(wanted)))
+        .where(and_(*conditions(condition)))
     )
     query = select(windows.c.id).where(
-        windows.c.model_id == model_id, windows.c.content_id.in_(chosen)
+        windows.c.model_id == model_id, windows.c.content_id.in_(passing)
     )
-    found = np.fromiter((row[0] for row in connection.execute(query)), dtype=np.int64)
-    found.sort()
-    return found
+    ids = np.fromiter((row[0] for row in connection.execute(query)), dtype=np.int64)
+    ids.sort()
+    return ids
 
 
-# Statements of every search are made once: SQLAlchemy takes as long to make one as SQLite to run it.
+# These statements serve every search and are built once: SQLAlchemy takes as long to build one as
+# SQLite takes to run it.
 _WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
 _VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
 
 
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
-    """Where each of these windows lies; ids that no longer exist are left out."""
+    """Return the rows of these windows, by id. Ids that no longer exist are left out."""
     rows = connection.execute(_WINDOWS_BY_ID, ids_parameter(ids)).all()
     return {row[0]: WindowRow(*row) for row in rows}
 
@@ -264,7 +277,7 @@ def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, Windo
 def windows_of_contents(
     connection: Connection, content_ids: Iterable[int], model_id: int
 ) -> list[WindowRow]:
-    """All windows of these contents, by content and position."""
+    """Return all windows of these contents, by content and position."""
     query = text(
         f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {IDS} '
         "AND model_id = :model ORDER BY content_id, position"
@@ -274,7 +287,7 @@ def windows_of_contents(
 
 
 def vectors_by_id(connection: Connection, ids: Iterable[int]) -> list[tuple[int, bytes]]:
-    """The stored vectors of those of these windows that exist."""
+    """Return the stored vectors of these windows, by id. Ids that no longer exist are left out."""
     return [
         (row[0], row[1]) for row in connection.execute(_VECTORS_BY_ID, ids_parameter(ids)).all()
     ]
@@ -283,8 +296,8 @@ def vectors_by_id(connection: Connection, ids: Iterable[int]) -> list[tuple[int,
 def vectors_after(
     connection: Connection, model_id: int, after: int, *, upto: int | None = None
 ) -> Iterator[tuple[int, bytes]]:
-    """The model's windows with an id above `after` (and not above `upto`), ascending, with their
-    vectors.
+    """Yield the id and the vector of each window with an id above `after` (and not above `upto`),
+    ascending.
     """
     query = select(windows.c.id, windows.c.vector).where(
         windows.c.id > after, windows.c.model_id == model_id
@@ -297,12 +310,13 @@ def vectors_after(
 
 
 def sample_windows(
-    connection: Connection, model_id: int, sounds_wanted: int, windows_each: int
+    connection: Connection, model_id: int, contents_most: int, windows_most: int
 ) -> Iterator[tuple[int, bytes]]:
-    """(content id, vector) of a sample of the library that depends on nothing but what is in it.
+    """Yield (content id, vector) of a sample that depends on the library's contents alone.
 
-    The contents with the smallest hashes, since a hash is as good as a die and does not change with
-    order or time; of a long one only `windows_each` windows, evenly spread.
+    The sample takes the `contents_most` contents with the smallest hashes: a hash is as good as a
+    die, and does not change with order or time. A long content gives only `windows_most` windows,
+    evenly spread.
     """
     query = text(
         """
@@ -314,13 +328,13 @@ def sample_windows(
         WHERE w.position % max(1, s.n / :each) = 0
         """
     )
-    values = {"limit": sounds_wanted, "model": model_id, "each": windows_each}
+    values = {"limit": contents_most, "model": model_id, "each": windows_most}
     for row in connection.execute(query, values):
         yield row[0], row[1]
 
 
 def last_window(connection: Connection, model_id: int) -> int:
-    """The highest id of the model's windows, 0 where it has none."""
+    """Return the highest id of the model's windows, 0 where it has none."""
     highest = connection.execute(
         select(windows.c.id)
         .where(windows.c.model_id == model_id)
@@ -331,14 +345,14 @@ def last_window(connection: Connection, model_id: int) -> int:
 
 
 def count_windows(connection: Connection, model_id: int) -> int:
-    """How many windows the model has."""
+    """Return how many windows the model has."""
     return connection.execute(
         select(func.count()).select_from(windows).where(windows.c.model_id == model_id)
     ).scalar_one()
 
 
 def count_windows_after(connection: Connection, model_id: int, after: int, most: int) -> int:
-    """How many windows of the model have an id above `after`, counted up to `most`."""
+    """Return how many windows of the model have an id above `after`, counted up to `most`."""
     rows = (
         select(windows.c.id)
         .where(windows.c.id > after, windows.c.model_id == model_id)
@@ -349,19 +363,21 @@ def count_windows_after(connection: Connection, model_id: int, after: int, most:
 
 
 def count_dead_windows(connection: Connection, since: int, most: int) -> int:
-    """How many windows were deleted after generation `since`, counted up to `most`."""
+    """Return how many windows were deleted after generation `since`, counted up to `most`."""
     rows = select(tombstones.c.window_id).where(tombstones.c.generation > since).limit(most)
     return connection.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
 
 
 def dead_windows(connection: Connection, since: int) -> list[int]:
-    """Windows deleted after generation `since` (the tombstones of a cache written then)."""
+    """Return the ids of windows deleted after generation `since`: a cache written then must mask
+    them.
+    """
     query = select(tombstones.c.window_id).where(tombstones.c.generation > since)
     return [row[0] for row in connection.execute(query)]
 
 
 def count_sounds(connection: Connection) -> int:
-    """How many sounds have an embedding, copies included."""
+    """Return how many sounds have an embedding, copies included."""
     return connection.execute(_COUNT_SOUNDS).scalar_one()
 
 
@@ -369,7 +385,7 @@ _COUNT_SOUNDS = select(func.count()).select_from(sounds).where(sounds.c.content_
 
 
 def all_roots(connection: Connection) -> list[Root]:
-    """The folders of the library."""
+    """Return the folders of the library."""
     query = (
         select(roots.c.id, roots.c.path, roots.c.whole, func.count(sounds.c.id))
         .select_from(roots.outerjoin(sounds))
@@ -383,7 +399,7 @@ def all_roots(connection: Connection) -> list[Root]:
 
 
 def counts(connection: Connection) -> dict[str, Any]:
-    """Numbers for `status`: sounds, failed, contents, seconds of audio."""
+    """Return the numbers for `status`: sounds, failed, contents, seconds of audio."""
     total = select(func.count()).select_from(sounds)
     indexed = sounds.c.content_id.is_not(None)
     seconds = select(func.coalesce(func.sum(contents.c.duration), 0.0)).select_from(

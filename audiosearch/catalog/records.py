@@ -1,4 +1,4 @@
-"""What the catalog tells of a sound, as plain records. Times and durations are in seconds."""
+"""The records of the catalog. Times and durations are in seconds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Sound:
     """A file of the library.
 
     `path` is absolute and opens the file as it is; `root` is the folder that it was indexed under.
-    `content` is the hash of the file (hex): sounds that share it are copies. `tags` was read from
-    the file, `metadata` and `external_id` were set by the program that embeds the library. A file
-    that could not be embedded has `failure` and `reason`, and no audio properties.
+    `content` is the hash of the file (hex): sounds that share it are copies. The file holds `tags`;
+    the program that embeds the library sets `metadata` and `external_id`. A file that could not be
+    embedded has `failure` and `reason`, and no audio properties.
     """
 
     id: int
@@ -48,7 +48,7 @@ class WindowRow:
 
 @dataclass(frozen=True)
 class Root:
-    """A folder of the library, with the number of its sounds; `whole`: scanned from top to
+    """A folder of the library, with the number of its sounds. A `whole` root is scanned from top to
     bottom.
     """
 

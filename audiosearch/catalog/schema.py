@@ -1,14 +1,14 @@
 """The tables of `library.db`.
 
-Sounds are files; contents are what is in them, so that copies share their vectors and a moved file
-keeps them.
+A sound is a file; a content is the bytes in it. Copies share one content and its vectors, and a
+moved file keeps them.
 
     roots 1--n sounds n--1 contents 1--n windows n--1 models
 
-Conventions: times in seconds from the start of the file; `mtime_ns` as `os.stat` gives it; hashes
-are BLAKE2b of the whole file (32 bytes); vectors are little-endian float16, unit length, and their
-CRC-32, for SQLite does not notice rotten bytes; JSON columns hold objects, `notices` a
-list.
+Conventions: times are in seconds from the start of the file. `mtime_ns` is that of `os.stat`.
+Hashes are BLAKE2b of the whole file (32 bytes). A vector is little-endian float16 of unit length,
+and its CRC-32, since SQLite does not notice rotten bytes. JSON columns hold objects; `notices`
+holds a list.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ models = Table(
     Column("dimension", Integer, nullable=False),
 )
 
-# `whole` roots are scanned from top to bottom; the others only hold files that were added one by
-# one.
+# A `whole` root is scanned from top to bottom; any other holds files that were added one by one.
 roots = Table(
     "roots",
     metadata,
@@ -80,8 +79,8 @@ contents = Table(
     Column("notices", Text, nullable=False, server_default="[]"),
 )
 
-# AUTOINCREMENT: ids are never used twice, so an id in an old cache or a client's hand cannot come
-# to mean another.
+# AUTOINCREMENT: SQLite never uses an id twice, so an id in an old cache or in a client's hands
+# cannot come to mean another sound.
 sounds = Table(
     "sounds",
     metadata,
@@ -107,7 +106,8 @@ failures = Table(
     Column("reason", Text, nullable=False),
 )
 
-# One row for each content that a model has embedded; `windows` says how many it must have.
+# The table has one row for each content that a model has embedded; `windows` is the number of its
+# windows.
 embeddings = Table(
     "embeddings",
     metadata,
@@ -132,7 +132,8 @@ windows = Table(
     sqlite_autoincrement=True,
 )
 
-# Windows deleted since the cache was written: readers of an older cache file mask them.
+# The table lists windows deleted since the cache was written: readers of an older cache file mask
+# them.
 tombstones = Table(
     "tombstones",
     metadata,

@@ -1,9 +1,9 @@
-"""Full text over what people wrote about their sounds: names, folders, embedded and given metadata.
+"""Full text over what people wrote about their sounds: names, folders, embedded tags and metadata.
 
-Conventions: words are case-folded, without diacritics, split at everything that is neither letter
-nor digit, at camelCase, and between letters and digits; they are stored as words, and SQLite's
-FTS5 reduces them to stems (Porter). The store reports which sounds match a word in which fields,
-and no order: `audiosearch.search.words` ranks.
+Conventions: words are case-folded and have no diacritics. They are split at everything that is
+neither letter nor digit, at camelCase, and between letters and digits. The table stores words, and
+SQLite's FTS5 reduces them to stems (Porter). The store reports the sounds that match a word, and
+the fields, in no order: `audiosearch.search.words` ranks them.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _TAGS = {
     "originator": ("originator", "library"),
 }
 
-# Words of a sound's JSON that are kept for each sound: enough for any description, and a bound on
-# what a careless program can store.
+# A field keeps this many words of a sound: enough for any description, and a bound on what a
+# careless program can store.
 _MOST_WORDS = 2_000
 
-# A word with an index of its prefixes finds "bark" in "barkless" at once; shorter ones match half
-# of the library.
+# An index of prefixes makes "bark" match "barkless" at once; shorter prefixes match half of the
+# library.
 SHORTEST_PREFIX = 4
 
 _PARTS = re.compile(r"[^\W\d_]+|\d+")
@@ -53,16 +53,16 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def words_of(phrase: str) -> list[str]:
-    """The words of a name or a phrase: ``DoorSlam_02`` is door, slam, 02."""
+    """Return the words of a name or a phrase: ``DoorSlam_02`` is door, slam, 02."""
     decomposed = unicodedata.normalize("NFKD", _CAMEL.sub(" ", phrase))
     plain = "".join(c for c in decomposed if not unicodedata.combining(c))
     return _PARTS.findall(plain.casefold())
 
 
 def fields_of(path: bytes, tags: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What each of `FIELDS` holds for a sound, as words with spaces between them.
+    """Return the words that each of `FIELDS` holds for a sound, with spaces between them.
 
-    `path` is relative to the root, of which the last folder's name is not part.
+    `path` is relative to the root; the root's own name is not part of it.
     """
     folder, name = os.path.split(os.fsdecode(path).encode("utf-8", "replace").decode())
     values: dict[str, Iterable[Any]] = {
@@ -92,7 +92,7 @@ def _leaves(value: Any) -> Iterable[Any]:
 
 
 def create_table(connection: Connection) -> None:
-    """Make the full-text table, and fill it from the sounds that there are."""
+    """Make the full-text table, and fill it with the words of the stored sounds."""
     connection.exec_driver_sql(
         f"CREATE VIRTUAL TABLE words USING fts5({', '.join(FIELDS)}, "
         f"tokenize = 'porter ascii', prefix = '{SHORTEST_PREFIX}')"
@@ -103,8 +103,9 @@ def create_table(connection: Connection) -> None:
 
 
 def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
-    """Bring the words of these sounds up to date, in the transaction that changed them; sounds
-    that are gone or have no content leave.
+    """Bring the words of these sounds up to date, in the transaction that changed the sounds.
+
+    Sounds that are gone or have no content lose their words.
     """
     values = ids_parameter(sound_ids)
     connection.execute(text(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
@@ -129,16 +130,19 @@ def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
         )
 
 
-# One statement for each shape of question; MATCH takes its expression as a parameter.
+# MATCH takes its expression as a parameter, so one statement serves every question.
 _MATCHING = text("SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most")
 
 
 def sounds_with_word(
     connection: Connection, word: str, most: int, *, prefix: bool = False
 ) -> dict[int, tuple[str, ...]]:
-    """The sounds that hold a word (or one that begins with it), by id, with the fields that do.
+    """Return the sounds that hold a word, by id, each with the fields that hold it.
 
-    Looks at `most` sounds of a field; a word that so many hold says little about any.
+    With `prefix`, a word that begins with `word` counts too.
+
+    The function reads at most `most` sounds of a field: a word that so many hold says little about
+    any of them.
     """
     term = f'"{word}"' + ("*" if prefix else "")
     if not _ids(connection, term, 1):

@@ -1,6 +1,6 @@
-"""The command line. One file for each command; nothing here that the library lacks.
+"""The command line. Each command has a file of its own, and adds nothing that the library lacks.
 
-stdout is data, stderr is talk. Exit codes: 0 done, 1 an error that the user can mend, 2 a wrong
+stdout is data, stderr is talk. Exit codes: 0 done, 1 an error that the user can repair, 2 a wrong
 command line, 130 interrupted.
 """
 
@@ -15,5 +15,5 @@ def main() -> None:
         from audiosearch.cli.main import main as run
 
         run()
-    except KeyboardInterrupt:  # while modules were being loaded
+    except KeyboardInterrupt:  # Ctrl-C came while Python loaded modules
         sys.exit(130)

@@ -1,8 +1,8 @@
-"""How a function becomes a command.
+"""The making of a command from a function.
 
 A command is a function whose parameters carry their `typer.Option` or `typer.Argument` as
-`Annotated` types. A parameter whose type is a dataclass stands for the options that are its fields,
-so that options that several commands share are declared once, in `audiosearch.cli.options`.
+`Annotated` types. A parameter whose type is a dataclass stands for the fields of the dataclass,
+which are options. So `audiosearch.cli.options` declares shared options once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ Function = TypeVar("Function", bound=Callable[..., None])
 
 
 class _Command(TyperCommand):
-    """Writes usage as people know it: FILE for what is required, [FILE] for what is not."""
+    """A command whose usage is in the usual form: FILE for a required argument, [FILE] for an
+    optional one.
+    """
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         pieces = super().collect_usage_pieces(ctx)
@@ -28,14 +30,14 @@ class _Command(TyperCommand):
 
 
 def command_app(**settings: Any) -> typer.Typer:
-    """An application without what costs start-up: formatting by rich, which takes 0.1 s to load."""
+    """Return an application without rich, which takes 0.1 s to load."""
     return typer.Typer(
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
     )
 
 
 def command(app: typer.Typer, name: str | None = None) -> Callable[[Function], Function]:
-    """Add the decorated function to `app`, by its own name or another."""
+    """Add the decorated function to `app`, under its own name or `name`."""
 
     def add(function: Function) -> Function:
         app.command(name, cls=_Command)(merged(function))
@@ -45,7 +47,7 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Function], F
 
 
 def merged(function: Callable[..., None]) -> Callable[..., None]:
-    """`function`, with the fields of its dataclass parameters in their place."""
+    """Return a function whose dataclass parameters are replaced by their fields."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():

@@ -1,4 +1,4 @@
-"""`audiosearch doctor`: is the library sound?"""
+"""`audiosearch doctor`: check a library."""
 
 from __future__ import annotations
 

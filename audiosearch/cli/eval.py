@@ -1,4 +1,4 @@
-"""`audiosearch eval`: measure models on a dataset of one's own, side by side."""
+"""`audiosearch eval`: measure models on a dataset, side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from audiosearch.cli import options, render
 from audiosearch.cli.commands import command, command_app
 from audiosearch.errors import AudioSearchError
-from audiosearch.paths import given
+from audiosearch.paths import user_path
 
 if TYPE_CHECKING:
     from audiosearch.evaluation.datasets import Dataset
@@ -29,7 +29,7 @@ def evaluate(
     dataset: Annotated[
         Path,
         typer.Argument(
-            parser=given,
+            parser=user_path,
             metavar="DATASET",
             help="A folder of classes, a csv (file and caption or label), or a public dataset.",
         ),
@@ -77,7 +77,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--confusion",
-            parser=given,
+            parser=user_path,
             metavar="FILE.svg",
             help="Draw which classes the first model takes for which others.",
         ),
@@ -128,10 +128,10 @@ def _measure(
     return [
         (
             name,
-            measuring.evaluate_captions(loaded, sounds, chosen, draws) if with_captions else None,
-            measuring.evaluate_classes(loaded, sounds, chosen, draws) if with_classes else None,
+            measuring.evaluate_captions(loaded, sounds, prompt, draws) if with_captions else None,
+            measuring.evaluate_classes(loaded, sounds, prompt, draws) if with_classes else None,
         )
-        for chosen in templates or [loaded.bundle.query_template]
+        for prompt in templates or [loaded.bundle.query_template]
     ]
 
 
@@ -150,9 +150,9 @@ def _print(dataset: Dataset, results: Results) -> None:
     typer.echo(f"{dataset.name}: {len(dataset.items)} sounds (layout {dataset.layout})")
     rows: dict[str, list[str]] = {"prompt": []}
     for _, captions, classes in results:
-        chosen = captions or classes
-        assert chosen
-        rows["prompt"].append(repr(chosen.prompt))
+        result = captions or classes
+        assert result
+        rows["prompt"].append(repr(result.prompt))
         for label, text in [*_caption_rows(captions), *_class_rows(classes)]:
             rows.setdefault(label, []).append(text)
     heads = ["", *(name for name, _, _ in results)]

@@ -1,7 +1,8 @@
-"""The one place where the end of a command becomes an exit code and, at most, one line on stderr.
+"""The ends of commands: this module turns each end into an exit code and at most one line on
+stderr.
 
-0 done, also where the reader of stdout has seen enough (`| head`); 1 an error; 2 a wrong command
-line; 130 Ctrl-C.
+The codes: 0 done, also where the reader of stdout has read enough (`| head`); 1 an error; 2 a wrong
+command line; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from audiosearch.paths import shown
 
 
 def exit_code(command: Callable[[], int | None]) -> int:  # noqa: PLR0911 (one for each end)
-    """Run `command`, which returns an exit code or nothing, and say in a line what ended it."""
+    """Run `command` and return its exit code. A line on stderr reports an error.
+
+    `command` returns an exit code or nothing.
+    """
     try:
         return command() or 0
     except ReaderGone:
@@ -31,12 +35,12 @@ def exit_code(command: Callable[[], int | None]) -> int:  # noqa: PLR0911 (one f
     except typer.TyperException as error:
         error.show()  # type: ignore[attr-defined]  # every one that Typer raises has it
         return error.exit_code
-    except typer.Abort as error:  # what Typer makes of an EOFError
+    except typer.Abort as error:  # Typer turns an EOFError into this
         return _unexpected(error.__cause__ or error)
     except OSError as error:
         return _system(error)
     except SystemExit as error:
-        # Typer takes any broken pipe for that of stdout; `ReaderGone` is that one.
+        # Typer mistakes any broken pipe for stdout's; `ReaderGone` is stdout's.
         if isinstance(error.__context__, BrokenPipeError):
             return _unexpected(error.__context__)
         raise
@@ -50,7 +54,9 @@ def _failure(message: str) -> int:
 
 
 def _system(error: OSError) -> int:
-    """What the operating system refused, and nobody expected: rarely a defect of the program."""
+    """Return the line for an unexpected error of the operating system, rarely a defect of the
+    program.
+    """
     _print_traceback(error)
     reason = error.strerror or str(error)
     if error.filename is not None:

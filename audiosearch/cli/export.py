@@ -1,4 +1,4 @@
-"""`audiosearch export`: vectors for other programs."""
+"""`audiosearch export`: write vectors for other programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from audiosearch.cli import options
 from audiosearch.cli.commands import command, command_app
-from audiosearch.paths import given
+from audiosearch.paths import user_path
 
 app = command_app()
 
@@ -18,7 +18,7 @@ app = command_app()
 def export(
     *,
     file: Annotated[
-        Path, typer.Argument(parser=given, metavar="FILE", help="A name in .npz or .parquet.")
+        Path, typer.Argument(parser=user_path, metavar="FILE", help="A name in .npz or .parquet.")
     ],
     library: options.LibraryDirectory = None,
     filters: options.Filters,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FAILURES_SHOWN = 10
 
-# Within 80 columns, with room for a bar.
+# The line fits in 80 columns, with room for a bar.
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 
 
@@ -128,11 +128,13 @@ def index(
 
 
 def _on_interrupt(cancel: threading.Event) -> None:
-    """The first Ctrl-C (or SIGTERM) ends the run after the batch in hand, the second at once."""
+    """End the run after the current batch at the first Ctrl-C or SIGTERM, and at once at the
+    second.
+    """
 
     def interrupted(number: int, frame: Any) -> None:
         if cancel.is_set():
-            os._exit(130)  # the database takes it like a power cut: what was committed stays
+            os._exit(130)  # the database takes it like a power cut: committed batches stay
         cancel.set()
         typer.echo("\naudiosearch: finishing the batch (again: stop at once)", err=True)
 
@@ -141,7 +143,7 @@ def _on_interrupt(cancel: threading.Event) -> None:
 
 
 class _Bar:
-    """Progress on stderr, where that is a terminal."""
+    """The progress bar on stderr, where stderr is a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -178,7 +180,7 @@ class _Bar:
 
 
 def _print_summary(summary: Summary) -> None:
-    """The summary, on stderr."""
+    """Print the summary on stderr."""
     for notice in summary.notices:
         typer.echo(f"audiosearch: {notice}", err=True)
     names = {
@@ -199,6 +201,9 @@ def _print_summary(summary: Summary) -> None:
     what = ", ".join(counts) or "nothing to do"
     if summary.dry_run:
         typer.echo(f"would be: {what}", err=True)
+        for suffix, count in summary.passed_over.items():
+            name = "." + shown(suffix) if suffix else "no suffix"
+            typer.echo(f"  passed over: {count} files with {name}", err=True)
         return
     speed = ""
     if summary.seconds:
@@ -211,6 +216,16 @@ def _print_summary(summary: Summary) -> None:
     more = len(summary.failures) - _FAILURES_SHOWN
     if more > 0:
         typer.echo(f"  and {more} more: see audiosearch status --failed", err=True)
+    for remark in summary.remarks[:_FAILURES_SHOWN]:
+        typer.echo(f"  {render.near(remark.path)}: {shown(remark.text)}", err=True)
+    more = len(summary.remarks) - _FAILURES_SHOWN
+    if more > 0:
+        typer.echo(f"  and {more} more remarks: see index --json", err=True)
+    passed = sum(summary.passed_over.values())
+    if passed:
+        typer.echo(
+            f"{passed} other files passed over (index --dry-run lists them by suffix)", err=True
+        )
     if summary.switched:
         typer.echo("the new model answers from now on", err=True)
     if summary.interrupted:

@@ -1,4 +1,4 @@
-"""`audiosearch keys`: who may use a library that is served beyond this machine."""
+"""`audiosearch keys`: the keys to a library that is served beyond this machine."""
 
 from __future__ import annotations
 
@@ -39,11 +39,17 @@ def make(
             "removes.",
         ),
     ] = "read",
+    days: Annotated[
+        float | None,
+        typer.Option(
+            "--days", metavar="N", show_default="never", help="The key expires after N days."
+        ),
+    ] = None,
 ) -> None:
     """Make a key and print it. It is not shown again."""
     from audiosearch.remote.keys import make_key
 
-    typer.echo(make_key(_directory(library), name, scope))
+    typer.echo(make_key(_directory(library), name, scope, days))
     typer.echo("keep it now: it is not shown again", err=True)
 
 
@@ -53,7 +59,8 @@ def list_keys(library: options.LibraryDirectory = None) -> None:
     from audiosearch.remote.keys import load_keys
 
     for key in load_keys(_directory(library)):
-        typer.echo(f"{key.scope:5}  {key.made}  {key.name}")
+        until = "" if key.expires is None else f"  (until {key.expires})"
+        typer.echo(f"{key.scope:5}  {key.made}  {key.name}{until}")
 
 
 @command(app)

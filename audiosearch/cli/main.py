@@ -1,4 +1,4 @@
-"""The `audiosearch` command: its commands, each loaded when it is needed."""
+"""The `audiosearch` command and its subcommands. Each is loaded when it is needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typer.main import get_command
 from audiosearch import __version__
 from audiosearch.cli import exits, streams
 
-# In the order in which one meets them. Each has a module of its name, with an `app`.
+# Help lists the commands in this order. Each has a module of its name, with an `app`.
 _COMMANDS = (
     "index",
     "query",
@@ -23,6 +23,7 @@ _COMMANDS = (
     "classify",
     "status",
     "remove",
+    "roots",
     "doctor",
     "export",
     "eval",
@@ -33,7 +34,7 @@ _COMMANDS = (
 
 
 class _Commands(MutableMapping[str, Any]):
-    """The commands by name; a command's module is imported when the command is asked for."""
+    """The commands by name. A command's module is imported when the command runs."""
 
     def __getitem__(self, name: str) -> Any:
         if name not in _COMMANDS:
@@ -64,7 +65,7 @@ class _Group(TyperGroup):
 
 app = typer.Typer(
     cls=_Group,
-    # Plain help: rich takes 0.1 s to load.
+    # Help is plain: rich takes 0.1 s to load.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
@@ -72,8 +73,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(shown: bool) -> None:
+    if shown:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -89,7 +90,7 @@ def audiosearch(
 
 
 class _Talk(logging.Handler):
-    """The library's notices, on stderr."""
+    """The handler that prints the library's notices on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         typer.echo(f"audiosearch: {record.getMessage()}", err=True)

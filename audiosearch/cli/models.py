@@ -1,7 +1,9 @@
-"""`audiosearch models`: what there is to embed with, and adding to it."""
+"""`audiosearch models`: list, add, remove and check the models that embed sounds."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -78,50 +80,119 @@ def _record(model: Installed) -> dict[str, Any]:
 @command(app)
 def add(
     source: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="CHECKPOINT",
-            help="An id on the Hugging Face hub, such as laion/clap-htsat-unfused, or a directory.",
+            metavar="MODEL",
+            show_default="list what can be had",
+            help="A name of that list, an id on the Hugging Face hub, or a directory.",
         ),
-    ],
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(
             "--name",
             metavar="NAME",
-            show_default="the last part of CHECKPOINT",
+            show_default="the id, or the directory's name",
             help="Name the model.",
         ),
     ] = None,
     revision: Annotated[
         str | None,
         typer.Option(
-            "--revision", metavar="COMMIT", help="Take this branch, tag or commit of the hub."
+            "--revision",
+            metavar="COMMIT",
+            help="Take this branch, tag or commit of the id; a name of the list then means the "
+            "checkpoint, which is compiled.",
         ),
     ] = None,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
+        Literal["auto", "fp32", "fp16", "int8", "bf16"],
         typer.Option(
             "--precision",
-            help="auto takes int8 where it is faster on this machine and real sounds keep their "
-            "vectors; bf16 is for indexing on a GPU.",
+            help="auto takes int8 for sounds where it is faster on this machine and real sounds keep "
+            "their vectors; fp16 and int8 take what keeps them; bf16 compiles for a GPU.",
         ),
     ] = "auto",
+    as_json: options.AsJson = False,
 ) -> None:
-    """Compile a CLAP checkpoint, once, so that you can use it by name.
+    """Add a model, so that you can use it by name; without MODEL, list what can be had.
 
-    Compiling needs torch and transformers: pip install 'audiosearch[clap]'. Searching needs
-    neither.
+    A model that its hub holds in ONNX is downloaded ready for use. Any other CLAP checkpoint is
+    compiled, which needs torch and transformers: pip install 'audiosearch[clap]'. No other command
+    uses the network.
     """
-    from audiosearch.models.compile import compile_checkpoint
+    if source is None:
+        _list_known(as_json)
+        return
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # its client would tell the hub of torch
+    from audiosearch.models.add import add_model
 
-    def show(step: str) -> None:
+    talk = _Talk()
+    try:
+        bundle = add_model(
+            source,
+            name=name,
+            revision=revision,
+            precision=precision,
+            on_progress=talk.step,
+            on_bytes=talk.count,
+        )
+    except KeyboardInterrupt:
+        if talk.downloaded:
+            talk.step("\nstopped: the same command goes on from what came")
+        raise
+    finally:
+        talk.close()
+    if as_json:
+        from audiosearch.models.registry import Installed
+
+        render.json_line(_record(Installed(bundle.name, bundle.directory, bundle, None)))
+    typer.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
+
+
+def _list_known(as_json: bool) -> None:
+    from audiosearch.models.known import KNOWN
+
+    if as_json:
+        for model in KNOWN.values():
+            render.json_line(asdict(model))
+        return
+    rows = [(m.name, f"{m.bytes / 1e9:.2f} GB", m.hears) for m in KNOWN.values()]
+    render.table(("model", "download", "hears better than mini"), rows, (False, True, False))
+    typer.echo("add one with: audiosearch models add MODEL", err=True)
+
+
+class _Talk:
+    """The talk of an addition: steps as lines, and a bar for downloads where stderr is a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self.downloaded = 0
+
+    def step(self, step: str) -> None:
+        self.close()
         typer.echo(f"{shown(step)} ...", err=True)
 
-    bundle = compile_checkpoint(
-        source, name=name, revision=revision, precision=precision, on_progress=show
-    )
-    typer.echo(f"added {bundle.identity}: audiosearch index --model {bundle.name}", err=True)
+    def count(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        self.downloaded = done
+        if self._bar is None:
+            self._bar = tqdm(
+                total=total,
+                initial=done,
+                unit="B",
+                unit_scale=True,
+                disable=None,
+                leave=False,
+                dynamic_ncols=True,
+            )
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 @command(app)

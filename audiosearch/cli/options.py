@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean to the library.
+"""The options that several commands share, and their values for the library.
 
 A single option is an `Annotated` type. Options that go together are a dataclass: a command takes
 one as a parameter, and `audiosearch.cli.commands` puts its fields among the command's options.
@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
-from audiosearch.paths import given
+from audiosearch.paths import user_path
 
 
 def path_text(text: str) -> str:
-    """A path of the command line, as text. Raises `InvalidQuery` for an empty one."""
-    return str(given(text))
+    """Return a path of the command line as text. Raises `InvalidQuery` for an empty path."""
+    return str(user_path(text))
 
 
 LibraryDirectory = Annotated[
@@ -25,7 +25,7 @@ LibraryDirectory = Annotated[
     typer.Option(
         "-L",
         "--library",
-        parser=given,
+        parser=user_path,
         metavar="DIR",
         show_default="$AUDIOSEARCH_LIBRARY, else one in your user data directory",
         help="The directory of the library.",
@@ -41,7 +41,7 @@ DryRun = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """How many hits, and in which form."""
+    """The number of hits, and their form."""
 
     k: Annotated[int, typer.Option("-k", "--results", min=1, metavar="N", help="Show N hits.")] = 10
     moments: Annotated[
@@ -59,13 +59,13 @@ class Answer:
 
     @property
     def is_table(self) -> bool:
-        """Whether people read the answer; then identical sounds share a row."""
+        """Whether the answer is a table for people. In a table identical sounds share a row."""
         return not (self.as_json or self.paths or self.null)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a sound file; `None` is its start or end. Seconds."""
+    """A part of a sound file, in seconds. `None` is the start or the end of the file."""
 
     start: Annotated[
         float | None,
@@ -79,7 +79,9 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which sounds count. The fields are those of `audiosearch.catalog.filters.Filter`."""
+    """The filters that decide which sounds count. The fields are those of
+    `audiosearch.catalog.filters.Filter`.
+    """
 
     min_duration: Annotated[
         float | None,
@@ -94,13 +96,15 @@ class Filters:
         typer.Option(
             "--path",
             metavar="GLOB",
-            help='Only sounds whose path matches, such as "*/doors/*". Repeatable.',
+            help='Only sounds whose path matches, in any case: "*/doors/*". Repeatable.',
         ),
     ] = None
     format: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="Only this format, such as wav. Repeatable."
+            "--format",
+            metavar="FORMAT",
+            help="Only this container, encoding or suffix: wav, opus, m4b. Repeatable.",
         ),
     ] = None
     channels: Annotated[
@@ -117,7 +121,7 @@ class Filters:
             "--root",
             parser=path_text,
             metavar="DIR",
-            help="Only sounds of this indexed folder. Repeatable.",
+            help="Only sounds at or below this folder. Repeatable.",
         ),
     ] = None
     since: Annotated[
@@ -139,6 +143,6 @@ class Filters:
 
     @property
     def where(self) -> dict[str, Any]:
-        """The filters that were used, as `Library.search` takes them."""
+        """Return the filters in use, in the form that `Library.search` takes."""
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in values if value is not None}

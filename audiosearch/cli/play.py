@@ -1,4 +1,4 @@
-"""Playing a stretch of a file with whatever player the machine has."""
+"""The playing of a stretch of a file, with a player that the machine has."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 
 from audiosearch.errors import AudioSearchError
 
-# Name, and arguments with places for start and length in seconds and the file. The first that is
-# there plays.
+# Each player has a name, and arguments with places for the start, the length (both in seconds) and
+# the file. The first installed player plays.
 _PLAYERS = (
     (
         "mpv",
@@ -39,7 +39,7 @@ _PLAYERS = (
 
 def play(path: str, start: float, end: float) -> None:
     """Play a file from `start` to `end` seconds. Raises `AudioSearchError` where no player is
-    found.
+    installed.
     """
     for name, arguments in _PLAYERS:
         player = shutil.which(name)

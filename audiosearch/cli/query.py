@@ -100,7 +100,7 @@ def query(
     understand the word "no", so use --not to steer away from something. Scores are cosines, not
     probabilities; pct is the share of the library that scores lower.
     """
-    # A process that answers once frees nothing; looking for what it could is 6 % of its time.
+    # The process answers once and exits: it need not collect garbage, which takes 6 % of its time.
     gc.disable()
     from audiosearch.search.query import Term
 
@@ -138,7 +138,7 @@ def query(
 
 
 def explain_no_hits(sounds: int, filtered: bool) -> None:
-    """Say, on stderr, why there is no hit among so many `sounds`."""
+    """Print on stderr why a library of this many `sounds` has no hit."""
     if not sounds:
         typer.echo("the library holds no sounds yet: audiosearch index FOLDER", err=True)
     elif filtered:

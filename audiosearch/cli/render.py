@@ -1,5 +1,5 @@
-"""Results as people read them (tables within the terminal's width) and as programs do (JSON lines,
-paths).
+"""The printing of results: for people as tables within the terminal's width, for programs as JSON
+lines or paths.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _NARROWEST = 12
 
 
 def terminal_width() -> int:
-    """Columns of the terminal, 80 where there is none."""
+    """Return the number of columns of the terminal, or 80 without one."""
     return shutil.get_terminal_size((80, 24)).columns
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
-    """Seconds as ``m:ss.t`` or ``h:mm:ss.t``."""
+    """Return a time in seconds as ``m:ss.t`` or ``h:mm:ss.t``."""
     rounded = round(seconds, 1 if tenths else 0)
     minutes, rest = divmod(rounded, 60)
     hours, minutes = divmod(int(minutes), 60)
@@ -38,8 +38,9 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 
 def columns(text: str) -> int:
-    """Columns that a text takes in a terminal: two for a wide character, none for a combining
-    one.
+    """Return the number of columns of a text in a terminal.
+
+    A wide character takes two columns, a combining character none.
     """
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
@@ -48,7 +49,7 @@ def columns(text: str) -> int:
 
 
 def fitted(text: str, width: int) -> str:
-    """A path within `width` columns: its middle gives way, since its end says which file it is."""
+    """Return a path cut to `width` columns. The cut is in the middle, since the end names the file."""
     if columns(text) <= width:
         return text
     name_room = max(width - 1 - width // 4, 1)
@@ -66,7 +67,7 @@ def fitted(text: str, width: int) -> str:
 
 
 def near(path: str) -> str:
-    """A path as one would type it here: relative where it lies below the current directory."""
+    """Return a path as a user would type it: relative where it lies below the current directory."""
     try:
         here = str(Path.cwd())
     except OSError:  # the directory was removed
@@ -76,7 +77,7 @@ def near(path: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> None:
-    """Print a table; the last column, a path, gets the room that is left."""
+    """Print a table. Its last column, a path, takes the rest of the width."""
     body = [list(row) for row in rows]
     widths = [max(columns(cell) for cell in column) for column in zip(heads, *body, strict=True)]
     room = terminal_width() - sum(widths[:-1]) - 2 * (len(widths) - 1)
@@ -91,14 +92,14 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[b
 
 
 def json_line(record: Any) -> None:
-    """One object as a line of ASCII JSON; bytes of paths that are not UTF-8 survive as lone
+    """Return an object as one line of ASCII JSON. Bytes of paths that are not UTF-8 become lone
     surrogates.
     """
     typer.echo(json.dumps(record, ensure_ascii=True))
 
 
 def print_hits(hits: Sequence[Hit], answer: Answer) -> None:
-    """Print hits in the form that the options of `answer` name."""
+    """Print hits in the form that the options in `answer` choose."""
     if answer.as_json:
         for hit in hits:
             json_line(asdict(hit))
@@ -109,16 +110,14 @@ def print_hits(hits: Sequence[Hit], answer: Answer) -> None:
 
 
 def print_paths(paths: Iterable[str], end: bytes = b"\n") -> None:
-    """Print paths as the file system has them, byte by byte."""
+    """Print paths as the file system stores them, byte by byte."""
     for path in paths:
         sys.stdout.buffer.write(os.fsencode(path) + end)
     sys.stdout.buffer.flush()
 
 
 def _hit_table(hits: Sequence[Hit]) -> None:
-    rows: list[tuple[str, ...]] = []
-    # Where sound alone brought every hit, there is nothing to say.
-    with_why = any(hit.why != ("sound",) for hit in hits)
+    rows = []
     for hit in hits:
         copies = f" (+{len(hit.copies)} copies)" if hit.copies else ""
         rows.append(
@@ -128,15 +127,14 @@ def _hit_table(hits: Sequence[Hit]) -> None:
                 f"{hit.percentile:.1f}",
                 f"{clock(hit.start)}-{clock(hit.end)}",
                 clock(hit.duration),
-                *((_why(hit),) if with_why else ()),
-                near(hit.path) + copies,
+                near(hit.path) + _fields(hit) + copies,
             )
         )
-    why = ("why",) if with_why else ()
-    heads = ("#", "score", "pct", "heard at", "length", *why, "sound")
-    table(heads, rows, (True, True, True, True, True, *(False for _ in why), False))
+    heads = ("#", "score", "pct", "heard at", "length", "sound")
+    table(heads, rows, (True, True, True, True, True, False))
 
 
-def _why(hit: Hit) -> str:
-    """The reasons of a hit in few columns: ``sound``, ``name``, ``sound+name``."""
-    return "+".join(reason.removeprefix("words: ") for reason in hit.why[:2])
+def _fields(hit: Hit) -> str:
+    """Return the fields that hold words of the query, in brackets: `` [name]``."""
+    fields = [reason.removeprefix("words: ") for reason in hit.why if reason != "sound"]
+    return f" [{', '.join(fields)}]" if fields else ""

@@ -1,4 +1,4 @@
-"""`audiosearch serve`: the library over HTTP, and a page to search on."""
+"""`audiosearch serve`: serve the library over HTTP, with a page to search on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from audiosearch.cli import options
 from audiosearch.cli.commands import command, command_app
 from audiosearch.errors import AudioSearchError
-from audiosearch.paths import default_library, given
+from audiosearch.paths import default_library, user_path
 
 app = command_app()
 
@@ -55,7 +55,7 @@ def serve(
         Path | None,
         typer.Option(
             "--uploads",
-            parser=given,
+            parser=user_path,
             metavar="DIR",
             help="Accept uploaded sounds, and keep them in DIR.",
         ),

@@ -1,4 +1,4 @@
-"""`audiosearch status`: what a library holds."""
+"""`audiosearch status`: show what a library holds."""
 
 from __future__ import annotations
 

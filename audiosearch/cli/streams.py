@@ -1,7 +1,7 @@
-"""The standard streams of a command, which may be closed, full, or a pipe that nobody reads.
+"""The standard streams of a command. They may be closed, full, or a pipe that nobody reads.
 
-stdout is data: a write that fails ends the command, with exit code 0 where the reader has seen
-enough, else 1. stderr is talk: a write that fails is dropped, since no work is worth less for it.
+stdout is data: a failed write ends the command, with exit code 0 where the reader has read enough,
+else with 1. stderr is talk: a failed write is dropped, since the work counts more.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, TextIO, cast
 
 from audiosearch.errors import AudioSearchError
 
-# With this variable set, C libraries keep stderr, and an unexpected error shows its traceback.
+# With this variable, C libraries keep stderr, and an unexpected error shows its traceback.
 TRACEBACK = "AUDIOSEARCH_TRACEBACK"
 
 
 class ReaderGone(Exception):
-    """The program at the other end of stdout reads no more."""
+    """The program at the other end of stdout has stopped reading."""
 
 
 class _Raw(io.RawIOBase):
-    """A raw stream over another; `None` stands for a closed one."""
+    """A raw stream over another stream; `None` stands for a closed stream."""
 
     def __init__(self, raw: io.RawIOBase | None) -> None:
         self._raw = raw
@@ -40,7 +40,7 @@ class _Raw(io.RawIOBase):
         return self._raw.fileno()
 
     def write(self, data: Any) -> int | None:
-        # After a failure the rest is dropped: the interpreter flushes once more when it exits.
+        # After a failure it drops the rest: the interpreter flushes once more at exit.
         if self._failed:
             return memoryview(data).nbytes
         try:
@@ -53,7 +53,7 @@ class _Raw(io.RawIOBase):
             return memoryview(data).nbytes
 
     def failed(self, error: OSError) -> None:
-        """What a failed write means."""
+        """Return the error that a failed write stands for."""
 
 
 class _Data(_Raw):
@@ -65,7 +65,7 @@ class _Data(_Raw):
 
 
 def prepare() -> None:
-    """Put streams that fail in words in place of `sys.stdout` and `sys.stderr`."""
+    """Replace `sys.stdout` and `sys.stderr` by streams whose failures have messages."""
     _occupy()
     sys.stdout = _stream(_Data(_raw(sys.stdout)), sys.stdout)
     quiet = os.name == "posix" and sys.stderr is not None and TRACEBACK not in os.environ
@@ -73,19 +73,21 @@ def prepare() -> None:
 
 
 def _occupy() -> None:
-    """Open the standard descriptors that are closed, or the library's database might become one of
-    them, and what some C library prints a part of it.
+    """Open the standard descriptors that are closed.
+
+    Else the library's database might take one of them, and a C library would print into it.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # it takes the lowest free number
 
 
 def _moved() -> io.RawIOBase:
-    """The program's own way to stderr. C libraries lose theirs: libmpg123 comments on every odd
-    tag.
+    """Return the program's own stream to stderr.
+
+    C libraries lose stderr: libmpg123 comments on every odd tag.
     """
     own = os.dup(2)
     silence = os.open(os.devnull, os.O_WRONLY)
@@ -101,7 +103,7 @@ def _raw(stream: TextIO | None) -> io.RawIOBase | None:
 
 
 def _stream(raw: _Raw, old: TextIO | None) -> TextIO:
-    # A path may hold what the terminal's encoding cannot say; it must not end the program.
+    # A path may hold characters that the terminal's encoding lacks; they must not end the program.
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=old.encoding if old else "utf-8",

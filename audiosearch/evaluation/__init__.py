@@ -1,6 +1,7 @@
-"""Measuring models: retrieval both ways and zero-shot classification, on sounds of one's own or on the
-layouts in which public datasets come.
+"""The measurement of models: retrieval both ways and zero-shot classification, on your own sounds
+or on public datasets in their own layouts.
 
-`retrieval` and `zero_shot` are pure functions of score matrices; `datasets` reads; `run` embeds and
-puts them together; `bootstrap` gives intervals; `picture` draws a confusion matrix.
+`retrieval` and `zero_shot` are pure functions of score matrices; `datasets` reads; `measuring`
+embeds the sounds and computes the figures; `bootstrap` gives intervals; `picture` draws a confusion
+matrix.
 """

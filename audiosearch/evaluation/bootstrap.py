@@ -1,4 +1,4 @@
-"""How sure a mean is: percentile bootstrap (Efron 1979), 95 %, seeded."""
+"""Intervals of means: percentile bootstrap (Efron 1979), 95 %, seeded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ DRAWS = 1_000
 def interval(
     count: int, figure: Callable[[np.ndarray], float], draws: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """2.5th and 97.5th percentile of `figure` over draws of `count` rows with replacement.
+    """Return the 2.5th and 97.5th percentiles of `figure` over draws of `count` rows with
+    replacement.
 
-    `figure` gets row numbers (count,), and may give NaN for a draw that has no figure.
+    `figure` takes row numbers (count,), and may return NaN for a draw that has no figure.
     """
     if count < 1 or draws < 1:
         raise ValueError(f"there is nothing to draw {draws} times from {count} rows")
@@ -27,5 +28,5 @@ def interval(
 
 
 def mean_interval(values: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Interval:
-    """The interval of the mean of values (n,)."""
+    """Return the interval of the mean of values (n,)."""
     return interval(len(values), lambda rows: float(values[rows].mean()), draws, seed)

@@ -1,4 +1,4 @@
-"""Datasets as they lie on a disk: sounds with captions, with classes, or with both.
+"""The reading of datasets on a disk: sounds with captions, with classes, or with both.
 
 Layouts: ``folder`` (each class a folder of sounds), ``csv`` (a file, or ``manifest.csv`` in a folder,
 with a column ``file`` and one of ``caption`` or ``description`` and/or one of ``label``, ``kind`` or
@@ -18,7 +18,7 @@ from audiosearch.errors import AudioSearchError
 
 
 class DatasetError(AudioSearchError):
-    """A dataset that cannot be read: where, why, and what would be one."""
+    """The dataset cannot be read. The message says where, why, and what a dataset looks like."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Dataset:
 
     @property
     def captions(self) -> tuple[str, ...]:
-        """Each caption once, in the order of the sounds."""
+        """Every caption once, in the order of the sounds."""
         return tuple(dict.fromkeys(caption for item in self.items for caption in item.captions))
 
 
@@ -53,38 +53,41 @@ _LABEL = ("label", "kind", "category")
 
 
 def spoken(name: str) -> str:
-    """A class's name as one says it: ``dog_bark`` is "dog bark"."""
+    """Return the name of a class as people say it: ``dog_bark`` is "dog bark"."""
     return " ".join(name.replace("_", " ").split())
 
 
 def read_dataset(where: str | os.PathLike[str], layout: str | None = None) -> Dataset:
-    """Read a dataset; its layout is recognised unless it is given. Raises `DatasetError`."""
+    """Read the dataset at a path. Raises `DatasetError`.
+
+    `layout` is one of `LAYOUTS`; without it, the function recognises the layout.
+    """
     path = Path(where)
     if not path.exists():
         raise DatasetError(f"there is no dataset {path}")
-    chosen = layout or detect(path)
-    if chosen is None:
+    layout_name = layout or detect(path)
+    if layout_name is None:
         raise DatasetError(
             f"{path} is in none of the layouts known ({', '.join(LAYOUTS)}): a dataset is a folder "
             "with a folder of sounds for each class, or a csv with columns file and caption or label"
         )
-    if chosen not in LAYOUTS:
-        raise DatasetError(f"there is no layout {chosen}: there is {', '.join(LAYOUTS)}")
+    if layout_name not in LAYOUTS:
+        raise DatasetError(f"there is no layout {layout_name}: there is {', '.join(LAYOUTS)}")
     try:
-        items = list(LAYOUTS[chosen].read(path))
+        items = list(LAYOUTS[layout_name].read(path))
     except OSError as error:
         raise DatasetError(
-            f"{path} is not in the layout {chosen}: {error.filename or path}: {error.strerror}"
+            f"{path} is not in the layout {layout_name}: {error.filename or path}: {error.strerror}"
         ) from error
     except (KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{path} is not in the layout {chosen}: {error}") from error
+        raise DatasetError(f"{path} is not in the layout {layout_name}: {error}") from error
     if not items:
-        raise DatasetError(f"there are no sounds in {path} (layout {chosen})")
-    return Dataset(path.resolve().name, chosen, tuple(items))
+        raise DatasetError(f"there are no sounds in {path} (layout {layout_name})")
+    return Dataset(path.resolve().name, layout_name, tuple(items))
 
 
 def detect(path: Path) -> str | None:
-    """The layout of what is at a path; None where it is none of them."""
+    """Return the layout of the dataset at a path, or None where it has none of `LAYOUTS`."""
     return next((name for name, layout in LAYOUTS.items() if layout.is_at(path)), None)
 
 
@@ -128,7 +131,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether indexing would look at a file of this name."""
+    """Return whether the indexer reads a file with this name."""
     from indexer.scan import is_sound_name
 
     return not path.name.startswith(".") and is_sound_name(os.fsencode(path.name))
@@ -153,7 +156,8 @@ def _read_urbansound8k(path: Path) -> Iterator[Item]:
 
 
 def _read_fsd50k(path: Path) -> Iterator[Item]:
-    # Labels as "Crash_cymbal,Cymbal,Percussion"; "and" joins what AudioSet separates by commas.
+    # A row's labels look like "Crash_cymbal,Cymbal,Percussion"; "and" joins parts that AudioSet
+    # separates by commas.
     for row in _rows(path / "FSD50K.ground_truth" / "eval.csv"):
         file = path / "FSD50K.eval_audio" / f"{row['fname']}.wav"
         yield Item(file, classes={spoken(label) for label in row["labels"].split(",")})
@@ -174,7 +178,9 @@ def _audiocaps_csv(path: Path) -> Path:
 
 
 def _read_audiocaps(path: Path) -> Iterator[Item]:
-    """Sounds go by the video's id, with or without a prefix Y and the start; five rows a sound."""
+    """The name of a sound is the video's id, with or without a prefix Y and the start. A sound has
+    five rows.
+    """
     files: dict[str, Path] = {}
     for file in sorted(path.rglob("*")):
         if is_sound(file):
@@ -201,7 +207,7 @@ class _Layout:
     read: Callable[[Path], Iterator[Item]]
 
 
-# The particular before the general: each of the first has folders of sounds too.
+# The order matters: a dataset of any of the first layouts has folders of sounds too.
 LAYOUTS = {
     "esc50": _Layout(lambda path: (path / "meta" / "esc50.csv").is_file(), _read_esc50),
     "urbansound8k": _Layout(

@@ -1,7 +1,8 @@
-"""A model on a dataset: embed its sounds once, then score texts against them.
+"""The measurement of one model on one dataset: embed its sounds once, then score texts against
+them.
 
-Retrieval scores a sound by its best window, as search does; zero-shot by its mean vector, as
-`classify` does.
+Retrieval scores a sound by its best window, as search does. Zero-shot classification scores it by
+its mean vector, as `classify` does.
 """
 
 from __future__ import annotations
@@ -23,26 +24,29 @@ from audiosearch.models.model import Model, apply_template
 
 @dataclass(frozen=True)
 class EmbeddedSounds:
-    """The sounds of a dataset that have embeddings, their window vectors (windows, d), and the files
-    that have none, with the reason."""
+    """The sounds of a dataset that have embeddings, with their window vectors (windows, d); and the
+    files that have none, with the reasons.
+    """
 
     items: tuple[Item, ...]
     vectors: tuple[np.ndarray, ...]
     failed: tuple[tuple[Path, str], ...]
 
     def best_windows(self, texts: np.ndarray) -> np.ndarray:
-        """(texts, sounds) cosine of text and the sound's nearest window."""
+        """Return (texts, sounds): the cosine of each text and the sound's nearest window."""
         return np.stack([(texts @ windows.T).max(axis=1) for windows in self.vectors], axis=1)
 
     def means(self, texts: np.ndarray) -> np.ndarray:
-        """(texts, sounds) cosine of text and the sound's mean vector."""
+        """Return (texts, sounds): the cosine of each text and the sound's mean vector."""
         scores: np.ndarray = texts @ np.stack([mean_of(windows) for windows in self.vectors]).T
         return scores
 
 
 @dataclass(frozen=True)
 class CaptionResult:
-    """Captions against sounds, both ways, with intervals of each first figure."""
+    """The retrieval of sounds by captions and of captions by sounds, with an interval of each first
+    figure.
+    """
 
     prompt: str
     text_to_audio: retrieval.Retrieval
@@ -53,7 +57,9 @@ class CaptionResult:
 
 @dataclass(frozen=True)
 class ClassResult:
-    """Class names against sounds; `confusion` (classes, classes) by row of truth."""
+    """The classification of sounds by class names. `confusion` is (classes, classes); a row is a
+    true class.
+    """
 
     prompt: str
     classes: tuple[str, ...]
@@ -67,7 +73,7 @@ class ClassResult:
 def embed_sounds(
     model: Model, dataset: Dataset, on_progress: Callable[[], object] = lambda: None
 ) -> EmbeddedSounds:
-    """Embed each sound of a dataset. Raises `DatasetError` where none can be."""
+    """Embed each sound of a dataset. Raises `DatasetError` where no sound can be embedded."""
     items: list[Item] = []
     vectors: list[np.ndarray] = []
     failed: list[tuple[Path, str]] = []
@@ -95,7 +101,7 @@ def _embed_texts(model: Model, template: str, texts: tuple[str, ...]) -> np.ndar
 def evaluate_captions(
     model: Model, sounds: EmbeddedSounds, template: str, draws: int = bootstrap.DRAWS
 ) -> CaptionResult:
-    """Retrieval of sounds by their captions, and of captions by their sounds."""
+    """Measure the retrieval of sounds by their captions, and of captions by their sounds."""
     captions = tuple(dict.fromkeys(c for item in sounds.items for c in item.captions))
     if not captions:
         raise InvalidQuery("the dataset has no captions to find its sounds by")
@@ -115,7 +121,7 @@ def evaluate_captions(
 def evaluate_classes(
     model: Model, sounds: EmbeddedSounds, template: str, draws: int = bootstrap.DRAWS
 ) -> ClassResult:
-    """Zero-shot classification by class names, and retrieval of sounds by them."""
+    """Measure zero-shot classification by class names, and the retrieval of sounds by class names."""
     labelled = np.array([bool(item.classes) for item in sounds.items])
     classes = tuple(sorted(set().union(*(item.classes for item in sounds.items))))
     if not classes:

@@ -1,4 +1,4 @@
-"""A confusion matrix as SVG: rows are what a sound is, columns what it was taken for."""
+"""A confusion matrix as SVG: a row is a true class, a column is a predicted class."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 
 _CELL = 22  # pixels
 _LETTER = 6.4  # width of a letter at 11 pixels
-_LIMIT = 200  # classes; beyond that a cell could not be seen
+_LIMIT = 200  # classes; with more, a cell is too small to see
 
 
 def confusion_svg(matrix: np.ndarray, classes: Sequence[str], title: str) -> str:
-    """`matrix` (classes, classes) of counts. Each row is shaded by its share, from white to blue, and
-    its diagonal framed; a cell says its count, and both names when pointed at."""
+    """Return the SVG of `matrix` (classes, classes), which holds counts.
+
+    The shade of a cell, from white to blue, is its share of the row. The diagonal has a frame. A
+    cell shows its count, and both names under the pointer.
+    """
     if len(classes) > _LIMIT:
         raise ValueError(f"{len(classes)} classes do not fit a picture, {_LIMIT} do")
     margin = round(max(map(len, classes)) * _LETTER) + 16
@@ -48,7 +51,7 @@ def confusion_svg(matrix: np.ndarray, classes: Sequence[str], title: str) -> str
 
 
 def _cell(x: int, y: int, share: float, count: int, hint: str) -> str:
-    # From white to #1f4e9c; letters turn white where the ground is dark.
+    # The shade runs from white to #1f4e9c; letters are white on a dark ground.
     red, green, blue = (round(255 - share * (255 - full)) for full in (0x1F, 0x4E, 0x9C))
     box = (
         f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" '

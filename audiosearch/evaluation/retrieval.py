@@ -1,9 +1,9 @@
-"""Figures of rankings.
+"""The figures of rankings.
 
 Conventions: `scores` (queries, items), higher is nearer; `relevant` (queries, items) bool, with at
 least one item for each query. Ties are broken by the item's place, earlier first. All figures are
-in [0, 1] but ranks, which count from 1. Text-to-audio has texts for queries and sounds for items,
-audio-to-text the transpose.
+in [0, 1], except ranks, which count from 1. In text-to-audio retrieval queries are texts and items
+are sounds; audio-to-text retrieval is the transpose.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def validate(scores: np.ndarray, relevant: np.ndarray) -> None:
-    """Raises `ValueError` where the two do not fit the conventions."""
+    """Raise `ValueError` where the two matrices break the conventions."""
     if scores.ndim != 2 or scores.shape != relevant.shape:
         raise ValueError(f"scores {scores.shape} and relevant {relevant.shape} must be one matrix")
     if relevant.dtype != np.bool_:
@@ -26,19 +26,19 @@ def validate(scores: np.ndarray, relevant: np.ndarray) -> None:
 
 
 def in_order(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """(queries, items) bool: whether the item at each place of the ranking is relevant."""
+    """Return (queries, items) bool: true where the item at that place of the ranking is relevant."""
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(relevant, order, axis=1)
 
 
 def first_ranks(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """(queries,) rank of the first relevant item, from 1."""
+    """Return (queries,): the rank of the first relevant item, from 1."""
     ranks: np.ndarray = in_order(scores, relevant).argmax(axis=1) + 1
     return ranks
 
 
 def recall_at(scores: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
-    """(queries,) 1.0 where a relevant item is among the first k, else 0.0.
+    """Return (queries,): 1.0 where a relevant item is among the first k, else 0.0.
 
     This is the recall@k of audio captioning benchmarks, where one right answer of five counts.
     """
@@ -46,7 +46,7 @@ def recall_at(scores: np.ndarray, relevant: np.ndarray, k: int) -> np.ndarray:
 
 
 def average_precision(scores: np.ndarray, relevant: np.ndarray, k: int | None = None) -> np.ndarray:
-    """(queries,) mean, over the relevant items, of the precision down to each.
+    """Return (queries,): the mean, over the relevant items, of the precision down to each.
 
     With `k`, only the first k places count, and the mean is over ``min(relevant, k)``, so that a
     perfect ranking has 1.
@@ -63,7 +63,7 @@ def average_precision(scores: np.ndarray, relevant: np.ndarray, k: int | None = 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Means over the queries; `median_rank` is of the first relevant item."""
+    """The means over the queries. `median_rank` is the median rank of the first relevant item."""
 
     queries: int
     items: int
@@ -76,7 +76,7 @@ class Retrieval:
 
 
 def evaluate(scores: np.ndarray, relevant: np.ndarray) -> Retrieval:
-    """All figures of one matrix. Raises `ValueError` for what `validate` refuses."""
+    """Return all figures of one matrix. Raises `ValueError` for what `validate` refuses."""
     validate(scores, relevant)
     return Retrieval(
         queries=scores.shape[0],

@@ -1,8 +1,8 @@
 """Model bundles: a directory with `model.json`, `audio.onnx`, `text.onnx` and `tokenizer.json`.
 
-`model.json` says everything that the rest of the program must know of a model: front end, window,
-sizes, licence, template, and the length and hash of each file. Each query reads it, so reading is
-cheap: no file is hashed and no graph is loaded.
+`model.json` holds all that the rest of the program must know of a model: front end, window, sizes,
+licence, template, and the length and hash of each file. Each query reads it, so reading is cheap:
+it hashes no file and loads no graph.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MANIFEST = "model.json"
 AUDIO = "audio.onnx"
 TEXT = "text.onnx"
 TOKENIZER = "tokenizer.json"
-# The audio tower as transformers saves it, of a bundle for a GPU.
+# A bundle for a GPU holds the audio tower as transformers saves it, in these files.
 CHECKPOINT = ("config.json", "model.safetensors")
 FORMAT = 1
 
@@ -31,14 +31,15 @@ _HASH_BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """From samples to the log-mel picture that the audio tower sees.
+    """The parameters of the front end, which turns samples into the log-mel picture for the audio
+    tower.
 
-    A superset of the parameters of `transformers.ClapFeatureExtractor`. Rates and frequencies are
-    in Hz, sizes in samples. The window is a periodic Hann; decibels are
-    ``10 log10(max(power, floor))``, then ``(decibels + offset) * scale``. `frames`: ``all`` are
-    ``1 + samples // hop_length``, ``whole`` leaves out the last. `padding` is how a sound shorter
-    than the model's window fills it: ``repeatpad`` repeats it as often as it fits and adds zeros,
-    ``repeat`` repeats it to the brim, ``pad`` adds zeros.
+    They are a superset of those of `transformers.ClapFeatureExtractor`. Rates and frequencies are
+    in Hz, sizes in samples. The window is a periodic Hann; decibels are ``10 log10(max(power,
+    floor))``, then ``(decibels + offset) * scale``. With `frames` ``all`` a picture has ``1 +
+    samples // hop_length`` frames; ``whole`` leaves out the last. `padding` says how a sound
+    shorter than the model's window fills it: ``repeatpad`` repeats it as often as it fits and adds
+    zeros, ``repeat`` repeats it to the brim, ``pad`` adds zeros.
     """
 
     sampling_rate: int
@@ -58,13 +59,14 @@ class FrontEnd:
     padding: str = "repeatpad"
 
     def frame_count(self, samples: int) -> int:
-        """Number of frames of a window of that many samples."""
+        """Return the number of frames of a window of `samples` samples."""
         return samples // self.hop_length + (self.frames == "all")
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """What decides whether vectors can be compared; a library stores it beside them.
+    """The identity of a model: vectors with one identity can be compared. A library stores it
+    beside them.
 
     `weights` and `front_end` are hashes.
     """
@@ -83,24 +85,24 @@ class ModelIdentity:
         return _digest({key: value for key, value in self.to_json().items() if key != "name"})
 
     def to_json(self) -> dict[str, Any]:
-        """Fields as a JSON object."""
+        """Return the fields as a JSON object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ModelIdentity:
-        """The inverse of `to_json`."""
+        """Return the identity of a JSON object: the inverse of `to_json`."""
         return cls(**{field.name: stored[field.name] for field in fields(cls)})
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.revision[:12]}, {self.precision})"  # of a commit, enough
+        return f"{self.name} ({self.revision[:12]}, {self.precision})"  # enough of a commit
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file of the bundle: its length in bytes, the hex of its 16-byte BLAKE2b, and its CRC-32.
+    """A file of the bundle: its length in bytes, its 16-byte BLAKE2b in hex, and its CRC-32.
 
-    The hash says which file it is. The checksum, five times as fast, is compared whenever the file
-    is opened: weights with a flipped bit would give wrong answers and no error.
+    The hash identifies the file. The checksum is five times as fast, and every opening compares it:
+    weights with a flipped bit would give wrong answers and no error.
     """
 
     bytes: int
@@ -112,11 +114,12 @@ class FileEntry:
 class Bundle:
     """A bundle as its `model.json` describes it.
 
-    `weights` says which weights they are where the files cannot: two exports of one checkpoint
-    differ in bytes, not in vectors. `logit_scale` turns cosines into logits for a softmax. `origin`
-    is where the weights come from. `bf16_from`, where it is not `None`: the indexer runs the audio
-    tower on torch (see `models.torch_tower`), in bfloat16 from this stage on. `texts_alone`: a text's
-    vector depends on the texts beside it (no mask, or int8 whose scales span the batch).
+    `weights` identifies the weights where the files cannot: two exports of one checkpoint differ in
+    bytes, not in vectors. `logit_scale` turns cosines into logits for a softmax. `origin` is the
+    source of the weights. Where `bf16_from` is not `None`, the indexer runs the audio tower on
+    torch (see `models.torch_tower`), in bfloat16 from this stage on. With `texts_alone` a text's
+    vector depends on the texts beside it (no mask, or int8 whose scales span the batch), so texts
+    go through the tower one by one.
     """
 
     directory: Path
@@ -144,7 +147,7 @@ class Bundle:
 
     @property
     def hop_samples(self) -> int:
-        """Distance of the starts of two windows in samples."""
+        """Distance between the starts of two windows in samples."""
         return round(self.hop_seconds * self.front_end.sampling_rate)
 
     @property
@@ -179,7 +182,7 @@ def read_bundle(directory: Path) -> Bundle:
         raise ModelBroken(f"the model cannot be read: {where}: {error.strerror}") from error
     except KeyError as error:
         raise ModelBroken(f"the model is broken: {where}: {error} is missing") from error
-    # JSON of any content: no JSON, nested beyond measure, other types, absurd numbers.
+    # The file may hold anything: no JSON, deep nesting, other types, absurd numbers.
     except (ValueError, RecursionError, TypeError, AttributeError, ArithmeticError) as error:
         raise ModelBroken(f"the model is broken: {where}: {error}") from error
     for name, entry in bundle.files.items():
@@ -231,8 +234,8 @@ def _parse(directory: Path, stored: Any) -> Bundle:
 
 
 def _front_end(stored: Mapping[str, Any]) -> FrontEnd:
-    known = {field.name for field in fields(FrontEnd)}
-    values = {name: value for name, value in stored.items() if name in known}
+    names = {field.name for field in fields(FrontEnd)}
+    values = {name: value for name, value in stored.items() if name in names}
     for name in ("sampling_rate", "fft_window_size", "hop_length", "feature_size"):
         values[name] = _whole(stored, name)
     for name in ("frequency_min", "frequency_max", "floor", "offset", "scale"):
@@ -308,7 +311,7 @@ def _front_end_rules(front_end: FrontEnd) -> dict[str, bool]:
 
 
 def file_entry(path: Path) -> FileEntry:
-    """Length, hash and checksum of a file, for its bundle's `model.json`."""
+    """Return the length, hash and checksum of a file, for its bundle's `model.json`."""
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while block := file.read(_HASH_BLOCK):
@@ -325,7 +328,10 @@ def _crc32(path: Path) -> int:
 
 
 def whole_file(bundle: Bundle, name: str) -> Path:
-    """The path of one of the bundle's files, after a look at its checksum. Raises `ModelBroken`."""
+    """Return the path of one of the bundle's files, after a check of its checksum.
+
+    Raises `ModelBroken` where the file has changed or cannot be read.
+    """
     path = bundle.directory / name
     try:
         if _crc32(path) == bundle.files[name].crc32:
@@ -338,12 +344,12 @@ def whole_file(bundle: Bundle, name: str) -> Path:
 
 
 def verify_files(bundle: Bundle) -> None:
-    """Hash every file; raises `ModelBroken` for one that is not what `model.json` says."""
+    """Hash every file. Raises `ModelBroken` for a file that does not match `model.json`."""
     for name, entry in bundle.files.items():
         path = bundle.directory / name
         try:
-            found = file_entry(path)
+            actual = file_entry(path)
         except OSError as error:
             raise ModelBroken(f"the model cannot be read: {path}: {error.strerror}") from error
-        if found != entry:
+        if actual != entry:
             raise ModelBroken(f"the model is broken: {path} is not the file it was made with")

@@ -1,7 +1,8 @@
-"""Any Hugging Face `ClapModel` checkpoint, compiled once into a bundle in the user's cache.
+"""The compiler: it turns any Hugging Face `ClapModel` checkpoint into a bundle in the user's cache,
+once.
 
-What comes out is compared with transformers before it is kept. Needs the extra ``clap``; torch and
-transformers are imported in here and nowhere else.
+The compiler compares the bundle with transformers before it keeps it. It needs the extra ``clap``;
+torch and transformers are imported inside its functions.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from audiosearch.models.place import (
 if TYPE_CHECKING:
     from audiosearch.models.onnx_export import Loaded
 
-# Raise it when a change here or in `models.export` changes the vectors: bundles compiled before are
-# then other models.
+# A change here or in `models.onnx_export` that changes the vectors must raise this number: bundles
+# compiled before are then other models.
 _COMPILER = 2
 PRECISIONS = ("auto", "fp32", "bf16")
-# Of the distance between the vectors of two unlike inputs.
+# This is a part of the distance between the vectors of two unlike inputs.
 _TOLERANCE = 1e-3
 
 
@@ -57,14 +58,16 @@ def compile_checkpoint(
     precision: str = "auto",
     on_progress: Callable[[str], None] | None = None,
 ) -> Bundle:
-    """Compile the checkpoint of a hub id or directory into the cache, in place of any of its name.
+    """Compile the checkpoint of a hub id or directory into the cache. It replaces a bundle of its
+    name.
 
-    `name`: what to call it (default: the id, or the directory's name). `precision` of the audio
-    tower: ``fp32``, ``auto`` for int8 where this processor gains by it and real sounds keep their
-    vectors (see `models.precision`), or ``bf16`` for indexing on a GPU, as far as they keep them
-    there (see `models.torch_tower`). `on_progress` is told each step. The bundle appears when
-    all of it is done. Raises `ModelNotFound` where the checkpoint cannot be had or the extra is not
-    installed, `ModelBroken` where it cannot be used.
+    `name` is the name of the bundle (default: the id, or the directory's name). `precision` is that
+    of the audio tower: ``fp32``; ``auto`` for int8, where this processor gains by it and real
+    sounds keep their vectors (see `models.precision`); or ``bf16`` for indexing on a GPU, for the
+    stages where real sounds keep their vectors (see `models.torch_tower`). `on_progress` gets a
+    line for each step. The bundle appears when it is complete. Raises `ModelNotFound` where the
+    checkpoint cannot be obtained or the extra is not installed, and `ModelBroken` where the
+    checkpoint cannot be used.
     """
     tell = on_progress or (lambda step: None)
     if precision not in PRECISIONS:
@@ -72,20 +75,20 @@ def compile_checkpoint(
             f"a compiled checkpoint can be had in {', '.join(PRECISIONS)}, not in {precision}: "
             "that is for models that come in ONNX"
         )
-    tell(f"looking for {source}")
-    _check_extra()
+    tell(f"looking for the checkpoint of {source}")
+    check_extra()
     checkpoint = find_checkpoint(source, revision)
-    chosen = name or checkpoint.name
-    target = free_place(chosen, checkpoint.origin)
+    bundle_name = name or checkpoint.name
+    target = free_place(bundle_name, checkpoint.origin)
     from audiosearch.models import onnx_export
 
-    tell(f"loading {chosen}")
+    tell(f"loading {bundle_name}")
     loaded = onnx_export.load(checkpoint.directory)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         clear_abandoned(target.parent)
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as made:
-            bundle = _write(Path(made) / "bundle", chosen, checkpoint, loaded, tell)
+            bundle = _write(Path(made) / "bundle", bundle_name, checkpoint, loaded, tell)
             tell("comparing with transformers")
             _compare(Model(bundle), loaded)
             if precision == "auto":
@@ -99,7 +102,8 @@ def compile_checkpoint(
         raise AudioSearchError(f"cannot write {target}: {error.strerror}") from error
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raise `ModelNotFound` where the extra ``clap`` is not installed."""
     try:
         import onnx  # noqa: F401
         import torch  # noqa: F401
@@ -145,30 +149,36 @@ def _write(
 
 
 def _lower(bundle: Bundle, tell: Callable[[str], None]) -> Bundle:
-    """The bundle with its audio tower in int8, where that is as good and faster."""
+    """Return the bundle with its audio tower in int8, or unchanged where int8 is worse or no
+    faster.
+    """
     from audiosearch.models import precision
 
     whole, small = bundle.directory / AUDIO, bundle.directory / "int8.onnx"
     try:
         precision.quantise(whole, small)
-        found = precision.compare(bundle, whole, small, threads=os.cpu_count() or 1)
+        comparison = precision.compare(bundle, whole, small, threads=os.cpu_count() or 1)
     except ModelBroken as error:
         tell(f"kept in fp32: {error}")
         small.unlink(missing_ok=True)
         return bundle
-    told = f"int8 is {found.gain:.2f} times as fast, at a cosine of {found.cosine:.4f} to fp32"
-    if not found.good:
-        tell(f"kept in fp32: {told}")
+    figures = f"int8 is {comparison.gain:.2f} times as fast, at a cosine of {comparison.cosine:.4f} to fp32"
+    if not comparison.good:
+        tell(f"kept in fp32: {figures}")
         small.unlink()
         return bundle
-    tell(f"taken: {told}")
+    tell(f"taken: {figures}")
     small.replace(whole)
     return _rewrite(bundle, [AUDIO], precision="int8 audio, fp32 text")
 
 
 def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundle:
-    """The bundle with a copy of the checkpoint's audio tower, to be run in bfloat16 from the first
-    stage that real sounds allow; as it was where they allow none."""
+    """Return the bundle with a copy of the checkpoint's audio tower, which runs in bfloat16 on a
+    GPU.
+
+    bfloat16 begins at the first stage where real sounds keep their vectors. Where there is none,
+    the bundle stays as it is.
+    """
     from audiosearch.models import onnx_export, precision
     from audiosearch.models.torch_tower import TorchTower
 
@@ -184,11 +194,11 @@ def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundl
             precision=f"bf16 audio from stage {stage}, fp32 text",
         )
         cosine = float((TorchTower(halved).embed(samples) * expected).sum(axis=1).min())
-        told = f"bfloat16 from stage {stage} on is at a cosine of {cosine:.4f} to fp32"
+        figures = f"bfloat16 from stage {stage} on is at a cosine of {cosine:.4f} to fp32"
         if cosine >= precision.LEAST_COSINE:
-            tell(f"taken: {told}")
+            tell(f"taken: {figures}")
             return halved
-        tell(f"not taken: {told}")
+        tell(f"not taken: {figures}")
     for name in CHECKPOINT:
         (bundle.directory / name).unlink()
     tell("kept in fp32")
@@ -197,7 +207,9 @@ def _halve(bundle: Bundle, loaded: Loaded, tell: Callable[[str], None]) -> Bundl
 
 
 def _rewrite(bundle: Bundle, changed: Sequence[str], **values: object) -> Bundle:
-    """The bundle with other values in its `model.json`, and files as they are now."""
+    """Return the bundle with other values in its `model.json`, and with the current entries of its
+    files.
+    """
     place = bundle.directory / MANIFEST
     manifest = json.loads(place.read_text(encoding="utf-8")) | values
     manifest["files"] |= {name: asdict(file_entry(bundle.directory / name)) for name in changed}
@@ -206,7 +218,7 @@ def _rewrite(bundle: Bundle, changed: Sequence[str], **values: object) -> Bundle
 
 
 def _compare(model: Model, loaded: Loaded) -> None:
-    """Raises `ModelBroken` where the bundle's vectors are not those of transformers."""
+    """Raise `ModelBroken` where the bundle's vectors differ from those of transformers."""
     model.check()
     sounds = unlike_sounds(model.bundle)
     texts = [*UNLIKE_TEXTS, ", ".join(UNLIKE_TEXTS * 3)]

@@ -21,23 +21,20 @@ from urllib.parse import quote
 from audiosearch.errors import AudioSearchError, ModelNotFound
 from audiosearch.models.hub_http import (
     BLOCK,
+    Cut,
+    check_id,
     explained,
     hub_address,
-    line_of,
-    network_errors,
     raise_for_status,
     read,
     response,
+    uncut,
 )
 
 # Attempts in a row that bring nothing, and the pause before the next, in seconds, which doubles.
 _ATTEMPTS = 5
 _PAUSE = 0.5
 _MARGIN = 16 << 20  # of disk that is left free
-
-
-class _Cut(Exception):
-    """A download that ended before its end; what came is kept."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,7 @@ def list_repository(name: str, revision: str | None = None) -> Repository:
 
     Raises `HubUnreachable`, or `ModelNotFound` for what is not there or not for everybody.
     """
-    from huggingface_hub import errors
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except errors.HFValidationError as error:
-        raise ModelNotFound(
-            f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
-        ) from error
+    check_id(name)
     at = quote(revision or "main", safe="")
     url = f"{hub_address()}/api/models/{name}/revision/{at}?blobs=true"
     with explained(name, revision):
@@ -157,7 +146,7 @@ def _fetch_file(
     while size < file.bytes:
         try:
             _append(url, part, file, on_bytes)
-        except _Cut as error:
+        except Cut as error:
             vain = 0 if part.stat().st_size > size else vain + 1
             if vain == _ATTEMPTS:
                 raise ModelNotFound(
@@ -177,16 +166,11 @@ def _fetch_file(
 
 
 def _append(url: str, part: Path, file: RemoteFile, on_bytes: Callable[[int], None]) -> None:
-    """Add to the part what is missing. Raises `_Cut` where the connection ends before."""
-    from huggingface_hub import constants, errors
-
+    """Add to the part what is missing. Raises `Cut` where the connection ends before."""
     begin = part.stat().st_size
     headers = {"Range": f"bytes={begin}-"} if begin else {}
-    network = network_errors()
     try:
-        with part.open("ab") as sink, response(url, headers) as answer:
-            if answer.status_code == 429 or answer.status_code >= 500:
-                raise _Cut(f"the hub answered {answer.status_code}")
+        with uncut(), part.open("ab") as sink, response(url, headers) as answer:
             raise_for_status(answer)
             if begin and answer.status_code != 206:  # the whole comes again
                 sink.truncate(0)
@@ -195,21 +179,17 @@ def _append(url: str, part: Path, file: RemoteFile, on_bytes: Callable[[int], No
             for block in answer.iter_bytes():  # as they come: what was gathered is lost at a cut
                 begin += len(block)
                 if begin > file.bytes:
-                    raise _Cut("more came than the hub lists")
+                    raise Cut("more came than the hub lists")
                 sink.write(block)
                 on_bytes(len(block))
-    except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled):
-        raise
-    except network as error:
-        raise _Cut(line_of(error)) from error
+            if begin < file.bytes:
+                raise Cut("the connection ended")
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         raise AudioSearchError(
             f"the disk is full: {part.parent}: what came is kept, make room and add it again"
         ) from error
-    if begin < file.bytes:
-        raise _Cut(f"the connection ended, timeout {constants.HF_HUB_DOWNLOAD_TIMEOUT} s")
 
 
 def _is_whole(path: Path, file: RemoteFile) -> bool:

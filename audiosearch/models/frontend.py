@@ -1,11 +1,11 @@
-"""The log-mel front end: from samples to the picture that an audio tower sees.
+"""The log-mel front end: it turns samples into the picture for an audio tower.
 
-Equal to `transformers.ClapFeatureExtractor` within 1e-4 dB, at a fraction of its cost, and in NumPy
-alone, since decoding processes import it. Samples are mono float32 with full scale at 1; pictures
-are float32 decibels.
+The front end equals `transformers.ClapFeatureExtractor` within 1e-4 dB, at a fraction of its cost.
+It needs NumPy alone, since decoding processes import it. Samples are mono float32 with full scale
+at 1; pictures are float32 decibels.
 
-A row's bits depend on its samples alone: not on the rows beside it, and not on the threads of a
-BLAS, which is not used.
+The bits of a row depend on its samples alone, not on the rows beside it. The front end uses no
+BLAS, so threads change nothing either.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ import numpy as np
 
 from audiosearch.models.bundle import FrontEnd
 
-# The slaney scale: 200/3 Hz a mel up to 1 kHz, from there on 27 mels for each factor of 6.4.
+# The slaney scale has 200/3 Hz a mel up to 1 kHz, and 27 mels for each factor of 6.4 above it.
 _LINEAR_HZ = 200.0 / 3.0
 _KNEE_HZ = 1000.0
 _KNEE_MEL = _KNEE_HZ / _LINEAR_HZ
 _MELS_PER_E = 27.0 / np.log(6.4)
 
-# Frames in one go: their spectra (0.5 MB) stay in the second-level cache: half the time of a window.
+# One pass takes this many frames: their spectra (0.5 MB) stay in the second-level cache, which
+# halves the time of a window.
 _BLOCK = 64
 
 
 def hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
-    """Hz to mel on the ``htk`` scale (2595 log10(1 + f / 700)) or the ``slaney`` one."""
+    """Convert Hz to mel on the ``htk`` scale (2595 log10(1 + f / 700)) or the ``slaney`` scale."""
     if scale == "htk":
         return 2595.0 * np.log10(1.0 + hz / 700.0)
     above = _KNEE_MEL + _MELS_PER_E * np.log(np.maximum(hz, _KNEE_HZ) / _KNEE_HZ)
@@ -36,7 +37,7 @@ def hz_to_mel(hz: np.ndarray, scale: str) -> np.ndarray:
 
 
 def mel_to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
-    """The inverse of `hz_to_mel`."""
+    """Convert mel to Hz: the inverse of `hz_to_mel`."""
     if scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     above = _KNEE_HZ * np.exp((np.maximum(mel, _KNEE_MEL) - _KNEE_MEL) / _MELS_PER_E)
@@ -47,12 +48,13 @@ def mel_to_hz(mel: np.ndarray, scale: str) -> np.ndarray:
 class _Filters:
     """Triangular mel filters, by the gaps between their corners.
 
-    The corners e[0] < ... < e[mels + 1] are evenly spaced in mels; filter m rises from e[m] to
-    e[m + 1] and falls to e[m + 2]. A bin of the spectrum lies in one gap, so it counts in two
-    filters at most: with weight `rise` in the one that rises there, `fall` in the one before.
+    The corners e[0] < ... < e[mels + 1] are evenly spaced in mels; filter m rises from e[m] to e[m
+    + 1] and falls to e[m + 2]. A bin of the spectrum lies in one gap, so it counts in two filters
+    at most: with weight `rise` in the filter that rises there, and with `fall` in the filter before
+    it.
     """
 
-    first: int  # bins [first, last) are between the outer corners
+    first: int  # bins [first, last) lie between the outer corners
     last: int
     rise: np.ndarray  # (last - first,) float32
     fall: np.ndarray  # (last - first,) float32
@@ -72,7 +74,7 @@ def _filters(front_end: FrontEnd) -> _Filters:
     gap = np.searchsorted(corners, bins, side="right") - 1
     up = (bins - corners[gap]) / (corners[gap + 1] - corners[gap])
     heights = np.ones(mels)
-    if front_end.norm == "slaney":  # each triangle of unit area, in Hz
+    if front_end.norm == "slaney":  # each triangle has unit area, in Hz
         heights = 2.0 / (corners[2:] - corners[:-2])
     starts = np.searchsorted(gap, np.arange(mels + 1))
     return _Filters(
@@ -86,7 +88,7 @@ def _filters(front_end: FrontEnd) -> _Filters:
 
 
 def mel_matrix(front_end: FrontEnd) -> np.ndarray:
-    """(fft_window_size / 2 + 1, mels) float32: what a power spectrum is multiplied by."""
+    """Return (fft_window_size / 2 + 1, mels) float32: the mel filters as a matrix."""
     filters, mels = _filters(front_end), front_end.feature_size
     matrix = np.zeros((front_end.fft_window_size // 2 + 1, mels + 2), dtype=np.float32)
     gaps = (
@@ -100,15 +102,18 @@ def mel_matrix(front_end: FrontEnd) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _hann(size: int) -> np.ndarray:
-    """(size,) float64: the periodic Hann window."""
+    """Return (size,) float64: the periodic Hann window."""
     return np.asarray(0.5 - 0.5 * np.cos(np.arange(size) * (2.0 * np.pi / size)))
 
 
 def log_mel(windows: np.ndarray, front_end: FrontEnd) -> np.ndarray:
-    """(n, samples) float32 -> (n, frames, mels) float32, decibels after offset and scale."""
+    """Return the pictures (n, frames, mels) of windows (n, samples), both float32.
+
+    Pictures are in decibels, after offset and scale.
+    """
     frames = front_end.frame_count(windows.shape[1])
     pictures = np.empty((len(windows), frames, front_end.feature_size), dtype=np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):  # absurd samples are NaN in the picture
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd samples become NaN in the picture
         for samples, picture in zip(windows, pictures, strict=True):
             _power(samples, front_end, picture)
     np.maximum(pictures, np.float32(front_end.floor), out=pictures)

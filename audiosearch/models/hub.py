@@ -66,6 +66,13 @@ def check_directory(directory: Path, source: str) -> None:
     _check_config(directory, source)
 
 
+def is_cached(name: str) -> bool:
+    """Whether the hub's own client has downloaded from that repository before."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, CONFIG), str)
+
+
 def _download(name: str, revision: str | None) -> Path:
     """The snapshot of a hub repository; its last part is the commit."""
     from huggingface_hub import errors, snapshot_download

@@ -24,6 +24,23 @@ class HubUnreachable(ModelNotFound):
     """No answer from the hub, or the user wants none."""
 
 
+class Cut(Exception):
+    """A download that ended before its end; another attempt may go further."""
+
+
+def check_id(name: str) -> None:
+    """Raises `ModelNotFound` for what cannot be an id (``owner/name``)."""
+    from huggingface_hub import errors
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except errors.HFValidationError as error:
+        raise ModelNotFound(
+            f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
+        ) from error
+
+
 def hub_address() -> str:
     """Where the hub is: ``$HF_ENDPOINT``, else its own address. Raises `ModelNotFound` for http."""
     from huggingface_hub import constants
@@ -100,8 +117,8 @@ def explained(name: str, revision: str | None) -> Iterator[None]:
     except errors.RevisionNotFoundError as error:
         raise ModelNotFound(f"{name} has no revision {revision}") from error
     except errors.HfHubHTTPError as error:
-        raise ModelNotFound(f"the hub does not give {name}: {line_of(error)}") from error
-    except (errors.OfflineModeIsEnabled, *network_errors()) as error:
+        raise ModelNotFound(f"the hub does not give {name}: {_line(error)}") from error
+    except (errors.OfflineModeIsEnabled, *_network_errors()) as error:
         raise HubUnreachable(
             f"the Hugging Face hub cannot be reached, so {name} was not added: connect (and unset "
             "HF_HUB_OFFLINE) and try again, or bring its directory here and add that"
@@ -116,7 +133,25 @@ def how_to_enter(name: str) -> str:
     )
 
 
-def network_errors() -> tuple[type[Exception], ...]:
+@contextmanager
+def uncut() -> Iterator[None]:
+    """Raises `Cut` for what passes: a connection that ends, a hub that is busy or broken."""
+    from huggingface_hub import errors
+
+    try:
+        yield
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        if status != 429 and status < 500:
+            raise
+        raise Cut(f"the hub answered {status}") from error
+    except errors.OfflineModeIsEnabled:
+        raise
+    except _network_errors() as error:
+        raise Cut(_line(error)) from error
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
     """What the client's HTTP library raises of connections; it is not the same in all versions."""
     from huggingface_hub import errors
 
@@ -137,6 +172,5 @@ def _is_private(url: str) -> bool:
         return False
 
 
-def line_of(error: Exception) -> str:
-    """What an error says, on one line."""
+def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__

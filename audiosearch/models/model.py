@@ -1,8 +1,8 @@
-"""A loaded model: texts and windows of sound in, unit vectors out.
+"""A loaded model: it turns texts and windows of sound into unit vectors.
 
-Each tower is opened at its first use. One item goes through a tower at a time: on a CPU a batch is
-no faster (mini: 1.8-2.1 ms a window at any size of batch), and an item's bits are then the same
-whatever was computed beside it. Callers that have more cores call from several threads.
+The model opens each tower at its first use. One item goes through a tower at a time: on a CPU a
+batch is no faster (mini: 1.8-2.1 ms a window at any size of batch), and so an item's bits do not
+depend on the items beside it. Callers that have more cores call from several threads.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A collapsed tower (laion/larger_clap_music has one) gives all inputs cosines above 0.999. Those of
-# the unlike inputs below are -0.05 for texts and 0.28 for sounds with mini.
+# A collapsed tower (laion/larger_clap_music has one) gives all inputs cosines above 0.999. With
+# mini the unlike inputs below have cosines of -0.05 for texts and 0.28 for sounds.
 _COLLAPSED = 0.999
 UNLIKE_TEXTS = ("a dog barks", "heavy rain on a tin roof")
 
 
 class Model:
-    """The two towers of a bundle; may be used by several threads at once.
+    """The two towers of a bundle. Several threads may use it at once.
 
-    `threads`: how many of its own a tower may use for one item. `providers`: those of ONNX Runtime
-    (default: the CPU).
+    `threads` is the number of its own threads that a tower may use for one item. `providers` are
+    those of ONNX Runtime (default: the CPU).
     """
 
     def __init__(
@@ -49,14 +49,15 @@ class Model:
 
     @property
     def dimension(self) -> int:
-        """Number of values of a vector."""
+        """The number of values of a vector."""
         return self.bundle.dimension
 
     def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, d) float32 unit vectors of texts, taken as they are (see `apply_template`).
+        """Return the unit vectors (n, d) of n texts, float32. The texts are taken as they are (see
+        `apply_template`).
 
         A text of more than the model's `max_tokens` is cut there, with a notice in the log. Raises
-        `ModelBroken`, also where the tower cannot tell unlike texts apart.
+        `ModelBroken`, also where the tower cannot distinguish unlike texts.
         """
         if isinstance(texts, str):
             raise TypeError("embed_text takes a sequence of texts, not one text")
@@ -75,8 +76,10 @@ class Model:
         return self._finite(tower.run(inputs, self.dimension)[0])
 
     def embed_text_together(self, texts: Sequence[str]) -> np.ndarray:
-        """The same as `embed_text` in one run of the tower, padded to the longest: faster for
-        several, equal within 1e-6, not to the bit. One by one where the bundle says `texts_alone`.
+        """Return the vectors of `embed_text`, computed in one run of the tower.
+
+        Texts are padded to the longest. This is faster for several texts; the vectors are equal
+        within 1e-6, not to the bit. Where the bundle has `texts_alone`, texts go one by one.
         """
         if len(texts) == 1 or self.bundle.texts_alone:
             return self.embed_text(texts)
@@ -85,7 +88,7 @@ class Model:
             return self.embed_text(texts)
         encodings = [self._tokens(tokenizer, text) for text in texts]
         longest = max(len(encoding.ids) for encoding in encodings)
-        # Which token fills up is all the same: it is masked, and comes after those that are not.
+        # The padding token does not matter: it is masked, and stands after the others.
         ids = np.zeros((len(texts), longest), dtype=np.int64)
         mask = np.zeros_like(ids)
         for i, encoding in enumerate(encodings):
@@ -95,7 +98,7 @@ class Model:
         return np.stack([self._finite(vector) for vector in rows])
 
     def _tokens(self, tokenizer: tokenizers.Tokenizer, text: str) -> tokenizers.Encoding:
-        # Lone surrogates (bytes of a command line that are no UTF-8) are no text.
+        # Lone surrogates (bytes of a command line that are not UTF-8) are not text.
         encoding = tokenizer.encode(text.encode("utf-8", "replace").decode())
         if encoding.overflowing:
             log.warning(
@@ -113,9 +116,11 @@ class Model:
         return vector
 
     def embed_features(self, features: np.ndarray) -> np.ndarray:
-        """(n, frames, mels) float32 as `frontend.log_mel` makes them -> (n, d) float32 unit.
+        """Return the unit vectors (n, d) of pictures (n, frames, mels) of `frontend.log_mel`, both
+        float32.
 
-        A row is NaN where the tower gives no finite vector, as of samples near float32's limit.
+        A row is NaN where the tower gives no finite vector, such as for samples near float32's
+        limit.
         """
         tower = self._audio_tower()
         vectors = np.empty((len(features), self.dimension), dtype=np.float32)
@@ -125,13 +130,15 @@ class Model:
         return vectors
 
     def embed_audio(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors."""
+        """Return the unit vectors (n, d) of windows (n, window_samples), both float32, full scale
+        at 1.
+        """
         from audiosearch.models.frontend import log_mel
 
         return self.embed_features(log_mel(windows, self.bundle.front_end))
 
     def check(self) -> None:
-        """Raises `ModelBroken` where a tower does not work: not finite, or collapsed."""
+        """Raise `ModelBroken` where a tower has collapsed, or gives values that are not finite."""
         self._text_tower()
         vectors = self.embed_audio(unlike_sounds(self.bundle))
         self._check_unlike(vectors, "audio", "sounds")
@@ -157,7 +164,7 @@ class Model:
 
     def _check_unlike(self, vectors: np.ndarray, tower: str, what: str) -> None:
         cosine = float(vectors[0] @ vectors[1])
-        if not cosine < _COLLAPSED:  # nor is NaN
+        if not cosine < _COLLAPSED:  # NaN fails the comparison too
             raise ModelBroken(
                 f"the model {self.bundle.name} cannot be used: its {tower} tower gives unlike {what} "
                 f"one vector (cosine {cosine:.4f})"
@@ -165,7 +172,7 @@ class Model:
 
 
 def unlike_sounds(bundle: Bundle) -> np.ndarray:
-    """(2, window_samples) float32: white noise at -20 dBFS, and a tone of 440 Hz."""
+    """Return (2, window_samples) float32: white noise at -20 dBFS, and a tone of 440 Hz."""
     size = bundle.window_samples
     noise = np.random.default_rng(0).normal(0.0, 0.1, size)
     tone = 0.5 * np.sin(2 * np.pi * 440.0 / bundle.front_end.sampling_rate * np.arange(size))
@@ -173,14 +180,14 @@ def unlike_sounds(bundle: Bundle) -> np.ndarray:
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
-    """The vector at unit length; NaN where it has no direction."""
+    """Return the vector at unit length, or NaN where it has no direction."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scaled: np.ndarray = vector / np.linalg.norm(vector)
     return scaled
 
 
 def apply_template(template: str, text: str) -> str:
-    """The text in place of the template's first ``{}``, literally: both may hold other braces.
+    """Return the template with the text in place of its first ``{}``. Both may hold other braces.
 
     Raises `InvalidQuery` where the template has none.
     """

@@ -1,10 +1,10 @@
-"""The two towers of a `transformers.ClapModel` as ONNX graphs. Imports torch and transformers: for
-`models.compile` alone.
+"""The export of the two towers of a `transformers.ClapModel` as ONNX graphs. The module imports
+torch and transformers, so only `models.compile` imports it.
 
-Graphs are exported by tracing with eager attention: every operator then is a plain one, and it
-needs no further package. Of a checkpoint with feature fusion the audio tower takes the path of
-sounds that are no longer than its window, since windows are all that it is given: what the
-extractor decides by chance (`is_longer`) is false here.
+The export traces a graph with eager attention: every operator is then a plain one, and no further
+package is needed. With feature fusion, the audio tower takes the path of sounds no longer than its
+window, since its input is always one window: `is_longer`, which the extractor decides by chance, is
+false here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from audiosearch.models.bundle import FrontEnd
 
 # LAION trained CLAP on texts of 77 tokens.
 _TOKENS = 77
-# What transformers raises of files that are missing, damaged, malicious or at odds.
+# transformers raises these for files that are missing, damaged, malicious or contradictory.
 _UNLOADABLE = (
     OSError,
     ValueError,
@@ -47,16 +47,17 @@ _UNLOADABLE = (
     SafetensorError,
     StrictDataclassError,
 )
-# The first operator set with everything that the towers use as one operator (layer normalisation).
+# This is the first operator set with layer normalisation as one operator; the towers use no later
+# one.
 _OPSET = 17
 
 
 class AudioTower(torch.nn.Module):  # type: ignore[misc]
     """Log-mel pictures (n, 1, frames, mels) -> unit vectors (n, d).
 
-    The tower stretches pictures to its own size by an operator that takes ONNX Runtime 5 ms. Where
-    their `frames` are given, a product with a matrix does it beforehand: the batch norm that comes
-    between is a line for each band, so that the order is all the same.
+    The tower stretches pictures to its own size with an operator that takes ONNX Runtime 5 ms. With
+    a fixed number of `frames`, a product with a matrix does it beforehand. The batch norm between
+    the two is a straight line for each band, so the order does not matter.
     """
 
     def __init__(self, clap: Any, frames: int | None = None) -> None:
@@ -64,10 +65,10 @@ class AudioTower(torch.nn.Module):  # type: ignore[misc]
         self.clap = clap
         config = getattr(clap.config, "audio_config", clap.config)
         self.fusion = config.enable_fusion
-        wanted = config.spec_size * (config.spec_size // config.num_mel_bins)
+        target = config.spec_size * (config.spec_size // config.num_mel_bins)
         stretch = None
-        if frames is not None and frames < wanted:
-            stretch = _stretch_matrix(frames, wanted)
+        if frames is not None and frames < target:
+            stretch = _stretch_matrix(frames, target)
         self.register_buffer("stretch", stretch)
         self.eval()
 
@@ -76,18 +77,20 @@ class AudioTower(torch.nn.Module):  # type: ignore[misc]
         longer = torch.zeros((input_features.shape[0], 1), dtype=torch.bool, device=device)
         if self.stretch is not None:
             input_features = self.stretch @ input_features
-        if self.fusion:  # four views: the whole, and three parts that are not looked at
+        if self.fusion:  # four views: the whole, and three parts that this path does not use
             input_features = input_features.expand(-1, 4, -1, -1)
         pooled = self.clap.audio_model(input_features=input_features, is_longer=longer)
         projected = self.clap.audio_projection(pooled.pooler_output)
         return torch.nn.functional.normalize(projected, dim=-1)
 
 
-def _stretch_matrix(frames: int, wanted: int) -> Any:
-    """(wanted, frames): its product with a picture is the picture's bicubic stretch."""
+def _stretch_matrix(frames: int, target: int) -> Any:
+    """Return a matrix (target, frames): its product with a picture is the picture's bicubic
+    stretch.
+    """
     each_alone = torch.eye(frames)[None, None]
     return torch.nn.functional.interpolate(
-        each_alone, (wanted, frames), mode="bicubic", align_corners=True
+        each_alone, (target, frames), mode="bicubic", align_corners=True
     )[0, 0]
 
 
@@ -107,7 +110,7 @@ class TextTower(torch.nn.Module):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint as transformers runs it."""
+    """A loaded checkpoint, which transformers runs."""
 
     clap: Any
     extractor: Any
@@ -116,33 +119,37 @@ class Loaded:
 
     @property
     def window_samples(self) -> int:
-        """Length of the extractor's window."""
+        """The length of the extractor's window in samples."""
         return int(self.extractor.nb_max_samples)
 
     def embed_audio(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32 -> (n, d) by extractor and model: what a bundle must equal."""
+        """Return the vectors (n, d) of windows (n, window_samples), both float32, by extractor and
+        model.
+
+        A bundle must give the same.
+        """
         pictures = self.extractor(
             list(windows), sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
         )["input_features"]
         with torch.no_grad():
-            found: np.ndarray = AudioTower(self.clap)(pictures[:, :1]).numpy()
-        return found
+            vectors: np.ndarray = AudioTower(self.clap)(pictures[:, :1]).numpy()
+        return vectors
 
     def embed_text(self, text: str) -> np.ndarray:
-        """(d,): the same for a text."""
+        """Return the vector (d,) of a text, by tokenizer and model. A bundle must give the same."""
         tokens = self.tokenizer(
             text, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
         with torch.no_grad():
             vector = TextTower(self.clap)(tokens["input_ids"], tokens["attention_mask"])
-        found: np.ndarray = vector[0].numpy()
-        return found
+        vectors: np.ndarray = vector[0].numpy()
+        return vectors
 
 
 def load(directory: Path) -> Loaded:
-    """Load a checkpoint's directory, from safetensors or plain tensors: no code in it is run.
+    """Load a checkpoint's directory, from safetensors or plain tensors. This runs no code of it.
 
-    Raises `ModelBroken` for what is incomplete or cannot be read.
+    Raises `ModelBroken` where the checkpoint is incomplete or cannot be read.
     """
     try:
         with _quiet():
@@ -160,7 +167,7 @@ def load(directory: Path) -> Loaded:
             )
     except _UNLOADABLE as error:
         raise ModelBroken(f"the checkpoint {directory} cannot be loaded: {_line(error)}") from error
-    # transformers would fill what is missing with random weights, and a vocabulary of nothing.
+    # transformers fills missing parts with random weights and an empty vocabulary.
     if not any((directory / name).is_file() for name in ("tokenizer.json", "vocab.json")):
         raise ModelBroken(f"the checkpoint {directory} cannot be used: its tokenizer is missing")
     missing = sorted(set(report["missing_keys"]) & {name for name, _ in clap.named_parameters()})
@@ -174,7 +181,7 @@ def load(directory: Path) -> Loaded:
 
 
 def _check(loaded: Loaded, directory: Path) -> None:
-    """Raises `ModelBroken` where the parts of a checkpoint do not fit each other."""
+    """Raise `ModelBroken` where the parts of a checkpoint do not fit together."""
     audio, extractor = loaded.clap.config.audio_config, loaded.extractor
     most = audio.spec_size * (audio.spec_size // audio.num_mel_bins)
     frames = front_end(extractor).frame_count(loaded.window_samples)
@@ -192,7 +199,9 @@ def _check(loaded: Loaded, directory: Path) -> None:
 
 
 def front_end(extractor: Any) -> FrontEnd:
-    """The extractor's parameters. It uses the htk scale for fusion, the slaney one else."""
+    """Return the extractor's parameters. The extractor uses the htk scale for fusion, else the
+    slaney scale.
+    """
     fusion = extractor.truncation == "fusion"
     return FrontEnd(
         sampling_rate=int(extractor.sampling_rate),
@@ -208,12 +217,12 @@ def front_end(extractor: Any) -> FrontEnd:
 
 
 def count_stages(loaded: Loaded) -> int:
-    """Number of stages of the audio tower."""
+    """Return the number of stages of the audio tower."""
     return len(loaded.clap.config.audio_config.depths)
 
 
 def load_audio(directory: Path) -> Any:
-    """The audio tower alone, as `write_checkpoint` saved it. Raises `ModelBroken`."""
+    """Return the audio tower alone, as `write_checkpoint` saved it. Raises `ModelBroken`."""
     try:
         with _quiet():
             clap = ClapAudioModelWithProjection.from_pretrained(
@@ -229,7 +238,7 @@ def load_audio(directory: Path) -> Any:
 
 
 def write_checkpoint(loaded: Loaded, directory: Path) -> None:
-    """Save the audio tower alone as transformers does: configuration and safetensors."""
+    """Save the audio tower alone, as transformers does: its configuration and safetensors."""
     alone = ClapAudioModelWithProjection(loaded.clap.config.audio_config)
     alone.audio_model = loaded.clap.audio_model
     alone.audio_projection = loaded.clap.audio_projection
@@ -238,7 +247,7 @@ def write_checkpoint(loaded: Loaded, directory: Path) -> None:
 
 
 def write_audio(loaded: Loaded, path: Path) -> None:
-    """Export the audio tower, for pictures of the extractor's one size."""
+    """Export the audio tower, for pictures of the extractor's size alone."""
     made = front_end(loaded.extractor)
     picture = torch.zeros((1, 1, made.frame_count(loaded.window_samples), made.feature_size))
     tower = AudioTower(loaded.clap, picture.shape[2])
@@ -276,7 +285,7 @@ def _export(tower: Any, inputs: dict[str, Any], axes: dict[int, str], path: Path
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Neither the tracer's warnings nor the bars of transformers."""
+    """Silence the tracer's warnings and transformers' progress bars."""
     talk = transformers.utils.logging
     level, bars = talk.get_verbosity(), talk.is_progress_bar_enabled()
     talk.set_verbosity(logging.CRITICAL)

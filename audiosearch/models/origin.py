@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from audiosearch.errors import ModelNotFound
@@ -19,7 +18,6 @@ from audiosearch.models.known import KNOWN
 from audiosearch.models.registry import named_directory
 
 SMALL = (layout.CONFIG, layout.EXTRACTOR, TOKENIZER)
-_EXTRA = ("torch", "transformers", "onnx")
 
 Tell = Callable[[str], None]
 
@@ -62,23 +60,30 @@ def find_origin(source: str, revision: str | None, precision: str, tell: Tell) -
             known.repository if known else source, known.commit if known else revision
         )
     except HubUnreachable:
-        if _missing_extra():
+        from audiosearch.models.hub import is_cached
+
+        if not is_cached(source) or _why_not_compiled():
             raise
-        return None  # it may lie in the cache of the hub's client
+        return None
     if not layout.is_layout(repository.files):
-        if missing := _missing_extra():
-            raise ModelNotFound(
-                f"{source} holds no CLAP in ONNX ({layout.tower_path(AUDIO)} and so on): to compile its "
-                f"checkpoint, {missing} is needed: pip install 'audiosearch[clap]'"
-            )
+        if reason := _why_not_compiled():
+            towers = f"{layout.tower_path(AUDIO)} and so on"
+            raise ModelNotFound(f"{source} holds no CLAP in ONNX ({towers}): {reason}")
         return None
     address = f"https://huggingface.co/{repository.name}"
     licence = known.licence if known else repository.licence
     return Origin(source, address, repository.commit, licence, repository)
 
 
-def _missing_extra() -> str | None:
-    return next((package for package in _EXTRA if find_spec(package) is None), None)
+def _why_not_compiled() -> str:
+    """What is missing to compile a checkpoint; nothing where nothing is."""
+    from audiosearch.models.compile import check_extra
+
+    try:
+        check_extra()
+    except ModelNotFound as error:
+        return str(error)
+    return ""
 
 
 def _lengths(directory: Path) -> dict[str, int]:

@@ -1,9 +1,10 @@
-"""A tower in lower precision, made here in int8 or as a hub holds it: compared with fp32 on real sounds
-and their descriptions, and kept only where it is as good, and faster where nobody asked for it.
+"""Towers in lower precision: made here in int8, or as a hub holds them. They are compared with fp32
+on real sounds and their descriptions, and kept only where they are as good; without a request they
+must also be faster.
 
-Weights made here are int8 per channel, activations are scaled at run time, one item at a call, so that an item
-has the same bits whatever it is batched with. How much is gained depends on the processor: with VNNI
-three times the speed of fp32, with AVX2 alone 1.3 times.
+Weights made here are int8 per channel. Activations are scaled at run time, one item at a call, so
+that an item's bits do not depend on a batch. The gain depends on the processor: three times the
+speed of fp32 with VNNI, 1.3 times with AVX2 alone.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from audiosearch.models.bundle import TOKENIZER, Bundle
 from audiosearch.models.frontend import log_mel
 from audiosearch.models.towers import Tower, open_tokenizer
 
-# The cosine with fp32 that the worst of the probe's windows must reach.
+# The worst of the probe's windows must reach this cosine with fp32.
 LEAST_COSINE = 0.999
-# What is hardly faster is not worth another identity.
+# A tower that is hardly faster is not worth another identity.
 LEAST_GAIN = 1.2
 _RUNS = 5
 
 PROBE = Path(__file__).parent / "probe"
-# What is heard in it, as people described it.
+# These are people's descriptions of the probe's sounds.
 PROBE_TEXTS = (
     "several seagulls cry",
     "a bee buzzes",
@@ -44,29 +45,33 @@ PROBE_TEXTS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """A lower precision beside fp32: the worst cosine over the probe, and fp32's time over its own."""
+    """The comparison of a lower precision with fp32: `cosine` is the worst over the probe, and
+    `gain` is fp32's time divided by its own.
+    """
 
     cosine: float
     gain: float
 
     @property
     def same(self) -> bool:
-        """Whether vectors are those of fp32, for all that it matters."""
+        """Whether the vectors are near enough to those of fp32."""
         return self.cosine >= LEAST_COSINE
 
     @property
     def good(self) -> bool:
-        """Whether int8 is to be kept."""
+        """Whether int8 is worth keeping."""
         return self.same and self.gain >= LEAST_GAIN
 
 
 def quantise(source: Path, target: Path) -> None:
-    """Write an fp32 graph with its matrices in int8. Raises `ModelBroken` where that fails."""
+    """Write a copy of an fp32 graph with its matrices in int8. Raises `ModelBroken` where that
+    fails.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)  # it advises to run a pre-processing that changes nothing here
+    root.setLevel(logging.ERROR)  # it advises a pre-processing that changes nothing here
     try:
         quantize_dynamic(
             source,
@@ -76,7 +81,9 @@ def quantise(source: Path, target: Path) -> None:
             # Without VNNI two products of 8 bits overflow 16; 7 bits do not.
             reduce_range=not _has_vnni(),
             weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": 1},  # shapes that cannot be inferred: float
+            extra_options={
+                "DefaultTensorType": 1
+            },  # some shapes cannot be inferred: those stay float
         )
     except (ValueError, RuntimeError, KeyError) as error:
         line = " ".join(str(error).split())[:200]
@@ -94,7 +101,7 @@ def _has_vnni() -> bool:
 
 
 def probe(bundle: Bundle) -> np.ndarray:
-    """(n, window_samples) float32: the probe's windows."""
+    """Return (n, window_samples) float32: the probe's windows."""
     front_end = bundle.front_end
     samples = []
     for path in sorted(p for p in PROBE.iterdir() if p.suffix in (".ogg", ".mp3")):
@@ -110,14 +117,14 @@ def probe(bundle: Bundle) -> np.ndarray:
 
 
 def compare(bundle: Bundle, whole: Path, small: Path, threads: int) -> Comparison:
-    """Run both graphs of an audio tower on the probe, in turn (A B A B)."""
+    """Compare two graphs of an audio tower on the probe's windows, run in turn (A B A B)."""
     features = log_mel(probe(bundle), bundle.front_end)
     items = [{"input_features": picture[None, None]} for picture in features]
     return _compare(whole, small, items, bundle.dimension, threads)
 
 
 def compare_texts(bundle: Bundle, whole: Path, small: Path, threads: int) -> Comparison:
-    """Run both graphs of a text tower on what the probe's sounds are described by, in turn."""
+    """Compare two graphs of a text tower on the descriptions of the probe's sounds, run in turn."""
     tokenizer = open_tokenizer(bundle.directory / TOKENIZER, bundle.max_tokens)
     items = []
     for text in PROBE_TEXTS:
@@ -152,5 +159,5 @@ def _compare(
             mine.append(time.perf_counter() - began)
     whole_time, small_time = (statistics.median(mine) for mine in times)
     cosine = float((first * second).sum(axis=1).min())
-    # NaN, of a tower that overflowed, is no cosine.
+    # A tower that overflows gives NaN, which is no cosine.
     return Comparison(cosine if np.isfinite(cosine) else -1.0, whole_time / small_time)

@@ -1,5 +1,5 @@
-"""Models by name: `mini`, which comes with the package, those in the user's cache (compiled there by
-`models.compile`), and directories of bundles.
+"""The models by name: `mini`, which comes with the package; those in the user's cache, which
+`models.compile` puts there; and directories of bundles.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from audiosearch.errors import InvalidQuery, ModelBroken, ModelNotFound
 from audiosearch.models.bundle import MANIFEST, Bundle, read_bundle, verify_files
 from audiosearch.models.model import Model
-from audiosearch.paths import given, shown
+from audiosearch.paths import shown, user_path
 
 BUNDLED = "mini"
 _BUNDLED_AT = Path(__file__).parent / BUNDLED
@@ -20,7 +20,7 @@ _BUNDLED_AT = Path(__file__).parent / BUNDLED
 
 @dataclass(frozen=True)
 class Installed:
-    """A model that is there: its bundle, or why it cannot be used."""
+    """An installed model: its bundle, or the problem that makes it unusable."""
 
     name: str
     directory: Path
@@ -29,25 +29,27 @@ class Installed:
 
     @property
     def bytes(self) -> int:
-        """Size of the files that its `model.json` lists."""
+        """The size in bytes of the files that its `model.json` lists."""
         return sum(entry.bytes for entry in self.bundle.files.values()) if self.bundle else 0
 
 
 def load_model(name: str = BUNDLED, *, threads: int = 1) -> Model:
-    """The model of that name; its towers are opened when they are needed.
+    """Return the model of that name. It opens its towers when they are needed.
 
     Raises `ModelNotFound` or `ModelBroken`.
     """
     directory = find_bundle(name)
     bundle = read_bundle(directory)
     if directory.parent not in (_BUNDLED_AT.parent, cache_directory()):
-        # A library remembers its model by name: that of a bundle elsewhere is where it lies.
+        # A library remembers its model by name: the name of a bundle elsewhere is its directory.
         bundle = replace(bundle, name=str(directory))
     return Model(bundle, threads=threads)
 
 
 def find_bundle(name: str) -> Path:
-    """The directory of a model's bundle. Raises `ModelNotFound`, which says what is near."""
+    """Return the directory of a model's bundle. Raises `ModelNotFound`, which names the nearest
+    model.
+    """
     if name == BUNDLED:
         return _BUNDLED_AT
     cached = cached_bundle(name)
@@ -68,30 +70,30 @@ def find_bundle(name: str) -> Path:
 
 
 def list_bundles() -> list[Installed]:
-    """Every model that has a name, `mini` first; broken ones with the reason."""
+    """Return every model that has a name, `mini` first. A broken model comes with the reason."""
     directories = [_BUNDLED_AT]
     cache = cache_directory()
     if cache.is_dir():
         directories += sorted(path.parent for path in cache.glob(f"[!.]*/{MANIFEST}"))
-    found = []
+    bundles = []
     for directory in directories:
         try:
             bundle = read_bundle(directory)
-            found.append(Installed(bundle.name, directory, bundle, None))
+            bundles.append(Installed(bundle.name, directory, bundle, None))
         except ModelBroken as error:
-            found.append(Installed(directory.name, directory, None, str(error)))
-    return found
+            bundles.append(Installed(directory.name, directory, None, str(error)))
+    return bundles
 
 
 def check_bundle(name: str) -> None:
-    """Raises `ModelBroken` where a file of the model was altered or one of its towers does not work."""
+    """Raise `ModelBroken` where a file of the model has changed or one of its towers does not work."""
     model = load_model(name)
     verify_files(model.bundle)
     model.check()
 
 
 def remove_bundle(name: str, *, dry_run: bool = False) -> Path:
-    """Delete a model from the user's cache, and give back where it was.
+    """Delete a model from the user's cache, and return its directory.
 
     Raises `ModelNotFound`, or `InvalidQuery` for a model that is not in the cache.
     """
@@ -103,14 +105,14 @@ def remove_bundle(name: str, *, dry_run: bool = False) -> Path:
     if not dry_run:
         import tempfile
 
-        # Aside first: a bundle is either all there or not.
+        # The directory moves aside first: a bundle is either whole or absent.
         with tempfile.TemporaryDirectory(prefix=".removed-", dir=directory.parent) as aside:
             directory.rename(Path(aside) / directory.name)
     return directory
 
 
 def named_directory(name: str) -> Path | None:
-    """The directory that a text names, where there is one."""
+    """Return the directory that a text names, or None where there is none."""
     try:
         path = Path(name).expanduser()
         return path.resolve() if name and path.is_dir() else None
@@ -119,16 +121,18 @@ def named_directory(name: str) -> Path | None:
 
 
 def cache_directory() -> Path:
-    """Where compiled bundles are: `models` in ``$AUDIOSEARCH_CACHE``, else in the user's cache."""
-    named = os.environ.get("AUDIOSEARCH_CACHE")
-    if named:
-        return given(named).absolute() / "models"
+    """Return the directory of compiled bundles: `models` in ``$AUDIOSEARCH_CACHE``, else in the
+    user's cache.
+    """
+    value = os.environ.get("AUDIOSEARCH_CACHE")
+    if value:
+        return user_path(value).absolute() / "models"
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("audiosearch", appauthor=False)) / "models"
 
 
 def cached_bundle(name: str) -> Path:
-    """Where the bundle of that name is in the cache, or would be: ``laion/clap`` in ``laion--clap``."""
+    """Return the place in the cache of the bundle of that name: ``laion--clap`` for ``laion/clap``."""
     folder = re.sub(r"[^A-Za-z0-9._-]", "-", name.replace("/", "--")).lstrip(".")
-    return cache_directory() / (folder[:200] or "model")  # what any file system takes
+    return cache_directory() / (folder[:200] or "model")  # every file system takes these

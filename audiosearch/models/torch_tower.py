@@ -1,13 +1,14 @@
-"""The audio tower of a compiled checkpoint on torch, front end and all: what a GPU is used by.
+"""The audio tower of a compiled checkpoint on torch, with its front end. The indexer uses a GPU
+through it.
 
-Samples go to the device, log-mel pictures are made there, and from one of the tower's stages on
-(`Bundle.bf16_from`) its matrices are multiplied in bfloat16; everything else stays in float32. Which
-stage was found by real sounds when the checkpoint was compiled: the first ones are the sensitive
-ones.
+Samples go to the device, which makes the log-mel pictures. From one of the tower's stages on
+(`Bundle.bf16_from`) its matrices are multiplied in bfloat16; everything else stays in float32. The
+compiler chose the stage with real sounds: the first stages are the sensitive ones.
 
-Windows of many threads go through together, always as many at a time, filled up with silence: a
-device chooses its kernels by the shape of a batch, so a window's bits would else depend on its
-neighbours. Imports torch and transformers: for `models.compile` and the indexer alone.
+Windows of many threads go through together, always the same number at a time; silence fills the
+rest. A device chooses its kernels by the shape of a batch, so with other sizes a window's bits
+would depend on its neighbours. The module imports torch and transformers, so only `models.compile`
+and the indexer import it.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ from audiosearch.models.bundle import CHECKPOINT, Bundle, FrontEnd, whole_file
 from audiosearch.models.frontend import mel_matrix
 from audiosearch.models.together import Together
 
-# On a GPU, enough windows at once to fill it; on a CPU more than one are no faster.
+# A batch has enough windows to fill a GPU; on a CPU more than one are no faster.
 _BATCH = {"cuda": 64, "cpu": 1}
 
 
 class TorchTower:
-    """Windows of sound in, unit vectors out; may be used by several threads at once.
+    """The tower: it turns windows of sound into unit vectors. Several threads may use it at once.
 
-    `device`: ``cuda`` or ``cpu`` (default: a GPU where there is one). `batch`: windows at a time.
-    Raises `ModelBroken` where the bundle's copy of the checkpoint cannot be loaded.
+    `device` is ``cuda`` or ``cpu`` (default: a GPU where there is one). `batch` is the number of
+    windows at a time. Raises `ModelBroken` where the bundle's copy of the checkpoint cannot be
+    loaded.
     """
 
     takes_samples = True
@@ -48,8 +50,11 @@ class TorchTower:
         self._together: Together[np.ndarray] = Together(self._run, self._batch)
 
     def embed(self, windows: np.ndarray) -> np.ndarray:
-        """(n, window_samples) float32, full scale at 1 -> (n, d) float32 unit vectors; a row is NaN
-        where the tower gives no finite vector."""
+        """Return the unit vectors (n, d) of windows (n, window_samples), both float32, full scale
+        at 1.
+
+        A row is NaN where the tower gives no finite vector.
+        """
         return self._together.embed(list(windows))
 
     def _run(self, windows: list[np.ndarray]) -> np.ndarray:
@@ -64,12 +69,16 @@ class TorchTower:
 
 
 def log_mel(samples: Any, mel: Any, front_end: FrontEnd) -> Any:
-    """`models.frontend.log_mel` on the device of `samples` (n, samples): (n, frames, mels) float32.
+    """Return the pictures (n, frames, mels) of `samples` (n, samples), both float32, on their
+    device.
 
-    `mel`: (bins, mels) as of `models.frontend.mel_matrix`.
+    The pictures are those of `models.frontend.log_mel`.
+
+    `mel` is (bins, mels), from `models.frontend.mel_matrix`.
     """
     size = front_end.fft_window_size
-    # In float64, as there: the noise of a float32 transform shows where a pure tone leaves nothing.
+    # The transform is in float64, as there: the noise of a float32 transform shows where a pure
+    # tone leaves nothing.
     hann = torch.hann_window(size, dtype=torch.float64, device=samples.device)
     padded = functional.pad(samples.double()[:, None], (size // 2, size // 2), mode="reflect")
     framed = padded[:, 0].unfold(1, size, front_end.hop_length)
@@ -81,7 +90,7 @@ def log_mel(samples: Any, mel: Any, front_end: FrontEnd) -> Any:
 
 
 class _Halved(torch.nn.Module):  # type: ignore[misc]
-    """A linear layer in bfloat16. `inside`: what follows is another, after an activation."""
+    """A linear layer in bfloat16. With `inside`, an activation and another such layer follow."""
 
     def __init__(self, whole: Any, inside: bool) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""The files of a bundle as things that run: graphs on ONNX Runtime, and the tokenizer.
+"""The parts of a bundle that run: the graphs, on ONNX Runtime, and the tokenizer.
 
-Whatever such a file may hold, a broken one is a `ModelBroken` of one line.
+A broken file, whatever it holds, raises `ModelBroken` with one line.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 
 @cache
 def _runtime_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises; its errors have no parent of their own."""
+    """Return the errors that ONNX Runtime raises; they have no parent of their own."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
     return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
-# What the vectors are called where a graph gives more than them: in our own, and in those of hubs.
+# These are the names of the vectors in a graph with several outputs: in our own graphs, and in
+# those of hubs.
 _OUTPUTS = ("embedding", "audio_embeds", "text_embeds")
 
 
 class Tower:
-    """A graph that makes vectors (n, d) of n items; may be run by several threads at once.
+    """A graph that makes vectors (n, d) of n items. Several threads may run it at once.
 
-    `inputs`: what there is to give. The graph must take the first, and may do without the others:
-    text towers of hubs have no ``attention_mask``, for it is 1 throughout where texts come alone.
+    `inputs` are the names of the available inputs. The graph must take the first, and may lack the
+    others: text towers of hubs have no ``attention_mask``, since the mask of a single text is 1
+    throughout.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Tower:
         import onnxruntime
 
         self._path = path
-        onnxruntime.set_default_logger_severity(4)  # it writes to stderr what it raises as well
+        onnxruntime.set_default_logger_severity(4)  # else it also writes its errors to stderr
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = threads
@@ -55,7 +57,7 @@ class Tower:
             )
         except _runtime_errors() as error:
             raise broken(path, error) from error
-        self.inputs = tuple(given.name for given in self._session.get_inputs())
+        self.inputs = tuple(each.name for each in self._session.get_inputs())
         if inputs[0] not in self.inputs or not set(self.inputs) <= set(inputs):
             raise broken(path, f"its inputs are {list(self.inputs)}, not {list(inputs)}")
         outputs = [made.name for made in self._session.get_outputs()]
@@ -64,10 +66,10 @@ class Tower:
         self._output = next((name for name in outputs if name in _OUTPUTS), outputs[0])
 
     def run(self, inputs: Mapping[str, np.ndarray], dimension: int) -> np.ndarray:
-        """(n, d) float32: the vectors of n items."""
+        """Return (n, d) float32: the vectors of n items."""
         try:
-            given = {name: inputs[name] for name in self.inputs}
-            (output,) = self._session.run([self._output], given)
+            values = {name: inputs[name] for name in self.inputs}
+            (output,) = self._session.run([self._output], values)
         except _runtime_errors() as error:
             raise broken(self._path, error) from error
         count = len(next(iter(inputs.values())))
@@ -81,12 +83,12 @@ class Tower:
 
 
 def open_tokenizer(path: Path, max_tokens: int) -> tokenizers.Tokenizer:
-    """The tokenizer, cutting at `max_tokens` and not padding."""
+    """Return the tokenizer. It cuts texts at `max_tokens`, and does not pad them."""
     import tokenizers
 
     try:
         tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the binding raises nothing narrower
+    except Exception as error:  # the binding has no narrower error
         raise broken(path, error) from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
@@ -94,6 +96,6 @@ def open_tokenizer(path: Path, max_tokens: int) -> tokenizers.Tokenizer:
 
 
 def broken(path: Path, reason: object) -> ModelBroken:
-    """The error for a file of a bundle, with what a C library says put on one line."""
+    """Return the error for a file of a bundle, with a C library's message on one line."""
     line = " ".join(str(reason).split())
     return ModelBroken(f"the model is broken: {path}: {line[:200]}")

@@ -1,1 +1,1 @@
-"""Searching a library that another process serves: the client, and the keys that let it in."""
+"""The search of a library that another process serves: the client, and the keys that admit it."""

@@ -1,6 +1,6 @@
-"""Asking a running `audiosearch serve`, so that no model has to be loaded to ask one question.
+"""The client of a running `audiosearch serve`: it asks one question without loading a model.
 
-Plain HTTP with the standard library: what a base install has.
+It speaks plain HTTP with the standard library, which every base install has.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ def search(
     match: Match = "both",
     key: str | None = None,
 ) -> list[Hit]:
-    """What `Library.search` of the served library answers. Sound files are sent to the server.
+    """Return the hits of `Library.search` on the served library. The client sends sound files
+    along.
 
-    `key`: by default ``$AUDIOSEARCH_KEY``. Raises `InvalidQuery` for an address that is none, and
-    `AudioSearchError` with the server's words where it refuses or does not answer.
+    `server` is its address, such as ``http://127.0.0.1:8000``. `key` is by default
+    ``$AUDIOSEARCH_KEY``. The other parameters are those of `Library.search`. Raises `InvalidQuery`
+    for a malformed address, and `AudioSearchError` where the server refuses, with its reason, or
+    does not answer.
     """
     ask = _Server(server, key if key is not None else os.environ.get("AUDIOSEARCH_KEY"))
     body = {
@@ -51,10 +54,10 @@ def search(
         "match": match,
     }
     answer = ask("/v1/search", json.dumps(body).encode(), "application/json")
-    known = {field.name for field in fields(Hit)}
+    names = {field.name for field in fields(Hit)}
     return [
         Hit(
-            **{name: value for name, value in hit.items() if name in known}
+            **{name: value for name, value in hit.items() if name in names}
             | {name: tuple(hit[name]) for name in ("copies", "why") if name in hit}
         )
         for hit in answer["hits"]
@@ -73,8 +76,8 @@ def _sent(ask: _Server, term: Term) -> dict[str, Any]:
         return {"vector": vector, "weight": term.weight}
     if term.vector is not None:
         return {"vector": term.vector.tolist(), "weight": term.weight}
-    named = {"text": term.text} if term.text is not None else {"id": term.id}
-    return {**named, "weight": term.weight, "start": term.start, "end": term.end}
+    source = {"text": term.text} if term.text is not None else {"id": term.id}
+    return {**source, "weight": term.weight, "start": term.start, "end": term.end}
 
 
 def _plain(value: Any) -> Any:
@@ -84,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 
 class _Server:
-    """A server's address, and the key to it."""
+    """The address of a server, and the key to it."""
 
     def __init__(self, address: str, key: str | None) -> None:
         parts = urlsplit(address)
@@ -93,7 +96,7 @@ class _Server:
         self._address, self._key = address.rstrip("/"), key
 
     def __call__(self, path: str, body: bytes, kind: str) -> Any:
-        """The answer to a POST."""
+        """Return the server's answer to a POST."""
         headers = {"Content-Type": kind}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -102,7 +105,7 @@ class _Server:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise AudioSearchError(f"{self._address} refuses: {_said(error)}") from error
+            raise AudioSearchError(f"{self._address} refuses: {_reason(error)}") from error
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise AudioSearchError(
@@ -113,7 +116,7 @@ class _Server:
 _EXAMPLE = "http://127.0.0.1:8321"
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _reason(error: urllib.error.HTTPError) -> str:
     try:
         return str(json.load(error)["detail"])
     except (ValueError, KeyError, TypeError):

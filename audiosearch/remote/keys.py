@@ -1,7 +1,8 @@
-"""Keys to a library that is served beyond this machine: made, listed, revoked; kept as hashes.
+"""The keys to a library that is served beyond this machine. The library keeps hashes of them.
 
-A key is 256 random bits, so a plain SHA-256 of it gives nothing away; it is shown once, when it is
-made. They live in `keys.json` in the library's directory, readable by its owner alone.
+A key is 256 random bits, so a plain SHA-256 of it reveals nothing. The program shows a key once,
+when it makes it. The file `keys.json` in the library's directory holds the hashes; only its owner
+can read it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -28,17 +29,28 @@ _PREFIX = "as_"
 
 @dataclass(frozen=True)
 class Key:
-    """What is kept of a key. `scope`: ``read`` searches and listens, ``write`` also indexes,
-    describes and removes. `digest` is the SHA-256 of the secret in hex."""
+    """The record of a key. A key with the `scope` ``read`` searches and listens; one with ``write``
+    also indexes, describes and removes. `digest` is the SHA-256 of the secret in hex. `expires` is
+    the time (ISO, UTC) from which on the key opens nothing; `None` is never.
+    """
 
     name: str
     scope: Scope
     digest: str
     made: str
+    expires: str | None = None
+
+    def expired(self, now: datetime | None = None) -> bool:
+        """Whether it opens nothing any more."""
+        if self.expires is None:
+            return False
+        return datetime.fromisoformat(self.expires) <= (now or datetime.now(UTC))
 
 
 def load_keys(directory: Path) -> tuple[Key, ...]:
-    """The keys of a library, by name. Raises `AudioSearchError` where the file cannot be read."""
+    """Return the keys of a library, by name. Raises `AudioSearchError` where the file cannot be
+    read.
+    """
     try:
         text = (directory / _FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -54,21 +66,27 @@ def load_keys(directory: Path) -> tuple[Key, ...]:
     return tuple(sorted(keys, key=lambda key: key.name))
 
 
-def make_key(directory: Path, name: str, scope: Scope) -> str:
-    """Make a key and return its secret, which is kept nowhere."""
+def make_key(directory: Path, name: str, scope: Scope, days: float | None = None) -> str:
+    """Make a key and return its secret, which the library does not keep. The key expires after so
+    many `days` (`None`: never).
+    """
+    if days is not None and not 0 < days <= 36_500:
+        raise AudioSearchError(f"a key expires after 0 to 36500 days, not {days:g}")
     kept = load_keys(directory)
     if not name.strip() or not name.isprintable() or len(name) > 100:
         raise AudioSearchError("a key's name is one line of at most 100 characters")
     if any(key.name == name for key in kept):
         raise AudioSearchError(f"there is a key named {name!r} already: revoke it first")
     secret = _PREFIX + secrets.token_urlsafe(32)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    _save(directory, [*kept, Key(name, scope, _digest(secret), now)])
+    now = datetime.now(UTC)
+    end = None if days is None else (now + timedelta(days=days)).isoformat(timespec="seconds")
+    made = now.isoformat(timespec="seconds")
+    _save(directory, [*kept, Key(name, scope, _digest(secret), made, end)])
     return secret
 
 
 def revoke_key(directory: Path, name: str) -> None:
-    """Forget a key: a server that is running refuses it from its next request on."""
+    """Forget a key. A running server refuses it from the next request on."""
     kept = load_keys(directory)
     left = [key for key in kept if key.name != name]
     if len(left) == len(kept):
@@ -77,7 +95,7 @@ def revoke_key(directory: Path, name: str) -> None:
 
 
 def key_of(keys: Iterable[Key], secret: str) -> Key | None:
-    """The key with that secret; takes as long for a wrong one as for any other."""
+    """Return the key with that secret. A wrong secret takes as long as a right one."""
     digest, match = _digest(secret), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
@@ -86,7 +104,7 @@ def key_of(keys: Iterable[Key], secret: str) -> Key | None:
 
 
 class KeyRing:
-    """The keys of a library as they are now: read again when the file changes."""
+    """The current keys of a library: the ring reads them again when the file changes."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -94,7 +112,7 @@ class KeyRing:
         self._keys: tuple[Key, ...] = ()
 
     def find(self, secret: str) -> Key | None:
-        """The key with that secret, if it was not revoked."""
+        """Return the key with that secret, unless it was revoked or has expired."""
         try:
             status = (self._directory / _FILE).stat()
             stamp = (status.st_mtime_ns, status.st_ino)
@@ -102,7 +120,8 @@ class KeyRing:
             return None
         if stamp != self._stamp:
             self._keys, self._stamp = load_keys(self._directory), stamp
-        return key_of(self._keys, secret)
+        key = key_of(self._keys, secret)
+        return None if key is None or key.expired() else key
 
 
 def _digest(secret: str) -> str:

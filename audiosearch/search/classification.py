@@ -1,4 +1,4 @@
-"""Zero-shot classification: files against labels that nobody trained for."""
+"""Zero-shot classification: the scores of files for labels that no model was trained for."""
 
 from __future__ import annotations
 
@@ -27,36 +27,35 @@ def classify(
     multi: bool = False,
     windows_of: Callable[[str], EmbeddedFile] | None = None,
 ) -> Iterator[Classification]:
-    """Score each file against the labels; see `results.Label` for what the scores are.
+    """Score each file against the labels; `results.Label` explains the scores.
 
-    `windows_of` gives a file's windows; by default they are decoded in a process of their own.
-    Raises `InvalidQuery` for labels that are empty or doubled, `AudioRejected` for a file without
-    embedding.
+    `windows_of` returns a file's windows; by default a process of its own decodes them. Raises
+    `InvalidQuery` for empty or repeated labels, and `AudioRejected` for a file without embedding.
     """
-    chosen = _Labels(model, labels, template)
+    prompts = _Labels(model, labels, template)
     decoding = Isolation()
     try:
         for file in files:
             embed = windows_of or partial(decoding.reader.embed, model)
-            yield chosen.classify(file, embed(file), multi)
+            yield prompts.classify(file, embed(file), multi)
     finally:
         decoding.close()
 
 
 class _Labels:
-    """Labels as vectors."""
+    """The labels, their prompts, and the vectors of the prompts (labels, d)."""
 
     def __init__(self, model: Model, labels: Sequence[str], template: str | None) -> None:
         from audiosearch.models.model import apply_template
 
         _check(labels)
-        chosen = model.bundle.query_template if template is None else template
+        template = model.bundle.query_template if template is None else template
         self._labels, self._scale = labels, model.bundle.logit_scale
-        self._prompts = tuple(apply_template(chosen, label) for label in labels)
+        self._prompts = tuple(apply_template(template, label) for label in labels)
         self._vectors = model.embed_text(self._prompts)
 
     def classify(self, name: str, sound: EmbeddedFile, multi: bool) -> Classification:
-        """The labels of a sound, best first."""
+        """Return the labels of a sound, best first."""
         by_window = np.stack([exact_scores(sound.vectors, text) for text in self._vectors], axis=1)
         best = by_window.argmax(axis=0)
         scores = by_window.max(axis=0) if multi else exact_scores(self._vectors, sound.mean)
@@ -85,7 +84,7 @@ def _check(labels: Sequence[str]) -> None:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis, in float64."""
+    """Return the softmax over the last axis, in float64."""
     shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     result: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
     return result

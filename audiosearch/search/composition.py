@@ -1,4 +1,4 @@
-"""From the terms of a query to its vector, in the space of one library.
+"""The composition of a query: its terms become one vector in the space of one library.
 
 A query vector is the sum of its terms' unit vectors times their weights, scaled to unit length.
 """
@@ -18,7 +18,7 @@ from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.search.query import Term
 from audiosearch.vectors.codec import from_blobs, unit
 
-# Below this length the terms have cancelled each other, and the direction of what is left is
+# A sum shorter than this means that the terms cancel each other: the direction of the rest is
 # rounding noise.
 _CANCELLED = 1e-3
 
@@ -33,10 +33,10 @@ def query_vector(
     embed_texts: EmbedTexts,
     embed_audio: EmbedAudio,
 ) -> np.ndarray:
-    """(d,) unit vector of terms. Sounds that the library knows are not decoded.
+    """Return the unit vector (d,) of the terms. Stored sounds are not decoded again.
 
     `embed_texts`: texts -> (n, d); `embed_audio`: path, start, end -> (d,). Raises `InvalidQuery`,
-    `SoundNotFound`, and what these raise.
+    `SoundNotFound`, and the errors of these two functions.
     """
     texts = [term.text for term in terms if term.text is not None]
     embedded = iter(embed_texts(texts) if texts else ())
@@ -68,8 +68,8 @@ def _term_vector(
             raise SoundNotFound(f"there is no sound with id {term.id} in the library")
         return vector
     assert term.path is not None
-    known = _unchanged(connection, term.path) if whole else None
-    vector = _stored_mean(connection, known, stored) if known else None
+    sound_id = _unchanged(connection, term.path) if whole else None
+    vector = _stored_mean(connection, sound_id, stored) if sound_id else None
     return embed_audio(term.path, term.start, term.end) if vector is None else vector
 
 
@@ -81,12 +81,14 @@ def _path_of(connection: Connection, sound_id: int) -> str:
 
 
 def _unchanged(connection: Connection, path: str) -> int | None:
-    """The id of the stored sound at a path, if the file is still what was indexed."""
+    """Return the id of the stored sound at a path, if the file has not changed since it was
+    indexed.
+    """
     absolute = os.path.abspath(path)  # noqa: PTH100 (resolve() would follow links)
     try:
         now = os.stat(absolute)  # noqa: PTH116
     except OSError:
-        return None  # reading it will say why
+        return None  # the decoder will report the reason
     sound = reading.sound_by_path(connection, absolute)
     if sound and (sound.size, sound.mtime_ns) == (now.st_size, now.st_mtime_ns):
         return sound.id
@@ -96,7 +98,10 @@ def _unchanged(connection: Connection, path: str) -> int | None:
 def stored_windows(
     connection: Connection, which: int | str, stored: StoredModel
 ) -> EmbeddedFile | None:
-    """The stored windows of a sound, by id, or by path if the file is still what was indexed."""
+    """Return the stored windows of a sound: by its id, or by the path of an unchanged file.
+
+    `None` means that the library has no such windows.
+    """
     sound_id = which if isinstance(which, int) else _unchanged(connection, which)
     content = reading.content_of_sound(connection, sound_id) if sound_id else None
     rows = reading.windows_of_contents(connection, [content], stored.id) if content else []
@@ -118,8 +123,9 @@ def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> 
 
 
 def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
-    """The unit vector (d,) of terms with vectors (d,) each. Raises `InvalidQuery` where they cancel
-    out.
+    """Return the unit vector (d,) of the weighted sum of vectors (d,).
+
+    Raises `InvalidQuery` where they cancel each other.
     """
     total = np.zeros_like(vectors[0], dtype=np.float32)
     for vector, weight in zip(vectors, weights, strict=True):

@@ -1,8 +1,8 @@
-"""`SearchEngine`: the terms of a query in, ranked hits out, over one open library.
+"""`SearchEngine` turns the terms of a query into ranked hits, over one open library.
 
-Each search sees one state of the library. What is remembered between searches (vectors of texts,
-the windows that a filter allows, the sample for percentiles) is keyed by the model's digest and the
-library's generation.
+Each search sees one state of the library. The engine keeps the vectors of texts, the windows that a
+filter allows and the sample for percentiles between searches. Their keys are the model's digest and
+the library's generation.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from audiosearch.vectors.window_search import SearchState, WindowSearch
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
 
-# Of the sounds that words bring, those with the best word scores are compared by sound as well:
-# each costs some 20 us, and beyond the first few their words are all alike.
-_NAMED_AT_LEAST = 100
+# The engine compares this many of the sounds with the best word scores by sound as well. Each costs
+# some 20 us, and beyond the first few the word scores are alike.
+_LEAST_BY_WORDS = 100
 
 # A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
 _SNAPSHOT_TRIES = 5
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A query, composed: `vector` (d,) and `words`, the sounds that its words match, by id."""
+class _Query:
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
 
     vector: np.ndarray
     condition: Filter
@@ -61,9 +61,9 @@ class _Asked:
 
 
 class SearchEngine:
-    """Searches the library that `reader` reads; thread-safe.
+    """The search over the library that `reader` reads. It is thread-safe.
 
-    `decoding` reads files that are not in it; `shared`: as in `TextVectors`.
+    `decoding` reads files that are not in the library. `shared` is as in `TextVectors`.
     """
 
     def __init__(
@@ -84,9 +84,10 @@ class SearchEngine:
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
     ) -> np.ndarray:
-        """(n, d) float32 unit vectors of texts, each put into `template` (default: the model's).
+        """Return the unit vectors (n, d) of n texts, float32, each in `template` (default: the
+        model's).
 
-        Raises `InvalidQuery` for a text without a word in it, and a template without ``{}``.
+        Raises `InvalidQuery` for a text without a word, and for a template without ``{}``.
         """
         from audiosearch.models.model import apply_template
 
@@ -106,7 +107,7 @@ class SearchEngine:
         group: bool = False,
         match: Match = "both",
     ) -> list[Hit]:
-        """The k nearest sounds that meet the condition, best first; see `Library.search`."""
+        """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         texts = [term.text for term in terms if term.text is not None and term.weight > 0]
         vector: np.ndarray | None = None
         composed_with: str | None = None
@@ -125,10 +126,10 @@ class SearchEngine:
                 except SnapshotTooOld:
                     continue
                 words = {} if match == "sound" else self._word_matches(connection, texts)
-                asked = _Asked(vector, condition, k, moments, group, words)
+                query = _Query(vector, condition, k, moments, group, words)
                 if match == "words":
-                    return self._hits_by_words(connection, search, asked)
-                return self._hits(connection, search, asked)
+                    return self._hits_by_words(connection, search, query)
+                return self._hits(connection, search, query)
         raise AssertionError("unreachable")
 
     def classify(
@@ -139,17 +140,17 @@ class SearchEngine:
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Stored sounds by id, or files by path, against labels; see `Library.classify`."""
+        """Score stored sounds by id, or files by path, against labels; see `Library.classify`."""
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
             names = [_name(connection, sound) for sound in sounds]
         model = self._model.matching(stored)
-        named = dict(zip(names, sounds, strict=True))
+        sound_of = dict(zip(names, sounds, strict=True))
 
         def windows_of(name: str) -> EmbeddedFile:
             with self._reader.snapshot() as connection:
-                known = stored and stored_windows(connection, named[name], stored)
-            return known or self._decoding.reader.embed(model, name)
+                stored_file = stored and stored_windows(connection, sound_of[name], stored)
+            return stored_file or self._decoding.reader.embed(model, name)
 
         return classify(model, names, labels, template, multi, windows_of)
 
@@ -160,7 +161,7 @@ class SearchEngine:
         stored: StoredModel,
         template: str | None,
     ) -> np.ndarray:
-        """(d,) unit vector of the terms; loads the model only where a term needs it."""
+        """Return the unit vector (d,) of the terms; load the model only where a term needs it."""
 
         def embed_texts(texts: Sequence[str]) -> np.ndarray:
             return self.embed_texts(self._model.matching(stored), texts, template)
@@ -174,36 +175,36 @@ class SearchEngine:
         sounds = reading.count_sounds(connection) if texts else 0
         return match_words(connection, texts, sounds)
 
-    def _hits(self, connection: Connection, search: WindowSearch, asked: _Asked) -> list[Hit]:
-        model, vector = search.model, asked.vector
+    def _hits(self, connection: Connection, search: WindowSearch, query: _Query) -> list[Hit]:
+        model, vector = search.model, query.vector
         allowed = None
-        if asked.condition:
+        if query.condition:
             allowed = self._state_cache.allowed(
                 search.generation,
                 model.digest,
-                asked.condition,
-                lambda: reading.allowed_windows(connection, asked.condition, model.id),
+                query.condition,
+                lambda: reading.allowed_windows(connection, query.condition, model.id),
             )
         sample = self._sample(connection, search)
-        count = min(asked.k, search.count)
-        if asked.moments:
+        count = min(query.k, search.count)
+        if query.moments:
             base = sample.median(vector)
             best = ranking.all_moments(connection, search, vector, count, allowed, base)
         else:
             best = ranking.best_moments(connection, search, vector, count, allowed)
         best = ranking.leading(best, count)
         heard = frozenset(moment.content_id for moment in best)
-        if asked.words:
-            best += self._also_named(connection, search, asked, heard)
-        return self._ranked(connection, asked, sample, best, heard)
+        if query.words:
+            best += self._by_words(connection, search, query, heard)
+        return self._ranked(connection, query, sample, best, heard)
 
     def _hits_by_words(
-        self, connection: Connection, search: WindowSearch, asked: _Asked
+        self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
-        """The sounds that words alone bring, best word score first."""
-        named = self._also_named(connection, search, asked, frozenset())
+        """Return the sounds that hold words of the query, best word score first."""
+        moments = self._by_words(connection, search, query, frozenset())
         sample = self._sample(connection, search)
-        return self._ranked(connection, asked, sample, named, frozenset(), words_alone=True)
+        return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
 
     def _sample(self, connection: Connection, search: WindowSearch) -> Sample:
         model = search.model
@@ -213,60 +214,64 @@ class SearchEngine:
             lambda: Sample(connection, model.id, model.dimension),
         )
 
-    def _also_named(
+    def _by_words(
         self,
         connection: Connection,
         search: WindowSearch,
-        asked: _Asked,
+        query: _Query,
         heard: frozenset[int],
     ) -> list[Moment]:
-        """The best moments of the sounds with the best word scores, but for those heard already."""
-        most = max(_NAMED_AT_LEAST, asked.k)
+        """Return the best moments of the sounds with the best word scores, without the contents in
+        `heard`.
+        """
+        most = max(_LEAST_BY_WORDS, query.k)
         leading = heapq.nsmallest(
-            most, asked.words, key=lambda sound_id: (-asked.words[sound_id].score, sound_id)
+            most, query.words, key=lambda sound_id: (-query.words[sound_id].score, sound_id)
         )
         contents = set(reading.contents_of_sounds(connection, leading).values()) - heard
-        return ranking.moments_of(connection, search, asked.vector, sorted(contents))
+        return ranking.moments_of(connection, search, query.vector, sorted(contents))
 
     def _ranked(
         self,
         connection: Connection,
-        asked: _Asked,
+        query: _Query,
         sample: Sample,
         moments: Sequence[Moment],
         heard: frozenset[int],
         words_alone: bool = False,
     ) -> list[Hit]:
-        mean, spread = sample.spread(asked.vector) if asked.words else (0.0, 0.0)
+        mean, spread = sample.spread(query.vector) if query.words else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
-            match = asked.words.get(sound.id)
+            match = query.words.get(sound.id)
             why: tuple[str, ...] = ("sound",) if moment.content_id in heard else ()
             if match is None:
-                # Of two copies with unlike names, one may have no word: its sound is the same.
+                # The copy of a named sound may lack the word in its own name: the sound is the
+                # same.
                 score = 0.0
             else:
                 score = match.score
                 why += tuple(f"words: {field}" for field in match.fields)
             if words_alone:
                 return Place(score, why)
-            if not asked.words:
+            if not query.words:
                 return Place(moment.score, why)
             return Place(fused_key(moment.score, score, mean, spread), why)
 
         scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(asked.vector, np.array(scores, dtype=np.float32))
+        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32))
         sounds = reading.sounds_of_contents(
-            connection, [moment.content_id for moment in moments], asked.condition
+            connection, [moment.content_id for moment in moments], query.condition
         )
         if words_alone:
             sounds = {
-                content: named
+                content: matching
                 for content, copies in sounds.items()
-                if (named := [sound for sound in copies if sound.id in asked.words])
+                if (matching := [sound for sound in copies if sound.id in query.words])
             }
         return ranking.make_hits(
-            # What words brought may be barred by the condition; what was heard is not.
+            # The condition may exclude a moment that words brought; one that was heard meets it
+            # already.
             [
                 moment
                 for moment in moments
@@ -274,17 +279,17 @@ class SearchEngine:
             ],
             sounds,
             dict(zip(scores, percentiles.tolist(), strict=True)),
-            asked.k,
-            asked.group,
+            query.k,
+            query.group,
             place,
         )
 
 
 def _name(connection: Connection, sound: int | str) -> str:
-    """The path of a stored sound by its id; any other is a path already."""
+    """Return the path of a stored sound by its id, or the path itself."""
     if isinstance(sound, str):
         return sound
-    known = reading.sound_by_id(connection, sound)
-    if known is None:
+    row = reading.sound_by_id(connection, sound)
+    if row is None:
         raise SoundNotFound(f"there is no sound with id {sound} in the library")
-    return known.path
+    return row.path

@@ -1,23 +1,24 @@
-"""Fusion: one order out of what is heard and what is written.
+"""Fusion: one order from the scores of sounds and the scores of words.
 
 A sound's key is its score in standard deviations of the library's sounds for this query, plus
-`WORD_WEIGHT` times its word score. So a name moves a sound up, by as much as its words are rare,
-and never moves down what no name fits: where no word matches, the order is that of the scores.
+`WORD_WEIGHT` times its word score. So a name moves a sound up, and a rare word moves it more than a
+frequent one. No name moves a sound down: where no word matches, the order is that of the scores.
 """
 
 from __future__ import annotations
 
-# Measured from 0.5 to 6 and beside reciprocal rank fusion, over real sounds with good, generic and
-# misleading names (`python -m scripts.bench.hybrid`): good names gain up to 6 and beyond; from 4 on,
-# misleading names cost more than a hundredth of nDCG@10.
+# The weight was measured from 0.5 to 6 and beside reciprocal rank fusion, over real sounds with
+# good, generic and misleading names (`python -m scripts.bench.hybrid`). Good names gain up to 6 and
+# beyond; from 4 on, misleading names cost more than a hundredth of nDCG@10.
 WORD_WEIGHT = 4.0
 
-# In a library of one sound, or of equal ones, scores have no spread to divide by.
+# In a library of one sound, or of equal sounds, the scores have no spread to divide by.
 _LEAST_SPREAD = 0.01
 
 
 def fused_key(score: float, word_score: float, mean: float, spread: float) -> float:
-    """The key (higher is nearer) of a score (cosine) and a word score (0..1), where the scores of
-    the library's sounds have this mean and standard deviation.
+    """Return the key (higher is nearer) of a score (cosine) and a word score (0..1).
+
+    `mean` and `spread` are the mean and the standard deviation of the library's scores.
     """
     return (score - mean) / max(spread, _LEAST_SPREAD) + WORD_WEIGHT * word_score

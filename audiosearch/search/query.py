@@ -1,6 +1,6 @@
-"""Queries: signed, weighted terms.
+"""A query: signed, weighted terms.
 
-Negation is a negative weight: text towers ignore the word "no".
+A negative weight stands for "not": text towers ignore the word "no".
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy as np
 
 from audiosearch.errors import InvalidQuery, shown_value
 
-# A sum of float32 with greater weights loses the terms beside it, and then itself.
+# With greater weights a sum of float32 loses the other terms, and then overflows.
 _MOST_WEIGHT = 1e6
 
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One term of a query: exactly one of a text, a sound file, a stored sound, or a vector.
+    """One term of a query: a text, a sound file, a stored sound or a vector, and only one of these.
 
-    `path` may be in the library or not; `id` is a stored sound's. Of either, only the part from
-    `start` to `end` (seconds) counts. `vector` is (d,), of any length but zero. `weight` is any
-    number but zero, up to a million; below zero the term pushes away. Raises `InvalidQuery`.
+    `path` is a file, in the library or not; `id` is the id of a stored sound. `start` and `end`
+    (seconds) limit either to a part. `vector` is (d,), of any length except zero. `weight` is not
+    zero, and at most a million; a negative weight steers away from the term. Raises `InvalidQuery`.
     """
 
     text: str | None = None
@@ -38,8 +38,8 @@ class Term:
     end: float | None = None
 
     def __post_init__(self) -> None:
-        given = [v for v in (self.text, self.path, self.id, self.vector) if v is not None]
-        if len(given) != 1:
+        parts = [v for v in (self.text, self.path, self.id, self.vector) if v is not None]
+        if len(parts) != 1:
             raise InvalidQuery("a term is one of text, path, id or vector")
         if not _is_number(self.weight) or not 0 < abs(self.weight) <= _MOST_WEIGHT:
             raise InvalidQuery(f"the weight of a term cannot be {shown_value(self.weight)}")
@@ -59,12 +59,12 @@ class Term:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is one number, and a finite one."""
+    """Return whether a value is one finite number."""
     if not isinstance(value, int | float | np.integer | np.floating):
         return False
     try:
         return math.isfinite(value)
-    except OverflowError:  # an integer that is no float
+    except OverflowError:  # an integer too large for a float
         return False
 
 
@@ -94,14 +94,14 @@ def _checked_vector(vector: Any) -> np.ndarray:
     return values
 
 
-# What a query is compared with: what is heard, the words that people wrote, or both.
+# A query is compared with sounds, with the words that people wrote, or with both.
 Match = Literal["both", "sound", "words"]
 
 Query = str | Term | Sequence[str | Term] | np.ndarray
 
 
 def check_text(text: str) -> None:
-    """Raises `InvalidQuery` where a text holds nothing that could be heard."""
+    """Raise `InvalidQuery` for a value that is not a text, and for a text without a word."""
     if not isinstance(text, str):
         raise InvalidQuery(f"the text of a query cannot be {shown_value(text)}")
     if not text.strip():
@@ -122,8 +122,9 @@ def _as_term(part: Any) -> Term:
 
 
 def as_terms(query: Query) -> list[Term]:
-    """Any form of a query as terms. Raises `InvalidQuery` where it has none of those forms, or no
-    term that pulls.
+    """Return any form of a query as terms.
+
+    Raises `InvalidQuery` for any other value, and for a query without a positive term.
     """
     if isinstance(query, np.ndarray):
         terms = [Term(vector=query)]

@@ -1,11 +1,12 @@
-"""From nearest windows to hits: the best window of each sound, or all its moments; ranks;
-percentiles.
+"""The ranking: it turns the nearest windows into hits, by the best window of each sound or by all
+its moments, and adds ranks and percentiles.
 
-Order is by score, then by path, and does not depend on the order in which sounds were indexed.
+The order is by score, then by path. It does not depend on the order in which sounds were indexed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +21,8 @@ from audiosearch.vectors.codec import exact_scores
 from audiosearch.vectors.stored import vectors_of
 from audiosearch.vectors.window_search import WindowSearch
 
-# Windows asked for in one round: several belong to one sound, and a second round costs more than a
-# wider first.
+# One round reads this many windows for each sound: several windows belong to one sound, and a
+# second round costs more than a wider first one.
 _WINDOWS_PER_SOUND = 4
 _LEAST_WINDOWS = 50
 
@@ -43,8 +44,10 @@ def best_moments(
     count: int,
     allowed: np.ndarray | None,
 ) -> list[Moment]:
-    """The best window of each of the `count` nearest contents, and of any that tie with the last
-    of them.
+    """Return the best window of each of the `count` nearest contents.
+
+    Contents that tie with the last of them count too. `query` is a unit vector (d,); `allowed` are
+    the window ids (int64, ascending) that the filter allows, or None for all.
     """
     best: dict[int, Moment] = {}
     excluded: np.ndarray | None = None
@@ -54,14 +57,15 @@ def best_moments(
         rows = reading.windows_by_id(connection, ids)
         for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
             row = rows[window_id]
-            known = best.get(row.content_id)
-            # Two windows of one sound with the same score: the earlier one, whatever their ids.
-            if known is None or (score == known.score and row.start < known.start):
+            previous = best.get(row.content_id)
+            # Of two windows of one sound with the same score the earlier one counts, whatever their
+            # ids.
+            if previous is None or (score == previous.score and row.start < previous.start):
                 best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
         if len(ids) < round_size:
             break
         ordered = sorted((moment.score for moment in best.values()), reverse=True)
-        # Whatever was not seen scores at most as high as the last window seen.
+        # A window beyond the last one read scores at most as high as it.
         if len(ordered) >= count and ordered[count - 1] > scores[-1]:
             break
         seen = reading.windows_of_contents(connection, best, search.model.id)
@@ -77,7 +81,7 @@ def all_moments(
     allowed: np.ndarray | None,
     base: float,
 ) -> list[Moment]:
-    """At least `count` moments if there are so many; `base` as in `merge`."""
+    """Return `count` moments or more, if the library has so many. `base` is as in `merge`."""
     size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
         ids, scores = search.nearest(connection, query, size, allowed)
@@ -95,12 +99,14 @@ def all_moments(
 
 
 def merge(windows: Iterable[Moment], base: float) -> list[Moment]:
-    """Windows to moments: each peak of the score over time is one, as wide as at half its height.
+    """Merge windows into moments: each peak of the score over time is one moment, as wide as at
+    half its height.
 
-    A window that touches a better one belongs to its moment if it scores at least midway from
-    `base`, what any window scores, to the peak (to both peaks, between two, which then are one);
-    else it is a foot of the peak, and no moment. So a bark in a night is one moment, an hour of rain
-    is one, and two barks with a pause are two. Moments of one content do not overlap.
+    `base` is the score of an average window. A window that touches a better moment joins it if it
+    scores at least midway from `base` to the peak. A window between two peaks joins them into one
+    if that holds for both. Any other touching window is the foot of a peak, and is dropped. So one
+    bark in a night is one moment, an hour of rain is one moment, and two barks with a pause are
+    two. Moments of one content do not overlap.
     """
     of_content: dict[int, list[Moment]] = {}
     for window in sorted(windows, key=lambda w: (-w.score, w.content_id, w.start)):
@@ -116,8 +122,9 @@ def merge(windows: Iterable[Moment], base: float) -> list[Moment]:
 
 
 def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
-    """Those that can be among the first k hits: the k best, and any that tie with the last of
-    them."""
+    """Return the moments that can be among the first k hits: the k best, and all that tie with the
+    last.
+    """
     ordered = sorted(moments, key=lambda moment: -moment.score)
     return [m for m in ordered if m.score >= ordered[min(k, len(ordered)) - 1].score]
 
@@ -125,7 +132,7 @@ def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
 def moments_of(
     connection: Connection, search: WindowSearch, query: np.ndarray, content_ids: Sequence[int]
 ) -> list[Moment]:
-    """The best window of each of these contents, by exact scores."""
+    """Return the best window of each of these contents, by exact scores."""
     rows = {
         row.id: row for row in reading.windows_of_contents(connection, content_ids, search.model.id)
     }
@@ -133,15 +140,15 @@ def moments_of(
     best: dict[int, Moment] = {}
     for window_id, score in zip(ids.tolist(), exact_scores(vectors, query).tolist(), strict=True):
         row = rows[window_id]
-        known = best.get(row.content_id)
-        if known is None or (score, -row.start) > (known.score, -known.start):
+        previous = best.get(row.content_id)
+        if previous is None or (score, -row.start) > (previous.score, -previous.start):
             best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
     return list(best.values())
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sound's moment stands: the higher `key`, the nearer the top; `why` as in `Hit`."""
+    """The place of a sound's moment: a higher `key` is nearer the top. `why` is as in `Hit`."""
 
     key: float
     why: tuple[str, ...] = ("sound",)
@@ -155,15 +162,20 @@ def make_hits(
     group: bool,
     place: Callable[[Moment, Sound], Place] = lambda moment, sound: Place(moment.score),
 ) -> list[Hit]:
-    """The first k hits in order: one for each path, or one for each content with its other paths as
-    `copies`. `place` decides the order, by default the score; ties go by path.
+    """Return the first k hits in order.
+
+    Without `group` each path is a hit; with it each content is a hit, with its other paths as
+    `copies`. `place` decides the order, by default by score; copies that are there come before
+    those that are not (as after a folder was renamed); ties go by path. `percentile_of` maps each
+    score to its percentile.
     """
-    entries: list[tuple[Place, bytes, Moment, Sound, tuple[str, ...]]] = []
+    entries: list[tuple[Place, tuple[bool, bytes], Moment, Sound, tuple[str, ...]]] = []
     for moment in moments:
         copies = sounds.get(moment.content_id)
         if not copies:
             raise LibraryDamaged("windows that belong to no sound: see audiosearch doctor")
-        placed = [(place(moment, sound), _key(sound), moment, sound) for sound in copies]
+        several = len(copies) > 1  # else there is nothing to choose, and no disk is asked
+        placed = [(place(moment, sound), _key(sound, several), moment, sound) for sound in copies]
         if group:
             placed.sort(key=lambda entry: (-entry[0].key, entry[1]))
             others = tuple(sound.path for _, _, _, sound in placed[1:])
@@ -195,5 +207,6 @@ def make_hits(
     ]
 
 
-def _key(sound: Sound) -> bytes:
-    return sound.path.encode("utf-8", "surrogateescape")
+def _key(sound: Sound, check: bool) -> tuple[bool, bytes]:
+    gone = check and not os.path.lexists(sound.path)
+    return gone, sound.path.encode("utf-8", "surrogateescape")

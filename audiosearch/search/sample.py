@@ -1,4 +1,4 @@
-"""`Sample`: the part of a library against which a score's percentile is taken."""
+"""`Sample` is the part of a library that percentiles of scores refer to."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 from audiosearch.catalog import reading
 from audiosearch.vectors.codec import from_blobs
 
-# A percentile needs no more sounds than this (its error is about 1 point); long ones add at most so
-# many windows.
+# A percentile needs no more sounds than this (its error is about 1 point). A long sound adds at
+# most this many windows.
 SAMPLE_SOUNDS = 1_000
 SAMPLE_WINDOWS = 8
 
-# A product of so few rows stays on one thread. Those of BLAS go on spinning when they are done, on
-# cores that other searches need: without it, two threads search 1.1 times as fast as one, not 1.9.
+# A product of so few rows stays on one thread. BLAS's own threads spin on after their work, on
+# cores that other searches need: with them two threads search 1.1 times as fast as one, not 1.9
+# times.
 _BLOCK = 64
 
 # Sums of 512 products in float32 differ from those in float64 by less.
@@ -22,7 +23,7 @@ _TIE = 1e-6
 
 
 class Sample:
-    """A sample of the library's windows, against which a score's percentile is taken."""
+    """A sample of the library's windows, which percentiles of scores refer to."""
 
     def __init__(self, connection: Connection, model_id: int, dimension: int) -> None:
         rows = list(reading.sample_windows(connection, model_id, SAMPLE_SOUNDS, SAMPLE_WINDOWS))
@@ -32,18 +33,19 @@ class Sample:
         vectors = from_blobs((row[1] for row in rows), dimension)
         self._count = len(vectors)
         blocks = -(-self._count // _BLOCK)
-        # (blocks, _BLOCK, d), filled up with zeros.
+        # The array is (blocks, _BLOCK, d); zeros fill the last block.
         self._blocks = np.zeros((blocks, _BLOCK, dimension), dtype=np.float32)
         self._blocks.reshape(-1, dimension)[: self._count] = vectors
 
     def _scores(self, query: np.ndarray) -> np.ndarray:
-        """(n,) cosines of the sample's windows."""
+        """Return (n,): the cosines of the sample's windows."""
         cosines: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
         return cosines
 
     def percentiles(self, query: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """For each score, the part (0..100) of the sample's sounds whose best window scores lower;
-        ties count half.
+        """Return, for each score (n,), its percentile (0..100) in the sample.
+
+        The percentile is the percentage of sounds whose best window scores lower; ties count half.
         """
         if not self._count:
             return np.zeros(len(scores))
@@ -54,20 +56,22 @@ class Sample:
         return 100.0 * (below + upto) / 2 / len(best)
 
     def spread(self, query: np.ndarray) -> tuple[float, float]:
-        """Mean and standard deviation of the scores of the sample's sounds, by their best windows."""
+        """Return the mean and the standard deviation of the scores of the sample's sounds, by their
+        best windows.
+        """
         if not self._count:
             return 0.0, 0.0
         best = self._best(query)
         return float(best.mean()), float(best.std())
 
     def _best(self, query: np.ndarray) -> np.ndarray:
-        """(sounds,) the score of the best window of each sound of the sample."""
+        """Return (sounds,): the score of the best window of each sound of the sample."""
         best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
         np.maximum.at(best, self._sound, self._scores(query))
         return best
 
     def median(self, query: np.ndarray) -> float:
-        """What the window in the middle of the sample scores."""
+        """Return the median of the scores of the sample's windows."""
         if not self._count:
             return 0.0
         return float(np.median(self._scores(query)))

@@ -1,8 +1,8 @@
-"""What holds for one state of a library and costs time to make: the sample that percentiles are
-taken from, and the windows that a filter allows.
+"""`StateCache` keeps values that hold for one state of a library and cost time to make: the sample
+for percentiles, and the windows that a filter allows.
 
 A state is a generation and the digest of the model that answers in it. The sample has a slot of its
-own: filters come and go as people type, and every search needs the sample.
+own: filters change as people type, and every search needs the sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 
 from audiosearch.catalog.filters import Filter
 
-# A filter's windows take 8 bytes each: 32 filters that allow all of 1 M windows take 256 MB.
+# Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
+# MB.
 FILTERS_KEPT = 32
 
 Made = TypeVar("Made")
@@ -25,7 +26,7 @@ _NOTHING = object()
 
 
 class _Slot(Generic[Made]):
-    """One value. The first thread that asks makes it; those that ask meanwhile wait for it."""
+    """One value. The first thread makes it; other threads wait for it meanwhile."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -48,11 +49,11 @@ class _State(Generic[Made]):
 
 
 class StateCache(Generic[Made]):
-    """The sample and the latest filters of the state that was asked for last; thread-safe.
+    """The sample and the latest filters of the newest state that a search used. It is thread-safe.
 
-    A thread that is still busy with an older state gets values of that state, and leaves nothing
-    behind in a newer one. What `make` raises is passed on, and nothing is kept. `make` must not ask
-    the cache for the same value.
+    A thread that still works on an older state gets values of that state, and changes nothing in
+    the newer one. An error of `make` reaches the caller, and the cache keeps nothing. `make` must
+    not request the same value from the cache.
     """
 
     def __init__(self, filters_kept: int = FILTERS_KEPT) -> None:
@@ -61,7 +62,7 @@ class StateCache(Generic[Made]):
         self._state: _State[Made] | None = None
 
     def sample(self, generation: int, digest: str, make: Callable[[], Made]) -> Made:
-        """The sample of a state, made by `make` where it is not kept."""
+        """Return the sample of a state; `make` makes it where the cache has none."""
         with self._lock:
             slot = self._at(generation, digest).sample
         return slot.get(make)
@@ -69,8 +70,9 @@ class StateCache(Generic[Made]):
     def allowed(
         self, generation: int, digest: str, where: Filter, make: Callable[[], np.ndarray]
     ) -> np.ndarray:
-        """Ids (int64, ascending) of the windows that a filter allows in a state, made by `make`
-        where they are not kept. The filter that was not used for longest goes first.
+        """Return the ids (int64, ascending) of the windows that a filter allows in a state.
+
+        `make` makes them where the cache has none. The least recently used filter leaves first.
         """
         with self._lock:
             filters = self._at(generation, digest).filters

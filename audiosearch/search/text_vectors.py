@@ -1,4 +1,4 @@
-"""`TextVectors`: prompts as vectors, each computed once as long as it is remembered."""
+"""`TextVectors` computes the vectors of prompts, and remembers the latest."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from audiosearch.models.model import Model
     from audiosearch.models.together import Together
 
-# Texts that go through the text tower together: more gain nothing, and make the first wait for the
-# last.
+# At most this many texts go through the text tower together: more gain nothing, and the first waits
+# for the last.
 _TOGETHER = 16
 
-# Texts whose vectors are remembered, 2 KB each: people ask for the next page, and for the same
-# again.
+# The cache remembers the vectors of this many texts, 2 KB each: people open the next page, and
+# repeat queries.
 _KEPT = 1_000
 
 
 class TextVectors:
-    """The vectors of prompts, by the digest of the model that made them; thread-safe.
+    """The vectors of prompts, by the digest of the model that made them. It is thread-safe.
 
-    `shared`: many threads ask at once. Prompts that wait go through the text tower together, and
-    their vectors are within 1e-6 of what they are alone, not equal to the bit.
+    `shared` is for many threads at once: waiting prompts go through the text tower together, and
+    their vectors are within 1e-6 of those of single prompts, not equal to the bit.
     """
 
     def __init__(self, *, shared: bool = False) -> None:
@@ -36,7 +36,7 @@ class TextVectors:
         self._together: tuple[str, Together[str]] | None = None
 
     def embed(self, model: Model, prompts: Sequence[str]) -> np.ndarray:
-        """(n, d) float32 unit vectors of prompts, taken as they are."""
+        """Return the unit vectors (n, d) of n prompts, float32. The prompts are taken as they are."""
         vectors = np.empty((len(prompts), model.dimension), np.float32)
         for vector, prompt in zip(vectors, prompts, strict=True):
             vector[:] = self._vector(model, prompt)

@@ -1,9 +1,10 @@
-"""Ranking by words: which sounds were named or described with the words of a query, and where.
+"""The ranking by words: the sounds whose names or metadata hold words of a query, and the fields
+that hold them.
 
-A sound's word score (0..1) is the part of the query's information that its words hold: of each word
-its rarity in the library (inverse document frequency), times the weight of the field in which it
-stands, over the sum of the rarities of all the query's words. The same on every store, which
-reports nothing but the matches.
+A sound's word score (0..1) is the part of the query's information that its words hold. Each word of
+the query that the sound holds counts its rarity in the library (inverse document frequency) times
+the weight of its field. The sum is divided by the rarities of all words of the query. The score is
+the same on every store, because a store reports matches and no scores.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from sqlalchemy import Connection
 
 from audiosearch.catalog import words as catalog_words
 
-# A word that more sounds hold says too little to move one of them, and would take long to read.
+# A word that more sounds hold says too little about any of them, and takes long to read.
 MOST_SOUNDS = 2_000
 
-# What a match is worth: a name or title was given to this sound, a folder to all in it.
+# The weight of a match: a name or title describes this one sound, a folder describes all in it.
 _WEIGHTS = {
     "name": 1.0,
     "title": 1.0,
@@ -31,7 +32,7 @@ _WEIGHTS = {
     "originator": 0.3,
 }
 
-# Words that every description has, and those that say of a query no more than that it is one.
+# These words are in every description, or say only that the text is a query.
 _STOP_WORDS = frozenset(
     {
         *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "in", "into", "is", "it"),
@@ -43,7 +44,9 @@ _STOP_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class WordMatch:
-    """How well a sound's words fit a query: `score` (0..1), and the `fields` that hold them."""
+    """The match of a sound's words with a query: the `score` (0..1), and the `fields` that hold the
+    words.
+    """
 
     score: float
     fields: tuple[str, ...]
@@ -56,9 +59,9 @@ class _Evidence:
 
 
 def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> dict[int, WordMatch]:
-    """The sounds, by id, that hold words of these texts, in a library of so many `sounds`.
+    """Return the sounds, by id, that hold words of these texts, in a library of so many `sounds`.
 
-    Of a query whose words nobody used, and of one whose words everybody used, there is none.
+    A query whose words no sound holds, or too many sounds hold, matches nothing.
     """
     rarities: dict[str, float] = {}
     matches: dict[str, dict[int, tuple[str, ...]]] = {}
@@ -85,6 +88,6 @@ def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> di
 
 
 def _query_words(texts: Iterable[str]) -> list[str]:
-    """The words of the texts, once each, without those that say nothing."""
+    """Return the words of the texts, once each, without words that say nothing."""
     words = dict.fromkeys(word for text in texts for word in catalog_words.words_of(text))
     return [word for word in words if word not in _STOP_WORDS]

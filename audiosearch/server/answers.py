@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi.responses import FileResponse
 
+from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.pools import Pools
@@ -31,6 +35,46 @@ def _pools(request: Request) -> Pools:
 TheLibrary = Annotated[Library, Depends(_library)]
 TheJobs = Annotated[Jobs, Depends(_jobs)]
 ThePools = Annotated[Pools, Depends(_pools)]
+
+
+def unless_known(request: Request, answer: Response) -> Response:
+    """The answer; 304 where the client holds it already by its ETag, and no file where only the
+    head is asked for.
+    """
+    tag = answer.headers.get("etag", "")
+    known = [one.strip().removeprefix("W/") for one in _list(request, "if-none-match")]
+    if tag and (tag in known or "*" in known):
+        kept = {
+            name: answer.headers[name]
+            for name in ("etag", "last-modified", "vary")
+            if name in answer.headers
+        }
+        return Response(status_code=304, headers=kept)
+    if request.scope.get("asked") == "HEAD" and isinstance(answer, FileResponse):
+        return Response(headers=dict(answer.headers))
+    return answer
+
+
+def _list(request: Request, header: str) -> list[str]:
+    return request.headers.get(header, "").split(",")
+
+
+def tagged(value: Any) -> Response:
+    """As JSON, with an ETag of what it says."""
+    answer = as_json(value)
+    digest = hashlib.blake2b(bytes(answer.body), digest_size=16).hexdigest()
+    answer.headers["etag"] = f'"{digest}"'
+    return answer
+
+
+def some_fields(records: Sequence[Any], fields: str, kind: type) -> tuple[dict[str, Any], ...]:
+    """Records of a dataclass with no more than these fields, separated by commas."""
+    names = fields.split(",")
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InvalidQuery(f"there is no field {unknown[0]}: there are {', '.join(sorted(known))}")
+    return tuple({name: getattr(record, name) for name in names} for record in records)
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

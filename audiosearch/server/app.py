@@ -18,12 +18,17 @@ from audiosearch import __version__
 from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
+    describe_routes,
+    feed_routes,
     health_routes,
+    ingest_routes,
     job_routes,
     search_routes,
     sound_routes,
     upload_routes,
 )
+from audiosearch.server.compression import Compression
+from audiosearch.server.description import describe_once, operation_id
 from audiosearch.server.guard import COOKIE, Guard
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.metrics import Metrics
@@ -32,7 +37,16 @@ from audiosearch.server.problems import DOCUMENTED, handle_problems
 from audiosearch.server.renderings import Renderings
 from audiosearch.server.settings import Settings
 
-_ROUTES = (health_routes, search_routes, upload_routes, sound_routes, job_routes)
+_ROUTES = (
+    health_routes,
+    search_routes,
+    upload_routes,
+    sound_routes,
+    describe_routes,
+    feed_routes,
+    ingest_routes,
+    job_routes,
+)
 _MONTH = 30 * 24 * 3600
 
 
@@ -69,6 +83,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
         "(RFC 9457) with a stable `code`.",
         lifespan=lifespan,
         responses=DOCUMENTED,
+        generate_unique_id_function=operation_id,
         docs_url=None,  # the usual page loads its scripts from elsewhere
         redoc_url=None,
     )
@@ -88,6 +103,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
         app.include_router(router)
     page = Path(str(files("audiosearch.server") / "page"))
     app.mount("/", StaticFiles(directory=page, html=True), name="page")
-    guard = Guard(app, settings, KeyRing(directory), metrics)
+    describe_once(app)
+    guard = Guard(Compression(app), settings, KeyRing(directory), metrics)
     app.state.hands = guard.hands
     return guard

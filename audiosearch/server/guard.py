@@ -8,51 +8,36 @@ problem document.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from audiosearch.remote.keys import Key, KeyRing
-from audiosearch.server.hands import SAFE, Hands, HandsFull, Lane, lane_of, reads
+from audiosearch.server.exchange import App, Exchange, Message, Receive, Send
+from audiosearch.server.hands import SAFE, UPLOADS, Hands, HandsFull, Lane, lane_of, reads
 from audiosearch.server.metrics import Metrics
 from audiosearch.server.problems import problem
 from audiosearch.server.settings import LOOPBACK, Settings
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 access = logging.getLogger("audiosearch.access")
 
 COOKIE = "audiosearch_key"
 
-# The page loads nothing from elsewhere, runs no script but its own, and is framed by nobody.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "authorization, content-type, range",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "authorization, content-type, range, if-match, if-none-match",
+    "Access-Control-Max-Age": "600",
 }
+_EXPOSED = "Location, Retry-After, ETag, Content-Range, Accept-Ranges, Content-Disposition"
 
-_UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
 _CLIENTS_KEPT = 10_000
 
 
@@ -74,38 +59,49 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._settings)
+        exchange = Exchange(scope, receive, send, self._settings)
         began = time.perf_counter()
         try:
             await self._serve(scope, exchange)
         finally:
             seconds = time.perf_counter() - began
-            self._metrics.served(exchange.route, scope["method"], exchange.status, seconds)
+            self._metrics.served(exchange.route, exchange.method, exchange.status, seconds)
             if self._settings.access_log:
                 access.info(json.dumps(exchange.line(seconds)))
 
-    async def _serve(self, scope: Message, exchange: _Exchange) -> None:
+    async def _serve(self, scope: Message, exchange: Exchange) -> None:
         refusal = self._refusal(scope, exchange)
+        if not reads(exchange.method, scope["path"]):
+            exchange.audit["changes"] = True
         if refusal is not None:
             await refusal(scope, exchange.receive, exchange.send)
             return
+        lane, inner = lane_of(exchange.method, scope["path"]), scope
+        if exchange.method == "HEAD" and lane != "events":
+            # What a GET would answer, of which only the head is sent.
+            inner = {**scope, "asked": "HEAD", "method": "GET"}
         try:
-            with self.hands.one(lane_of(scope["method"], scope["path"])):
-                await self._app(scope, exchange.receive, exchange.send)
+            if exchange.has_body and scope["path"] not in UPLOADS:
+                with self.hands.one("receiving", exchange.client):
+                    await exchange.read_body()
+            with self.hands.one(lane, exchange.client):
+                await self._app(inner, exchange.receive, exchange.send)
         except HandsFull:
             answer = problem(503, "busy", "the server has its hands full: try again", retry=1)
             await answer(scope, exchange.receive, exchange.send)
         except HTTPException as error:
             if exchange.status:
                 raise
-            answer = problem(error.status_code, "request-aborted", str(error.detail))
+            code = {408: "too-slow", 413: "too-large"}.get(error.status_code, "request-aborted")
+            answer = problem(error.status_code, code, str(error.detail))
             await answer(scope, exchange.receive, exchange.send)
         except TimeoutError:
             if not exchange.status:
-                answer = problem(408, "too-slow", "the request did not arrive in time")
-                await answer(scope, exchange.receive, exchange.send)
+                raise
+        finally:
+            scope["route"] = inner.get("route")
 
-    def _refusal(self, scope: Message, exchange: _Exchange) -> App | None:
+    def _refusal(self, scope: Message, exchange: Exchange) -> App | None:
         """The answer to a request that is not let in."""
         path, method = scope["path"], scope["method"]
         return (
@@ -115,8 +111,10 @@ class Guard:
             or self._too_large(exchange, path)
         )
 
-    def _by_origin(self, exchange: _Exchange, method: str) -> App | None:
+    def _by_origin(self, exchange: Exchange, method: str) -> App | None:
         headers = exchange.headers
+        if len(headers.getlist("host")) > 1:
+            return problem(400, "bad-request", "a request has one Host header")
         name = _hostname(headers.get("host", ""))
         if name not in self._names:
             return problem(
@@ -126,6 +124,7 @@ class Guard:
         if origin and origin in self._settings.origins:
             exchange.answer_headers |= {
                 "Access-Control-Allow-Origin": origin,
+                "Access-Control-Expose-Headers": _EXPOSED,
                 "Cross-Origin-Resource-Policy": "cross-origin",
                 "Vary": "Origin",
             }
@@ -136,7 +135,7 @@ class Guard:
             return problem(403, "cross-origin", f"pages of {origin} may not change anything here")
         return None
 
-    def _without_key(self, exchange: _Exchange, path: str, method: str) -> App | None:
+    def _without_key(self, exchange: Exchange, path: str, method: str) -> App | None:
         if not self._settings.need_key or not _guarded(path):
             return None
         secret = _secret(exchange.headers)
@@ -148,6 +147,7 @@ class Guard:
             exchange.answer_headers["WWW-Authenticate"] = "Bearer"
             return problem(401, "key-needed", why)
         exchange.client = f"key {key.name}"
+        exchange.audit["scope"] = key.scope
         if key.scope != "write" and not (reads(method, path) or path == "/v1/session"):
             return problem(403, "scope", f"the key {key.name} may read only")
         return None
@@ -158,9 +158,9 @@ class Guard:
             return None
         return problem(429, "too-many-requests", "more requests than allowed", retry=wait)
 
-    def _too_large(self, exchange: _Exchange, path: str) -> App | None:
+    def _too_large(self, exchange: Exchange, path: str) -> App | None:
         settings = self._settings
-        exchange.left = settings.most_upload if path in _UPLOADS else settings.most_body
+        exchange.left = settings.most_upload if path in UPLOADS else settings.most_body
         declared = exchange.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) <= exchange.left:
             return None
@@ -179,57 +179,6 @@ class Guard:
         if len(self._buckets) > _CLIENTS_KEPT:
             self._buckets.popitem(last=False)
         return 0 if level >= 1 else math.ceil((1 - level) / rate)
-
-
-class _Exchange:
-    """One request and its answer, watched."""
-
-    def __init__(self, scope: Message, receive: Receive, send: Send, settings: Settings) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
-        self._stalled = settings.stalled
-        self.headers = Headers(scope=scope)
-        self.client = f"address {(scope.get('client') or ('?',))[0]}"
-        self.answer_headers = dict(_HEADERS)
-        self.left = settings.most_body
-        self.status = 0
-
-    @property
-    def route(self) -> str:
-        """The pattern of the path, of which there are few; not the path."""
-        route = self._scope.get("route")
-        return str(getattr(route, "path", "")) or "other"
-
-    def line(self, seconds: float) -> dict[str, Any]:
-        """What the log says of it: no query, which is nobody's business, and no key."""
-        return {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "client": self.client,
-            "method": self._scope["method"],
-            "path": self._scope["path"],
-            "status": self.status,
-            "ms": round(1000 * seconds, 1),
-        }
-
-    async def receive(self) -> Message:
-        """A part of the body, if it comes in time and there is not more than allowed."""
-        if self.status:  # it waits for the client to hang up
-            return await self._receive()
-        async with asyncio.timeout(self._stalled):
-            message = await self._receive()
-        self.left -= len(message.get("body", b""))
-        if self.left < 0:
-            raise HTTPException(413, "the body is larger than allowed")
-        return message
-
-    async def send(self, message: Message) -> None:
-        """A part of the answer, if the client takes it in time."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in self.answer_headers.items():
-                headers[name] = value
-        async with asyncio.timeout(self._stalled):
-            await self._send(message)
 
 
 def _hostname(host: str) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-Lane = Literal["probes", "events", "searching", "decoding", "writing"]
+Lane = Literal["probes", "events", "receiving", "uploading", "searching", "decoding", "writing"]
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
 # They ask in a body and change nothing.
 _READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
+UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
 _DECODING = ("/audio", "/peaks")
 SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -38,28 +39,40 @@ def lane_of(method: str, path: str) -> Lane:
         return "probes"
     if path.endswith("/events"):  # a listener does nothing most of the time
         return "events"
+    if path in UPLOADS:
+        return "uploading"
     if path.endswith(_DECODING) or path == "/v1/classify":
         return "decoding"
     return "searching" if reads(method, path) else "writing"
 
 
 class Hands:
-    """The requests in hand; `most` in each lane."""
+    """The requests in hand: `most` in each lane, half of them of one client. Bodies that are still
+    on their way cost next to nothing: four times as many are waited for.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._in_hand: Counter[Lane] = Counter()
+        self._of_client: Counter[tuple[Lane, str]] = Counter()
 
     @contextmanager
-    def one(self, lane: Lane) -> Iterator[None]:
+    def one(self, lane: Lane, client: str) -> Iterator[None]:
         """One more, for as long as the block lasts. Raises `HandsFull`."""
-        if lane != "probes" and self._in_hand[lane] >= self._most:
+        most = 4 * self._most if lane == "receiving" else self._most
+        own = (lane, client)
+        full = self._in_hand[lane] >= most or self._of_client[own] >= max(1, self._most // 2)
+        if lane != "probes" and full:
             raise HandsFull
         self._in_hand[lane] += 1
+        self._of_client[own] += 1
         try:
             yield
         finally:
             self._in_hand[lane] -= 1
+            self._of_client[own] -= 1
+            if not self._of_client[own]:
+                del self._of_client[own]
 
     def counts(self) -> dict[str, int]:
         """How many are in hand in each lane."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from audiosearch.errors import InvalidQuery
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
-from audiosearch.server.jobs import Job, Jobs, inside_roots
+from audiosearch.server.job_store import Job
+from audiosearch.server.job_view import JobView
+from audiosearch.server.jobs import Jobs, inside_roots
 from audiosearch.server.problems import Problem
+from audiosearch.server.types import ExternalId, Metadata
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -36,8 +40,10 @@ class Wanted(BaseModel):
     )
 
     paths: Annotated[list[str], Field(max_length=10_000)] = []
-    external_id: Annotated[str | None, Field(max_length=1000)] = None
-    metadata: dict[str, Any] | None = None
+    external_id: Annotated[
+        ExternalId | None, Field(description="Of the one file that `paths` names.")
+    ] = None
+    metadata: Metadata | None = None
     retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
     rehash: Annotated[
         StrictBool, Field(description="Compare contents, whatever size and time.")
@@ -49,7 +55,7 @@ class Wanted(BaseModel):
 class JobList:
     """Jobs, the newest first."""
 
-    jobs: tuple[Job, ...]
+    jobs: tuple[JobView, ...]
 
 
 def _get(jobs: Jobs, job_id: str) -> Job:
@@ -59,25 +65,37 @@ def _get(jobs: Jobs, job_id: str) -> Job:
     return job
 
 
-@router.post("", response_model=Job, status_code=202, summary="Index, or index again.")
+@router.post("", response_model=JobView, status_code=202, summary="Index, or index again.")
 def start(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Wanted) -> Response:
     paths = inside_roots(library, wanted.paths, request.app.state.settings.uploads)
+    _check_sounds(paths, wanted.external_id)
     options = {name: getattr(wanted, name) for name in ("retry", "rehash", "prune")}
     job = jobs.add(paths, wanted.external_id, wanted.metadata, options)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
+def _check_sounds(paths: tuple[str, ...], external_id: str | None) -> None:
+    """Raises `InvalidQuery` where files are no sounds by their names, or an id is not of one."""
+    from indexer.scan import is_sound_name
+
+    for path in paths:
+        if os.path.isfile(path) and not is_sound_name(os.fsencode(path)):  # noqa: PTH113
+            raise InvalidQuery(f"{path} is not a sound: its name has no suffix of one")
+    if external_id is not None and (len(paths) != 1 or os.path.isdir(paths[0])):  # noqa: PTH112
+        raise InvalidQuery("an external_id is one file's: name the file in paths, and no other")
+
+
 @router.get("", response_model=JobList, summary="The jobs, the newest first.")
 def every(jobs: TheJobs, k: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Response:
-    return as_json(JobList(tuple(jobs.all()[:k])))
+    return as_json({"jobs": jobs.all()[:k]})
 
 
-@router.get("/{job_id}", response_model=Job, summary="How far a job is.")
+@router.get("/{job_id}", response_model=JobView, summary="How far a job is.")
 def one(jobs: TheJobs, job_id: JobId) -> Response:
     return as_json(_get(jobs, job_id))
 
 
-@router.delete("/{job_id}", response_model=Job, summary="End a job after the batch in hand.")
+@router.delete("/{job_id}", response_model=JobView, summary="End a job after the batch in hand.")
 def cancel(jobs: TheJobs, job_id: JobId) -> Response:
     _get(jobs, job_id)
     try:

@@ -1,14 +1,13 @@
 """Index runs that clients ask for: one at a time, in order, kept across restarts.
 
-A job is a file `jobs/ID.json` in the library's directory, replaced as a whole when its state
-changes. What was queued or running when the server stopped is queued again when it starts: an index
-run takes up where it was. No job is taken that cannot be kept; a later state that cannot (a full
-disk) is kept as soon as the disk lets it.
+They are kept by `JobStore`. What was queued or running when the server stopped is queued again when
+it starts: an index run takes up where it was. No job is taken that cannot be kept; a later state that cannot (a full
+disk) is kept as soon as the disk lets it. Another server of the same library shows the jobs, and
+takes none.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import queue
@@ -16,18 +15,18 @@ import secrets
 import threading
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, LibraryReadOnly
 from audiosearch.library import Library
+from audiosearch.server.ingest import index_items
+from audiosearch.server.job_store import Job, JobStore, State
 
 log = logging.getLogger(__name__)
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
-FINISHED = ("done", "failed", "cancelled")
 
 # Older finished jobs are forgotten.
 _KEPT = 1_000
@@ -35,30 +34,6 @@ MOST_WAITING = 1_000
 
 # Between two tries for the lock, and two notes of progress.
 _PATIENCE = 1.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """An index run. `paths`: what to index, all folders of the library for none. `progress` as in
-    `indexer.progress.Progress`, `summary` as in `indexer.summary.Summary` once it is done, `error`
-    where it failed. Times are in UTC."""
-
-    id: str
-    paths: tuple[str, ...] = ()
-    external_id: str | None = None
-    metadata: dict[str, Any] | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    state: State = "queued"
-    progress: dict[str, Any] | None = None
-    summary: dict[str, Any] | None = None
-    error: str | None = None
-    made: str = ""
-    finished: str | None = None
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.state in FINISHED
 
 
 def _now() -> str:
@@ -70,17 +45,17 @@ class Jobs:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._folder = library.directory / "jobs"
+        self._store = JobStore(library.directory)
+        self._owner = False
         self._lock = threading.Lock()
-        self._jobs = {job.id: job for job in self._stored()}
+        self._jobs: dict[str, Job] = {}
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._cancel: dict[str, threading.Event] = {}
         self._unsaved: set[str] = set()
         self._stopping = threading.Event()
-        for job in self._jobs.values():
-            if not job.over:
-                self._queue(replace(job, state="queued", progress=None))
-        self._forget()
+        # Where another does the jobs, or nothing can be written, it may be searched all the same.
+        with suppress(LibraryBusy, LibraryReadOnly):
+            self._own()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
 
@@ -90,35 +65,33 @@ class Jobs:
         external_id: str | None = None,
         metadata: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
+        items: tuple[dict[str, Any], ...] = (),
     ) -> Job:
-        """Queue a run. Raises `LibraryBusy` where too many wait, `LibraryReadOnly` where the job
-        cannot be kept.
+        """Queue a run. Raises `LibraryBusy` where too many wait or another server does the jobs,
+        `LibraryReadOnly` where the job cannot be kept.
         """
+        self._own()
         with self._lock:
             waiting = sum(not job.over for job in self._jobs.values())
         if waiting >= MOST_WAITING:
             raise LibraryBusy(f"{waiting} jobs are waiting already: try again later")
         # Ids sort by time.
         number = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
-        job = Job(number, paths, external_id, metadata, options or {}, made=_now())
+        job = Job(number, paths, external_id, metadata, options or {}, items, made=_now())
         try:
-            self._save(job)
+            self._store.save(job)
         except OSError as error:
-            raise LibraryReadOnly(
-                f"the job cannot be kept in {self._folder}: {error.strerror or error}"
-            ) from error
+            raise LibraryReadOnly(f"the job cannot be kept: {error.strerror or error}") from error
         self._queue(job)
         return job
 
     def get(self, job_id: str) -> Job | None:
         """The job of that id."""
-        with self._lock:
-            return self._jobs.get(job_id)
+        return self._known().get(job_id)
 
     def all(self) -> list[Job]:
         """Every job that is remembered, the newest first."""
-        with self._lock:
-            return sorted(self._jobs.values(), key=lambda job: job.id, reverse=True)
+        return sorted(self._known().values(), key=lambda job: job.id, reverse=True)
 
     def counts(self) -> dict[str, int]:
         """How many there are in each state."""
@@ -126,7 +99,10 @@ class Jobs:
         return {state: found[state] for state in get_args(State)}
 
     def cancel(self, job_id: str) -> Job:
-        """End a job after the batch in hand. Raises `InvalidQuery` where it is over already."""
+        """End a job after the batch in hand. Raises `InvalidQuery` where it is over already,
+        `LibraryBusy` where another server does it.
+        """
+        self._own()
         with self._lock:
             job = self._jobs[job_id]
             if job.over:
@@ -144,13 +120,40 @@ class Jobs:
                 event.set()
         self._waiting.put(None)
         self._thread.join()
+        self._store.close()
+
+    def _of(self, job_id: str) -> Job | None:
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    def _own(self) -> None:
+        """Be the one who does the jobs, and take up those that are not over.
+
+        Raises `LibraryBusy` where another server does them, and `LibraryReadOnly`.
+        """
+        with self._lock:
+            if self._owner:
+                return
+            if not self._store.own():
+                raise LibraryBusy("another server of this library does its jobs: ask that one")
+            self._owner = True
+            self._jobs = self._store.load()
+            waiting = [job for job in self._jobs.values() if not job.over]
+        for job in waiting:
+            self._queue(replace(job, state="queued", progress=None))
+        self._forget()
+
+    def _known(self) -> dict[str, Job]:
+        """Every job by id: what this server does, or what the other has kept of them."""
+        with self._lock:
+            return dict(self._jobs) if self._owner else self._store.load()
 
     # -- the thread ---------------------------------------------------------------------------
 
     def _work(self) -> None:
         while (job_id := self._waiting.get()) is not None and not self._stopping.is_set():
             try:
-                job = self.get(job_id)  # forgotten, where it was cancelled long ago
+                job = self._of(job_id)  # forgotten, where it was cancelled long ago
                 if job and not job.over:
                     self._run(job)
             except Exception as error:  # no job, whatever it is, may keep the others waiting
@@ -181,19 +184,14 @@ class Jobs:
         """The run's summary, once nobody else writes; `None` where it was cancelled before."""
         while not cancel.is_set():
             try:
-                summary = self._library.add(
-                    job.paths,
-                    metadata=job.metadata,
-                    external_id=job.external_id,
+                return index_items(
+                    self._library,
+                    job,
                     on_progress=lambda progress: self._progress(job.id, asdict(progress)),
                     cancel=cancel,
-                    wait=0.0,
-                    **job.options,
                 )
             except LibraryBusy:
                 cancel.wait(_PATIENCE)
-            else:
-                return asdict(summary)
         return None
 
     def _progress(self, job_id: str, progress: dict[str, Any]) -> None:
@@ -223,10 +221,10 @@ class Jobs:
 
     def _save_if_possible(self, job_id: str) -> None:
         """Keep the state of a job; later, where the disk does not let it now."""
-        job = self.get(job_id)
+        job = self._of(job_id)
         try:
             if job:
-                self._save(job)
+                self._store.save(job)
         except OSError as error:
             log.warning("the job %s cannot be kept as it is: %s", job_id, error)
             kept = False
@@ -235,45 +233,17 @@ class Jobs:
         with self._lock:
             (self._unsaved.discard if kept else self._unsaved.add)(job_id)
 
-    def _save(self, job: Job) -> None:
-        self._folder.mkdir(exist_ok=True)
-        fresh = self._folder / f"{job.id}.new"
-        try:
-            fresh.write_text(json.dumps(asdict(job)), encoding="utf-8")
-            fresh.replace(self._folder / f"{job.id}.json")
-        except OSError:
-            with suppress(OSError):
-                fresh.unlink()
-            raise
-
-    def _stored(self) -> list[Job]:
-        found = []
-        for path in sorted(self._folder.glob("*.json")):
-            found.extend(_read(path))
-        return found
-
     def _forget(self) -> None:
         with self._lock:
             over = sorted(job.id for job in self._jobs.values() if job.over)
             for job_id in over[: max(0, len(over) - _KEPT)]:
                 del self._jobs[job_id]
                 self._cancel.pop(job_id, None)
-                with suppress(OSError):
-                    (self._folder / f"{job_id}.json").unlink(missing_ok=True)
+                self._store.forget(job_id)
 
 
 def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _read(path: Path) -> list[Job]:
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        job = Job(**{**known, "paths": tuple(known["paths"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("the job %s cannot be read and is left out: %s", path, error)
-        return []
-    return [job] if job.id == path.stem else []
 
 
 def inside_roots(library: Library, paths: list[str], more: Path | None) -> tuple[str, ...]:

@@ -31,36 +31,40 @@ _OF_STATUS = {
     400: "bad-request",
     404: "not-found",
     405: "method-not-allowed",
+    408: "too-slow",
+    412: "changed-meanwhile",
     413: "too-large",
+    415: "unsupported-media-type",
     416: "range-not-satisfiable",
 }
 BUSY_SECONDS = 2
 
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "A problem document (RFC 9457); `code` is stable.",
+    "required": ["type", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+    "example": {
+        "type": "about:blank",
+        "status": 404,
+        "code": "sound-not-found",
+        "detail": "there is no sound with id 7",
+    },
+}
 
 # What OpenAPI says of every answer that is not a success.
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem document (RFC 9457); `code` is stable.",
         "content": {
-            "application/problem+json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "status", "code", "detail"],
-                    "properties": {
-                        "type": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "code": {"type": "string"},
-                        "detail": {"type": "string"},
-                        "errors": {"type": "array", "items": {"type": "object"}},
-                    },
-                },
-                "example": {
-                    "type": "about:blank",
-                    "status": 404,
-                    "code": "sound-not-found",
-                    "detail": "there is no sound with id 7",
-                },
-            }
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
         },
     }
 }

@@ -15,14 +15,18 @@ from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
 from audiosearch.results import Facets, Hit
 from audiosearch.search.query import Term
-from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.addressing import by_external_id
+from audiosearch.server.answers import TheLibrary, ThePools, as_json, some_fields
 from audiosearch.server.pools import Pools
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import (
+    MOST_BATCH_RESULTS,
     MOST_QUERIES,
     MOST_RESULTS,
     MOST_TERMS,
     Coordinate,
+    ExternalId,
+    Fields,
     Finite,
     Id,
     Number,
@@ -53,7 +57,7 @@ class Filters(BaseModel):
     root: Annotated[list[Word], Field(max_length=50)] = []
     since: Annotated[Word | None, Field(examples=["2026-01-31", "7d"])] = None
     tag: Annotated[list[Word], Field(examples=[["rights=cleared"]], max_length=50)] = []
-    external_id: Annotated[list[Word], Field(max_length=50)] = []
+    external_id: Annotated[list[ExternalId], Field(max_length=50)] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""
@@ -62,14 +66,43 @@ class Filters(BaseModel):
         return {n: v for n, v in values.items() if n in known and v not in (None, [], {})}
 
 
+Member = str | int | Finite | bool
+
+
+class Bounds(BaseModel):
+    """Bounds of a field: all of them numbers or all of them texts, as dates are."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    gte: str | int | Finite | None = None
+    gt: str | int | Finite | None = None
+    lte: str | int | Finite | None = None
+    lt: str | int | Finite | None = None
+
+
 class Where(Filters):
     """Filters in a body, where fields of the metadata can be compared exactly too."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     metadata: Annotated[
-        dict[str, str | int | Finite | bool], Field(examples=[{"project": "Harbour"}])
+        dict[str, Member | list[Member] | Bounds],
+        Field(
+            description="A value, several of which any may be it, or bounds; of a field that is a "
+            "list, any member may.",
+            examples=[{"project": "Harbour", "rights": ["cleared", "own"], "year": {"gte": 2020}}],
+        ),
     ] = {}
+
+    def given(self) -> dict[str, Any]:
+        """Those that were set."""
+        given = super().given()
+        if self.metadata:
+            given["metadata"] = {
+                name: value.model_dump(exclude_none=True) if isinstance(value, Bounds) else value
+                for name, value in self.metadata.items()
+            }
+        return given
 
 
 class _Shown(BaseModel):
@@ -82,6 +115,10 @@ class _Shown(BaseModel):
     template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
     moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
     group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+    min_score: Annotated[
+        Finite | None, Field(description="No hit with a lower cosine.", ge=-1, le=1)
+    ] = None
+    fields: Fields = None
     match: Annotated[
         Literal["both", "sound", "words"],
         Field(description="What is heard, the words of names and metadata, or both."),
@@ -98,6 +135,16 @@ class AskedBySound(Filters, _Shown):
     """The parameters beside an uploaded sound."""
 
 
+class Faceted(Filters):
+    """Filters, and fields of the metadata to count the values of."""
+
+    metadata: Annotated[list[Word], Field(max_length=20, examples=[["rights"]])] = []
+
+    def given(self) -> dict[str, Any]:
+        """The filters that were set."""
+        return {name: value for name, value in super().given().items() if name != "metadata"}
+
+
 class OneTerm(BaseModel):
     """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
     `/v1/embed`, and how much it counts; below zero it pushes away."""
@@ -106,17 +153,23 @@ class OneTerm(BaseModel):
 
     text: Text | None = None
     id: Id | None = None
+    external_id: ExternalId | None = None
     vector: Annotated[list[Coordinate] | None, Field(max_length=4096)] = None
     weight: Finite = 1.0
     start: Annotated[Finite, Field(ge=0, le=1e9)] = 0.0
     end: Annotated[Finite | None, Field(gt=0, le=1e9)] = None
 
-    def term(self) -> Term:
+    def term(self, library: Library) -> Term:
         """As the library knows it."""
+        number = self.id
+        if self.external_id is not None and number is None:
+            number = by_external_id(library, self.external_id)
+        elif self.external_id is not None:
+            raise InvalidQuery("a term is one of text, id, external_id or vector")
         vector = None if self.vector is None else np.array(self.vector, dtype=np.float32)
         return Term(
             text=self.text,
-            id=self.id,
+            id=number,
             vector=vector,
             weight=self.weight,
             start=self.start,
@@ -139,14 +192,18 @@ class Mixture(_Shown):
     terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
     where: Where = Where()
 
-    def library_terms(self) -> list[Term]:
-        """As the library knows them."""
-        return [term.term() for term in self.terms]
+    def page(self, library: Library) -> Page | SparsePage:
+        """Its part of the ranking."""
+        terms = [term.term(library) for term in self.terms]
+        return page_of(library, terms, self.where.given(), self)
 
     @property
     def decodes(self) -> bool:
         """Whether a part of a sound is among the terms, which must be decoded."""
-        return any(t.id is not None and (t.start > 0 or t.end is not None) for t in self.terms)
+        return any(
+            (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
+            for t in self.terms
+        )
 
 
 class Batch(BaseModel):
@@ -170,13 +227,22 @@ class Page:
 
 
 @dataclass(frozen=True)
+class SparsePage:
+    """The same with those fields of the hits that were asked for."""
+
+    hits: tuple[dict[str, Any], ...]
+    offset: int
+    next: int | None
+
+
+@dataclass(frozen=True)
 class Pages:
     """A page for each query, in their order."""
 
-    pages: tuple[Page, ...]
+    pages: tuple[Page | SparsePage, ...]
 
 
-@router.get("/search", response_model=Page, summary="Sounds by a description.")
+@router.get("/search", response_model=Page | SparsePage, summary="Sounds by a description.")
 async def search(
     library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
 ) -> Response:
@@ -184,21 +250,23 @@ async def search(
     return await pools.search(answer, library, terms, asked.given(), asked)
 
 
-@router.post("/search", response_model=Page, summary="Sounds by a mixture of terms.")
+@router.post("/search", response_model=Page | SparsePage, summary="Sounds by a mixture of terms.")
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
-    work = partial(answer, library, mixture.library_terms(), mixture.where.given(), mixture)
-    return await _run(pools, mixture, work)
+    return await _run(pools, mixture, lambda: as_json(mixture.page(library)))
 
 
 @router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
 async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Response:
+    total = sum(mixture.offset + mixture.k for mixture in batch.queries)
+    if total > MOST_BATCH_RESULTS:
+        raise InvalidQuery(
+            f"a batch ranks at most {MOST_BATCH_RESULTS} sounds in all (offsets and k), not {total}"
+        )
     pages = []
     for number, mixture in enumerate(batch.queries):
         try:
-            terms = mixture.library_terms()
-            work = partial(page_of, library, terms, mixture.where.given(), mixture)
             # A turn each: others have theirs in between.
-            page = await _run(pools, mixture, work)
+            page = await _run(pools, mixture, partial(mixture.page, library))
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -207,7 +275,7 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Re
 
 @router.post(
     "/search/audio",
-    response_model=Page,
+    response_model=Page | SparsePage,
     summary="Sounds like the one in the body.",
     openapi_extra=BODY,
 )
@@ -224,8 +292,8 @@ async def search_by_sound(
 
 
 @router.get("/facets", response_model=Facets, summary="How many sounds have what.")
-def facets(library: TheLibrary, where: Annotated[Filters, Query()]) -> Response:
-    return as_json(library.facets(where.given() or None))
+def facets(library: TheLibrary, where: Annotated[Faceted, Query()]) -> Response:
+    return as_json(library.facets(where.given() or None, where.metadata))
 
 
 async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
@@ -240,16 +308,19 @@ def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _S
     return as_json(page_of(library, terms, where, shown))
 
 
-def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Page:
+def page_of(
+    library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown
+) -> Page | SparsePage:
     """A part of the ranking, whose order is the same from page to page."""
-    end = shown.offset + shown.k
-    if end > MOST_RESULTS:
-        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}: ask for less")
+    if shown.offset >= MOST_RESULTS:
+        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}")
+    end = min(shown.offset + shown.k, MOST_RESULTS)
     try:
         # One more than is shown says whether there is a next page.
         hits = library.search(
             terms,
-            k=end + 1,
+            # Words move hits up, so that any may have a score that is high enough.
+            k=end + 1 if shown.min_score is None else MOST_RESULTS,
             where=where or None,
             template=shown.template,
             moments=shown.moments,
@@ -260,4 +331,10 @@ def page_of(library: Library, terms: list[Term], where: dict[str, Any], shown: _
         raise
     except UnicodeEncodeError as error:
         raise Problem(422, "invalid-request", "the request holds text that is none") from error
-    return Page(tuple(hits[shown.offset : end]), shown.offset, end if len(hits) > end else None)
+    if shown.min_score is not None:
+        hits = [hit for hit in hits if hit.score >= shown.min_score]
+    more = len(hits) > end and end < MOST_RESULTS
+    part = hits[shown.offset : end]
+    if shown.fields:
+        return SparsePage(some_fields(part, shown.fields, Hit), shown.offset, end if more else None)
+    return Page(tuple(part), shown.offset, end if more else None)

@@ -14,6 +14,7 @@ from audiosearch.errors import AudioSearchError
 from audiosearch.library import Library
 from audiosearch.remote.keys import load_keys
 from audiosearch.server.app import make_app
+from audiosearch.server.protocol import Protocol
 from audiosearch.server.settings import LOOPBACK, Settings
 
 # Connections beyond are refused before they cost anything.
@@ -54,16 +55,22 @@ def serve(
     if settings.access_log:
         _log_to_stderr()
     with listen(host, port) as listening:
-        config = uvicorn.Config(
-            make_app(directory, settings),
-            log_level="warning",
-            access_log=False,
-            lifespan="on",
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-        uvicorn.Server(config).run([listening])
+        make_server(directory, settings).run([listening])
+
+
+def make_server(directory: Path, settings: Settings) -> uvicorn.Server:
+    """The server of the library in `directory`, to be run on a socket."""
+    config = uvicorn.Config(
+        make_app(directory, settings),
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        http=Protocol,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    return uvicorn.Server(config)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
@@ -17,19 +17,25 @@ from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
 from audiosearch.results import Classification
 from audiosearch.search.query import Term
-from audiosearch.server.answers import TheLibrary, ThePools, as_json
+from audiosearch.server.addressing import SoundId, by_external_id
+from audiosearch.server.answers import (
+    TheLibrary,
+    ThePools,
+    as_json,
+    some_fields,
+    tagged,
+    unless_known,
+)
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search_routes import AskedBySound, Filters, Page, answer
-from audiosearch.server.types import LARGEST_ID, Id, Text, Word
+from audiosearch.server.search_routes import AskedBySound, Filters, Page, SparsePage, answer
+from audiosearch.server.types import LARGEST_ID, ExternalId, Fields, Id, Text, Word
 
 if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
-SoundId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-MOST_DESCRIBED = 1_000
 MOST_COLUMNS = 65_536
 
 Until = Annotated[float | None, Query(gt=0, le=1e9, allow_inf_nan=False)]
@@ -41,6 +47,7 @@ class Walk(Filters):
 
     after: Annotated[int, Field(ge=0, le=LARGEST_ID, description="The last id seen.")] = 0
     k: Annotated[int, Field(ge=1, le=1_000)] = 100
+    fields: Fields = None
 
 
 @dataclass(frozen=True)
@@ -51,45 +58,12 @@ class SoundList:
     next: int | None
 
 
-class About(BaseModel):
-    """What the embedding program knows of a sound; what is left out stays as it is."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": {"external_id": "A-7", "metadata": {"rights": "cleared"}}},
-    )
-
-    external_id: Annotated[str | None, Field(max_length=1000)] = None
-    metadata: dict[str, Any] | None = None
-
-
-class AboutOne(About):
-    """The same of the sound with that id or absolute path."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"example": {"path": "/sounds/door.wav", "external_id": "A-7"}},
-    )
-
-    id: Id | None = None
-    path: Text | None = None
-
-
-class Many(BaseModel):
-    """A catalogue's worth."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    sounds: Annotated[list[AboutOne], Field(min_length=1, max_length=MOST_DESCRIBED)]
-
-
 @dataclass(frozen=True)
-class Described:
-    """How many sounds were found and described, and the ids or paths that are not in the
-    library."""
+class SparseList:
+    """The same with those fields that were asked for."""
 
-    described: int
-    unknown: tuple[int | str, ...]
+    sounds: tuple[dict[str, Any], ...]
+    next: int | None
 
 
 @dataclass(frozen=True)
@@ -110,7 +84,8 @@ class ToClassify(BaseModel):
         extra="forbid", json_schema_extra={"example": {"ids": [1], "labels": ["dog", "rain"]}}
     )
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    ids: Annotated[list[Id], Field(max_length=100)] = []
+    external_ids: Annotated[list[ExternalId], Field(max_length=100)] = []
     labels: Annotated[list[Word], Field(min_length=1, max_length=100)]
     template: Text | None = None
     multi: StrictBool = False
@@ -123,53 +98,23 @@ class Classifications:
     sounds: tuple[Classification, ...]
 
 
-@router.get("/sounds", response_model=SoundList, summary="All sounds, page by page.")
+@router.get("/sounds", response_model=SoundList | SparseList, summary="All sounds, page by page.")
 def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
-    found = library.page(walk.after, walk.k, where=walk.given() or None)
-    return as_json(SoundList(tuple(found), found[-1].id if len(found) == walk.k else None))
-
-
-@router.post("/descriptions", response_model=Described, summary="Set ids and metadata of many.")
-async def describe_many(library: TheLibrary, pools: ThePools, many: Many) -> Response:
-    return as_json(await pools.write(_describe_many, library, many))
-
-
-def _describe_many(library: Library, many: Many) -> Described:
-    known, unknown = [], []
-    for about in many.sounds:
-        if (about.id is None) == (about.path is None):
-            raise InvalidQuery("each sound is named by its id or by its path")
-        which = about.id if about.id is not None else str(about.path)
-        try:
-            sound = library.sound(which)
-        except (SoundNotFound, UnicodeEncodeError, ValueError):
-            unknown.append(which)
-        else:
-            known.append((sound.id, about.external_id, about.metadata))
-    library.describe_many(known)
-    return Described(len(known), tuple(unknown))
+    page = library.page(walk.after, walk.k, where=walk.given() or None)
+    after = page[-1].id if len(page) == walk.k else None
+    if walk.fields:
+        return as_json(SparseList(some_fields(page, walk.fields, Sound), after))
+    return as_json(SoundList(tuple(page), after))
 
 
 @router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
-def sound(library: TheLibrary, sound_id: SoundId) -> Response:
-    return as_json(library.sound(sound_id))
+def sound(request: Request, library: TheLibrary, sound_id: SoundId) -> Response:
+    return unless_known(request, tagged(library.sound(sound_id)))
 
 
-@router.patch("/sounds/{sound_id}", response_model=Sound, summary="Set its id and metadata.")
-async def describe(
-    library: TheLibrary, pools: ThePools, sound_id: SoundId, about: About
-) -> Response:
-    named = {"external_id": about.external_id, "metadata": about.metadata}
-    return as_json(await pools.write(library.describe, sound_id, **named))
-
-
-@router.delete("/sounds/{sound_id}", status_code=204, summary="Forget it; the file stays.")
-async def forget(library: TheLibrary, pools: ThePools, sound_id: SoundId) -> Response:
-    await pools.write(library.remove, sound_id)
-    return Response(status_code=204)
-
-
-@router.get("/sounds/{sound_id}/similar", response_model=Page, summary="Sounds like a sound.")
+@router.get(
+    "/sounds/{sound_id}/similar", response_model=Page | SparsePage, summary="Sounds like a sound."
+)
 async def similar(
     library: TheLibrary,
     pools: ThePools,
@@ -205,16 +150,23 @@ async def audio(
         # Not inline but for audio: a file is what its owner says, and the page's origin is ours.
         shown = "inline" if kind.startswith(("audio/", "video/")) else "attachment"
         name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
-        return FileResponse(path, media_type=kind, filename=name, content_disposition_type=shown)
+        stat = await run_in_threadpool(os.stat, path)
+        whole = FileResponse(
+            path, media_type=kind, filename=name, content_disposition_type=shown, stat_result=stat
+        )
+        return unless_known(request, whole)
     renderings: Renderings = request.app.state.renderings
     made = await run_in_threadpool(renderings.made, sound_id, form, start, end)
     if made is None:
         made = await pools.decode(renderings.make, sound_id, form, start, end)
-    return FileResponse(made, media_type={"wav": "audio/wav", "opus": "audio/ogg"}[form])
+    kind = {"wav": "audio/wav", "opus": "audio/ogg"}[form]
+    stat = await run_in_threadpool(os.stat, made)
+    return unless_known(request, FileResponse(made, media_type=kind, stat_result=stat))
 
 
 @router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
 async def peaks(
+    request: Request,
     library: TheLibrary,
     pools: ThePools,
     sound_id: SoundId,
@@ -225,7 +177,8 @@ async def peaks(
     whole = await run_in_threadpool(_kept, library, sound_id)
     if whole is None:
         whole = await pools.decode(library.peaks, sound_id)
-    return as_json(await run_in_threadpool(_outline, whole, columns, start, end))
+    drawn = await run_in_threadpool(_outline, whole, columns, start, end)
+    return unless_known(request, tagged(drawn))
 
 
 def _kept(library: Library, sound_id: int) -> Peaks | None:
@@ -256,7 +209,10 @@ async def classify(library: TheLibrary, pools: ThePools, asked: ToClassify) -> R
 
 
 def _classify(library: Library, asked: ToClassify) -> Classifications:
-    found = library.classify(asked.ids, asked.labels, template=asked.template, multi=asked.multi)
+    ids = [*asked.ids, *(by_external_id(library, name) for name in asked.external_ids)]
+    if not ids:
+        raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
+    found = library.classify(ids, asked.labels, template=asked.template, multi=asked.multi)
     return Classifications(tuple(found))
 
 

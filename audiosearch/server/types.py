@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 MOST_RESULTS = 1_000
 MOST_TERMS = 100
 MOST_QUERIES = 100
+MOST_BATCH_RESULTS = 5_000
+# Of a sound's metadata as JSON: as much as a request line holds, for uploads have it there.
+MOST_METADATA = 20_000
 MOST_CHARACTERS = 10_000
 
 Text = Annotated[str, Field(max_length=MOST_CHARACTERS)]
@@ -17,6 +21,28 @@ Word = Annotated[str, Field(max_length=500)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 # Far below what float32 holds.
 Coordinate = Annotated[float, Field(ge=-1e30, le=1e30)]
+Fields = Annotated[
+    str | None,
+    Field(
+        description="Only these fields of each, separated by commas.",
+        pattern="^[a-z_]+(,[a-z_]+)*$",
+        max_length=500,
+        examples=["id,path,score"],
+    ),
+]
+# Of a sound in the embedding program.
+ExternalId = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def small_enough(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata as it is. Raises `ValueError` where it is larger than any that is taken."""
+    size = len(json.dumps(metadata))
+    if size > MOST_METADATA:
+        raise ValueError(f"metadata of at most {MOST_METADATA} characters is taken, not {size}")
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(small_enough)]
 # SQLite's largest row id.
 LARGEST_ID = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]

@@ -17,10 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from audiosearch.errors import InvalidQuery
 from audiosearch.results import Classification
 from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
-from audiosearch.server.jobs import Job
+from audiosearch.server.job_view import JobView
 from audiosearch.server.problems import Problem
 from audiosearch.server.settings import Settings
-from audiosearch.server.types import Word
+from audiosearch.server.types import ExternalId, Word, small_enough
 
 router = APIRouter(prefix="/v1", tags=["uploads"])
 
@@ -37,6 +37,10 @@ BODY: dict[str, Any] = {
 
 async def _receive(request: Request, target: Path) -> None:
     """Write the body to a file, which holds what fits in memory at no time."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        raise Problem(
+            415, "unsupported-media-type", "send the bytes of the sound alone, and not as a form"
+        )
     size = 0
     with target.open("xb") as file:
         async for part in request.stream():
@@ -75,6 +79,10 @@ def _free_name(folder: Path, name: str) -> Path:
         raise InvalidQuery(
             f"a name is a file's name alone, of at most {_LONGEST_NAME} bytes: {name[:40]!r} is not"
         )
+    from indexer.scan import is_sound_name
+
+    if not is_sound_name(raw):
+        raise InvalidQuery(f"{name[:40]!r} is not a sound: its name has no suffix of one")
     return folder / name
 
 
@@ -83,14 +91,19 @@ def _object(text: str | None) -> dict[str, Any] | None:
         found = None if text is None else json.loads(text)
     except ValueError as error:
         raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
-    if found is not None and not isinstance(found, dict):
+    if found is None:
+        return None
+    if not isinstance(found, dict):
         raise InvalidQuery("metadata must be a JSON object")
-    return found
+    try:
+        return small_enough(found)
+    except ValueError as error:
+        raise InvalidQuery(str(error)) from error
 
 
 @router.post(
     "/uploads",
-    response_model=Job,
+    response_model=JobView,
     status_code=202,
     summary="Keep a sound file and index it.",
     openapi_extra=BODY,
@@ -99,7 +112,7 @@ async def upload(
     request: Request,
     jobs: TheJobs,
     name: Annotated[str, Query(examples=["door slam.wav"])],
-    external_id: str | None = None,
+    external_id: ExternalId | None = None,
     metadata: Annotated[
         str | None, Query(description="A JSON object.", examples=['{"take": 3}'])
     ] = None,

@@ -1,5 +1,5 @@
 """Vectors: their stored form, the FAISS cache beside the database, and nearest-window search.
 
-All vectors are float32, unit length, compared by inner product (their cosine); stored, they are
-float16.
+All vectors are float32 of unit length, and their inner product (the cosine) compares them. The
+database stores them as float16.
 """

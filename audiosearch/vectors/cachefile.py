@@ -1,11 +1,11 @@
-"""`vectors.faiss`: a FAISS index with a footer that says what it is a cache of.
+"""`vectors.faiss`: a FAISS index, and a footer that says which library and state it caches.
 
-FAISS reads its part from the front and ignores what follows, so the footer can stand behind it:
+FAISS reads its part from the front and ignores the rest, so the footer stands behind it:
 
     FAISS index | footer as JSON | length of the footer, 4 bytes little-endian | b"ASVC"
 
-The footer carries a CRC-32 of the index; it is checked at every opening (100 MB: 17 ms), so that
-neither a torn nor a rotten file is ever handed to FAISS's own reader, which trusts what it reads.
+The footer carries a CRC-32 of the index. Every opening checks it (100 MB: 17 ms), because FAISS's
+own reader trusts its file: it never receives a torn or rotten one.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ _BLOCK = 1 << 22
 
 
 class CacheUnusable(Exception):
-    """The file is missing, damaged, or belongs to something else; the message says which."""
+    """The file is missing or damaged, or belongs to another library; the message says which."""
 
 
 class SnapshotTooOld(CacheUnusable):
-    """The cache was put in place after the reader's snapshot was taken: read again from a new
-    one.
-    """
+    """The cache file is newer than the reader's snapshot: the reader must take a new snapshot."""
 
 
 @dataclass(frozen=True)
 class CacheFooter:
-    """What a cache file holds: the `count` vectors of model `model` with window ids up to `covers`.
+    """The contents of a cache file: the `count` vectors of model `model` with window ids up to
+    `covers`.
 
-    `generation` is the library's when the file was made. `trained_on` is the number of vectors that
-    its coarse quantiser was trained on, 0 for a flat index.
+    `generation` is the library's generation when the file was made. `trained_on` is the number of
+    vectors that trained its coarse quantiser, 0 for a flat index.
     """
 
     library_id: str
@@ -70,14 +69,14 @@ def _crc32(path: Path, size: int) -> int:
 def write_cache(directory: Path, index: Any, footer: CacheFooter) -> CacheFooter:
     """Write the index under a temporary name, make it durable, and put it in place in one step.
 
-    Raises `LibraryReadOnly` where the disk does not take it; what was in place stays.
+    Raises `LibraryReadOnly` where the disk refuses it; the old file then stays.
     """
     temporary = directory / (CACHE + ".tmp")
     try:
         footer = _write_durably(temporary, index, footer)
         temporary.replace(directory / CACHE)
         _make_renames_durable(directory)
-    except (OSError, RuntimeError) as error:  # the latter: FAISS
+    except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or "no space, or the disk failed"
@@ -112,7 +111,7 @@ def _make_renames_durable(directory: Path) -> None:
 
 
 def read_footer(directory: Path) -> CacheFooter:
-    """The footer alone. Raises `CacheUnusable`."""
+    """Return the footer alone. Raises `CacheUnusable`."""
     path = directory / CACHE
     try:
         with path.open("rb") as file:
@@ -136,8 +135,9 @@ def read_footer(directory: Path) -> CacheFooter:
 
 
 def read_cache(directory: Path, footer: CacheFooter, *, writable: bool = False) -> Any:
-    """The FAISS index, memory-mapped unless it is to be changed. Raises `CacheUnusable` where its
-    bytes are not those that were written.
+    """Return the FAISS index, memory-mapped unless `writable`.
+
+    Raises `CacheUnusable` where the checksum of the file is wrong.
     """
     path = directory / CACHE
     try:

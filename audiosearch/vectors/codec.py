@@ -1,5 +1,5 @@
-"""Vectors as bytes: little-endian float16 and their CRC-32, the form in which the database holds
-them. Whoever reads a vector learns whether it is the one that was written.
+"""The stored form of vectors: little-endian float16 and a CRC-32. A reader so learns whether a
+vector is the one that was written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from audiosearch.errors import LibraryDamaged
 STORED = np.dtype("<f2")
 
 _CRC_BYTES = 4
-# The CRC-32 of anything that is followed by its own CRC-32, little-endian.
+# Any bytes followed by their own CRC-32, little-endian, have this CRC-32.
 _RESIDUE = 0x2144DF1C
 
 # Rounding to float16 moves the length of a unit vector by less than this.
@@ -22,15 +22,16 @@ UNIT_TOLERANCE = 2e-3
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scaled to unit length along the last axis, float32. A zero vector stays zero."""
+    """Return vectors (..., d) at unit length, float32. A zero vector stays zero."""
     wide = np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(wide, axis=-1, keepdims=True)
     return wide / np.where(lengths > 0, lengths, 1)
 
 
 def to_blob(vector: np.ndarray) -> bytes:
-    """(d,) float -> its stored bytes. A vector with NaN or infinity is refused: it would poison
-    every search.
+    """Return the stored bytes of a vector (d,).
+
+    Raises `ValueError` for NaN or infinity: such a vector would poison every search.
     """
     if not np.isfinite(vector).all():
         raise ValueError("a vector with NaN or infinite values cannot be stored")
@@ -39,13 +40,13 @@ def to_blob(vector: np.ndarray) -> bytes:
 
 
 def intact(blob: object, dimension: int) -> bool:
-    """Whether a stored vector is as it was written."""
+    """Return whether a stored vector has its dimension and its checksum."""
     size = STORED.itemsize * dimension + _CRC_BYTES
     return isinstance(blob, bytes) and len(blob) == size and zlib.crc32(blob) == _RESIDUE
 
 
 def from_blobs(blobs: Iterable[bytes], dimension: int) -> np.ndarray:
-    """Stored vectors -> (n, dimension) float32. Raises `LibraryDamaged` where one is not intact."""
+    """Return n stored vectors as (n, dimension) float32. Raises `LibraryDamaged` for a damaged one."""
     values = []
     for blob in blobs:
         if not intact(blob, dimension):
@@ -59,10 +60,10 @@ def from_blobs(blobs: Iterable[bytes], dimension: int) -> np.ndarray:
 
 
 def exact_scores(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Cosines of (n, d) with (d,) as float32.
+    """Return the cosines (n,) of n unit vectors (n, d) with a query (d,), as float32.
 
-    Summed in float64 and rounded once: a score then does not depend on how many others were
-    computed with it, and two searches that find the same window by different ways agree on it to
-    the last bit.
+    The function sums in float64 and rounds once. A score then does not depend on the scores
+    computed beside it, and two searches that reach a window in different ways agree to the last
+    bit.
     """
     return (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)

@@ -1,13 +1,14 @@
-"""Which FAISS index for how many windows, and how each kind is made, extended and searched.
+"""The kinds of FAISS index: one for each size of library. The functions make, extend and search
+them.
 
 - ``flat``: float16 scalar quantiser, every vector compared. Exact but for the rounding that storage
   does anyway.
 - ``ivf``: inverted lists with an int8 scalar quantiser, some lists compared; candidates are
   re-ranked exactly.
 
-HNSW is not among them: it cannot delete. Measured with 512-d on one thread at 1 M windows: flat
-float16 62 ms, IVF4096,SQ8 0.85 ms with 32 probes. In a library of 1 M windows 32 probes give a
-recall@10 of 0.976, 48 of 0.992 (`scripts.bench.scale`).
+HNSW is not among them: it cannot delete. With 512-d vectors, on one thread and at 1 M windows, a
+flat float16 index takes 62 ms, and IVF4096,SQ8 takes 0.85 ms with 32 probes. In a library of 1 M
+windows 32 probes give a recall@10 of 0.976, 48 of 0.992 (`scripts.bench.scale`).
 """
 
 from __future__ import annotations
@@ -17,35 +18,38 @@ from typing import Any
 
 import numpy as np
 
-# Up to here a flat search stays below 30 ms, and below the cost of a full-size text tower.
+# Up to this size a flat search takes less than 30 ms, and less than a full-size text tower.
 FLAT_UPTO = 300_000
 
-# k-means needs some 40 points a list to place its centre; more changes nothing that can be
-# measured.
+# k-means needs some 40 points for each list to place its centre; more points change nothing
+# measurable.
 _TRAINING_POINTS_PER_LIST = 40
 _PROBES = 48
 _ADD_BATCH = 20_000
 
 
 def kind_for(count: int) -> str:
-    """The kind of index for that many windows."""
+    """Return the kind of index for `count` windows."""
     return "flat" if count <= FLAT_UPTO else "ivf"
 
 
 def lists_for(count: int) -> int:
-    """Number of inverted lists: 4 sqrt(n) as a power of two, within what FAISS's authors advise (4
-    to 16 sqrt n).
+    """Return the number of inverted lists: 4 sqrt(n) as a power of two.
+
+    FAISS's authors advise 4 to 16 sqrt(n).
     """
     return int(2 ** round(np.log2(4 * np.sqrt(count))))
 
 
 def training_size(count: int) -> int:
-    """How many vectors the coarse quantiser of `count` windows is trained on."""
+    """Return the number of vectors that train the coarse quantiser of `count` windows."""
     return min(count, lists_for(count) * _TRAINING_POINTS_PER_LIST)
 
 
 def empty_index(kind: str, dimension: int, count: int) -> Any:
-    """An index of that kind for about `count` vectors; an ``ivf`` one still wants training."""
+    """Return an index of that kind for about `count` vectors. An ``ivf`` index still needs
+    training.
+    """
     import faiss
 
     if kind == "flat":
@@ -60,13 +64,13 @@ def empty_index(kind: str, dimension: int, count: int) -> Any:
         lists_for(count),
         faiss.ScalarQuantizer.QT_8bit,
         faiss.METRIC_INNER_PRODUCT,
-        False,  # not the residual: with it a search costs twice as much and unit vectors gain nothing
+        False,  # no residual: with it a search costs twice as much, and unit vectors gain nothing
     )
     return index
 
 
 def add(index: Any, rows: Iterable[tuple[np.ndarray, np.ndarray]]) -> int:
-    """Add batches of (ids int64 (n,), vectors float32 (n, d)); returns how many."""
+    """Add batches of (ids int64 (n,), vectors float32 (n, d)), and return the number of vectors."""
     added = 0
     for ids, vectors in rows:
         index.add_with_ids(vectors, ids)
@@ -75,7 +79,7 @@ def add(index: Any, rows: Iterable[tuple[np.ndarray, np.ndarray]]) -> int:
 
 
 def remove(index: Any, ids: np.ndarray) -> int:
-    """Remove these ids (int64); returns how many were there."""
+    """Remove these ids (int64), and return the number of those that the index held."""
     import faiss
 
     if not len(ids):
@@ -86,11 +90,12 @@ def remove(index: Any, ids: np.ndarray) -> int:
 def search(
     index: Any, kind: str, query: np.ndarray, k: int, selector: Any, allowed_part: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest to (d,) among the selected: ids (int64) and scores, best first, at most k of
-    each.
+    """Return the ids (int64) and the scores of the k vectors nearest to a query (d,), best first.
 
-    `allowed_part` (0..1) is the part of the index that the selector lets through: the smaller, the
-    more lists are probed, so that a filter does not cost recall.
+    There are fewer than k where the selector lets fewer through.
+
+    `allowed_part` (0..1) is the part of the index that the selector lets through. For a smaller
+    part the search probes more lists, so that a filter does not cost recall.
     """
     import faiss
 
@@ -103,5 +108,5 @@ def search(
         probes = min(index.nlist, int(np.ceil(_PROBES / max(allowed_part, 1e-3))))
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
     scores, ids = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
-    found = ids[0] >= 0
-    return ids[0][found], scores[0][found]
+    valid = ids[0] >= 0
+    return ids[0][valid], scores[0][valid]

@@ -1,5 +1,5 @@
-"""Vectors out of the database: the rows of `windows` as arrays of ids (int64) and unit vectors
-(float32).
+"""The reading of vectors from the database: rows of `windows` become arrays of ids (int64) and unit
+vectors (float32).
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from audiosearch.vectors.codec import from_blobs
 def vectors_of(
     connection: Connection, ids: np.ndarray, dimension: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(ids, vectors (n, d) float32) of those of these windows that exist, in the order of ids."""
+    """Return (ids, vectors (n, d) float32) of these windows, in the order of ids.
+
+    Windows that no longer exist are left out.
+    """
     rows = sorted(reading.vectors_by_id(connection, ids))
-    found = np.array([row[0] for row in rows], dtype=np.int64)
-    return found, from_blobs((row[1] for row in rows), dimension)
+    existing = np.array([row[0] for row in rows], dtype=np.int64)
+    return existing, from_blobs((row[1] for row in rows), dimension)
 
 
 def batches(
     rows: Iterator[tuple[int, bytes]], dimension: int, size: int = 20_000
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows (id, blob) in batches of (ids int64 (n,), vectors float32 (n, d))."""
+    """Yield rows (id, blob) in batches of (ids int64 (n,), vectors float32 (n, d))."""
     ids: list[int] = []
     blobs: list[bytes] = []
     for window_id, blob in rows:

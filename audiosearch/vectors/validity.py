@@ -1,4 +1,6 @@
-"""Does the cache file belong to the state that a transaction sees, and how far is it behind?"""
+"""The validity of the cache file: whether it belongs to the state that a transaction sees, and how
+far it is behind.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, SnapshotTo
 
 
 def usable_footer(connection: Connection, directory: Path, model: StoredModel) -> CacheFooter:
-    """The footer of the cache, if the file is one of this library, this model and this state or an
-    earlier one.
+    """Return the footer of the cache, if the file belongs to this library and model, and to this
+    state or an earlier one.
 
-    Raises `CacheUnusable`; too old is a file written before the tombstones that are kept.
+    Raises `CacheUnusable`. A file is too old where the library no longer has the tombstones since
+    then.
     """
     footer = read_footer(directory)
     if footer.library_id != reading.get_meta(connection, "library_id"):
@@ -29,23 +32,26 @@ def usable_footer(connection: Connection, directory: Path, model: StoredModel) -
     return footer
 
 
-# Windows that searches read from the database without anybody noticing. `scripts.bench.adding` says
-# of 2,000: 35 ms, once, to whoever opens the library (a command that asks once takes 1.3 s); then
-# 0.2 ms a search, where the cache of 100,000 windows takes 17. From 4,000 on they do not fit into
-# the processor's own memory any more, and each costs ten times as much. To write that cache anew
-# takes 0.4 to 1.4 s: less than a millisecond for each of 2,000 windows that came one by one.
+# Searches read this many windows from the database, and nobody notices. `scripts.bench.adding`
+# measures 2,000 windows: they cost 35 ms once, at the opening of the library (a whole command takes
+# 1.3 s), and then 0.2 ms a search, where the cache of 100,000 windows takes 17 ms. From 4,000
+# windows on they do not fit into the processor's own memory, and each costs ten times as much. A
+# new cache of that size takes 0.4 to 1.4 s: less than a millisecond for each of 2,000 windows that
+# came one by one.
 FEW = 2_000
 
-# A smaller cache is written anew in milliseconds, and is when so large a part of it is behind.
+# A smaller cache takes milliseconds to write: it is written anew when this part of it is behind.
 _SMALL_PART = 8
 
 
 def windows_behind(connection: Connection, model: StoredModel, footer: CacheFooter) -> int:
-    """How many windows came or went since the cache was written; beyond `FEW` it does not count on."""
+    """Return how many windows came or went since the cache was written. It stops counting beyond
+    `FEW`.
+    """
     new = reading.count_windows_after(connection, model.id, footer.covers, FEW + 1)
     return new + reading.count_dead_windows(connection, footer.generation, FEW + 1)
 
 
 def is_long(behind: int, covered: int) -> bool:
-    """Whether so many windows behind a cache of `covered` windows are worth writing it anew."""
+    """Return whether a cache of `covered` windows that is `behind` by this many is worth rewriting."""
     return behind > min(FEW, covered // _SMALL_PART)

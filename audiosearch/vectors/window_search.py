@@ -1,8 +1,9 @@
-"""Nearest windows: the cache, the rows that came after it, and the rows that were deleted since.
+"""The search for the nearest windows: in the cache, and in the rows after it, without the rows
+deleted since.
 
-A `WindowSearch` is one immutable state of a library: made under a read transaction, it answers for
-exactly the rows which that transaction saw. It is cheap to bring up to the next state (`current`),
-because the cache stays mapped and only the rows after it are read.
+A `WindowSearch` is one immutable state of a library. A read transaction makes it, and it answers
+for exactly the rows that the transaction saw. The next state (`current`) is cheap: the cache stays
+mapped, and only the rows after it are read.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from audiosearch.vectors.validity import FEW, usable_footer
 
 log = logging.getLogger(__name__)
 
-# With so few allowed windows, reading their vectors from SQLite (4 us each) beats walking the index
-# with a selector: 7 ms for all lists of an inverted index of 1 M windows, which is what a filter of
-# 1 % needs.
+# With at most this many allowed windows, reading their vectors from SQLite (4 us each) is faster
+# than walking the index with a selector. A filter of 1 % needs all lists of an inverted index of 1
+# M windows, which takes 7 ms.
 _EXACT_UPTO = 1_000
 
-# Candidates beyond the results wanted, and for each of them: a flat index holds what the database
-# does, and rounding reorders only ties; int8 a little more (more than twice as many changes no
-# recall at 1 M windows).
+# The index returns more candidates than results: a fixed number, and a number for each result. A
+# flat index holds the vectors of the database, and rounding reorders only ties. An int8 index needs
+# a little more (at 1 M windows more than twice as many change no recall).
 _OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
 
 
@@ -61,7 +62,7 @@ class WindowSearch:
 
     @property
     def count(self) -> int:
-        """Number of windows that can be found."""
+        """The number of windows that a search can reach."""
         return int(self.base.index.ntotal - len(self.dead) + len(self.tail_ids))
 
     def nearest(
@@ -72,15 +73,16 @@ class WindowSearch:
         allowed: np.ndarray | None = None,
         excluded: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k windows nearest to a unit vector (d,): ids (int64), and their exact cosines
-        (float32), best first.
+        """Return the k windows nearest to a unit vector (d,): their ids (int64) and their exact
+        cosines (float32), best first.
 
-        `allowed` and `excluded` are window ids (int64, ascending): only the former, none of the
-        latter. Scores come from the vectors in the database, whichever way a window was found.
+        `allowed` and `excluded` are window ids (int64, ascending): the result has only allowed
+        windows, and no excluded ones. Scores come from the vectors in the database, for every kind
+        of index. Raises `LibraryDamaged`.
         """
         import faiss
 
-        # More threads make a single query slower (2-6 times on two busy cores).
+        # With more threads a single query is slower (2-6 times on two busy cores).
         faiss.omp_set_num_threads(1)
         if allowed is not None:
             if excluded is not None and len(excluded):
@@ -133,32 +135,31 @@ class WindowSearch:
         if excluded is not None:
             scores = np.where(np.isin(self.tail_ids, excluded), -np.inf, scores)
         best = np.argsort(-scores, kind="stable")[: 2 * k]
-        found: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
-        return found
+        ids: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
+        return ids
 
     def _exactly(
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        found, vectors = vectors_of(connection, ids, self.model.dimension)
-        if len(found) < len(ids):
+        existing, vectors = vectors_of(connection, ids, self.model.dimension)
+        if len(existing) < len(ids):
             raise LibraryDamaged(
                 "windows that the library's vector cache knows are not in its database: "
                 "see audiosearch doctor"
             )
         scores = exact_scores(vectors, query)
-        # By score, then by id; ties that matter to people are broken by path, once the sounds are
-        # known.
-        order = np.lexsort((found, -scores))[:k]
-        return found[order], scores[order]
+        # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
+        order = np.lexsort((existing, -scores))[:k]
+        return existing[order], scores[order]
 
 
 def _base(
     connection: Connection, directory: Path, model: StoredModel, newer: bool = False
 ) -> _Base:
-    """The cache file, or where there is no usable one, a flat index made in memory from the
-    database.
+    """Return the cache file's index, or a flat index made in memory where no usable file exists.
 
-    Raises `SnapshotTooOld`, unless a file `newer` than the database is as unusable as any other.
+    Raises `SnapshotTooOld` where the file is newer than the database. With `newer` such a file
+    counts as unusable.
     """
     try:
         footer = usable_footer(connection, directory, model)
@@ -187,7 +188,7 @@ def _base(
 
 
 class SearchState:
-    """Keeps the newest `WindowSearch` of a library; thread-safe."""
+    """The keeper of the newest `WindowSearch` of a library. It is thread-safe."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -197,10 +198,11 @@ class SearchState:
     def current(
         self, connection: Connection, model: StoredModel, *, newer: bool = False
     ) -> WindowSearch:
-        """The search for the state that the connection's transaction sees.
+        """Return the search over the state that the connection's transaction sees.
 
-        Raises `SnapshotTooOld` where the cache file is newer than that: look again in a new
-        transaction. With `newer` (the database came from a backup), does without the file.
+        Raises `SnapshotTooOld` where the cache file is newer than the transaction: the caller must
+        begin a new one. With `newer` the search ignores such a file (the database came from a
+        backup).
         """
         generation = reading.generation(connection)
         state = self._state

@@ -1,11 +1,11 @@
-"""What one more file costs a large library, and what the windows behind the cache cost a search.
+"""The cost of one more file in a large library, and of the windows behind the cache in a search.
 
 `python -m scripts.bench.adding --sounds 100000` makes a synthetic library (see `make_library`) in a
-temporary folder, or takes and changes the one of `-L`. Its root becomes an empty folder, where files
-of a second are added one by one to the open library, described and removed: times, and whether the
-cache was rewritten. A second table gives, for a number of windows behind the cache, the time to read
-them at opening and to compare them in a search. Set OMP_NUM_THREADS=1, as a search in the program
-has one thread of FAISS too.
+temporary folder, or takes and changes the one of `-L`. Its root becomes an empty folder. There the
+script adds files of a second one by one to the open library, describes and removes them. It prints
+the times, and whether the cache was rewritten. A second table gives, for several numbers of windows
+behind the cache, the time to read them at opening and to compare them in a search. Set
+OMP_NUM_THREADS=1, since a search in the program has one thread of FAISS too.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from scripts.bench import measure
 from scripts.bench.make_library import make
 
 TAILS = (250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
-_AS_NEW = 10_000_000  # makes ids of windows that the cache does not hold
+_AS_NEW = 10_000_000  # this makes ids of windows that the cache does not hold
 
 
 def timed(call: Callable[[], Any]) -> float:
-    """Seconds of one call."""
+    """Return seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def move_root(directory: Path, folder: Path) -> None:
-    """Let the library's only root be `folder`, so that what is added there joins its sounds."""
+    """Make `folder` the library's only root, so that new files there join its sounds."""
     engine = database.writer(directory)
     with engine.begin() as connection:
         connection.execute(update(roots).values(path=bytes(folder)))
@@ -88,7 +88,7 @@ def adding(directory: Path, folder: Path, files: int) -> None:
 
 
 def tails(directory: Path, rounds: int) -> None:
-    """Print what windows behind the cache cost, and what writing the cache anew does."""
+    """Print the cost of windows behind the cache, and that of a new cache."""
     engine = database.reader(directory)
     rng = np.random.default_rng(1)
     with engine.connect() as connection:

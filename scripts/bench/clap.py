@@ -1,10 +1,10 @@
-"""Indexing with a full-size CLAP, beside the loop that one would write.
+"""The speed of indexing with a full-size CLAP, beside the simplest loop.
 
-`python -m scripts.bench.clap` makes a checkpoint of the architecture of laion/clap-htsat-unfused with
-random weights (speed does not depend on them), compiles it, and runs in turn over the same ten-second
-files: the loop (soundfile, `ClapProcessor`, `ClapModel`, fp32, batches of 8), and `Library.add`. Models
-are loaded beforehand; what `add` needs to start its processes, each with a tower, is in its time. Needs
-the extra `clap`, and no network.
+`python -m scripts.bench.clap` makes a checkpoint of the architecture of laion/clap-htsat-unfused
+with random weights (speed does not depend on them), compiles it, and runs in turn over the same
+ten-second files: the loop (soundfile, `ClapProcessor`, `ClapModel`, fp32, batches of 8), and
+`Library.add`. Models are loaded beforehand. The time of `add` includes the start of its processes,
+each with a tower. The script needs the extra `clap`, and no network.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ BATCH = 8
 
 
 def naive(files: list[Path], clap, processor) -> np.ndarray:  # type: ignore[no-untyped-def]
-    """(files, 512) unit vectors."""
+    """Return (files, 512) unit vectors."""
     import torch
 
-    found = []
+    batches = []
     for first in range(0, len(files), BATCH):
         sounds = [soundfile.read(f, dtype="float32")[0] for f in files[first : first + BATCH]]
         inputs = processor(audio=sounds, sampling_rate=RATE, return_tensors="pt")
         with torch.no_grad():
-            found.append(clap.get_audio_features(**inputs).pooler_output.numpy())
-    vectors = np.concatenate(found)
+            batches.append(clap.get_audio_features(**inputs).pooler_output.numpy())
+    vectors = np.concatenate(batches)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
 
@@ -58,9 +58,9 @@ def main() -> None:
         from audiosearch.models.registry import load_model
 
         make(work / "clap", FULL)
-        said: list[str] = []
+        steps: list[str] = []
         bundle = compile_checkpoint(
-            str(work / "clap"), precision=args.precision, on_progress=said.append
+            str(work / "clap"), precision=args.precision, on_progress=steps.append
         )
         model = load_model(bundle.name)
         clap = ClapModel.from_pretrained(work / "clap").eval()
@@ -89,7 +89,7 @@ def main() -> None:
                 )
                 assert len(by_path) == len(files)
         print(measure.machine())
-        print(f"{bundle.precision}; {said[-1]}")
+        print(f"{bundle.precision}; {steps[-1]}")
         a, b = statistics.median(theirs), statistics.median(ours)
         measure.table(
             ["", "windows/s", "ratio"],

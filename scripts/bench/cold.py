@@ -1,9 +1,10 @@
-"""A cold query: the installed command, whole process, beside what one would otherwise write.
+"""The time of a cold query: the installed command as a whole process, beside the simplest script.
 
 `python -m scripts.bench.cold --sounds 100000` makes a library of that many synthetic sounds, and a
 full-size CLAP checkpoint with random weights for the script that is compared with: ten lines that
 load `ClapModel` and `ClapProcessor` with transformers, encode the sentence, and search the same
-vectors with NumPy. In turn, medians. Needs the extra `clap`.
+vectors with NumPy. The two run in turn; the figures are medians. The benchmark needs the extra
+`clap`.
 """
 
 from __future__ import annotations
@@ -61,14 +62,14 @@ def main() -> None:
             partial(subprocess.run, command, check=True, capture_output=True)
             for command in (ours, naive, python)
         ]
-        found = [statistics.median(t) for t in measure.times(calls, args.rounds)]
+        medians = [statistics.median(t) for t in measure.times(calls, args.rounds)]
     print(measure.machine())
     names = ("audiosearch query", "transformers script", "imports of the former alone")
     measure.table(
         ["", "median, s", "ratio"],
         [
-            [n, f"{s:.2f}", f"{s / found[0]:.1f}"]
-            for n, s in zip(names, np.array(found), strict=True)
+            [n, f"{s:.2f}", f"{s / medians[0]:.1f}"]
+            for n, s in zip(names, np.array(medians), strict=True)
         ],
     )
 

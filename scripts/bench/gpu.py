@@ -1,8 +1,8 @@
-"""The torch tower of a full-size CLAP: windows a second, and where the time goes.
+"""The speed of the torch tower of a full-size CLAP: windows a second, and the time of each step.
 
-`python -m scripts.bench.gpu` makes a checkpoint of the architecture of laion/clap-htsat-unfused with
-random weights, compiles it for a GPU, and times each step of a full batch on the device that there is
-(medians of `--rounds`). Needs the extra `clap`, and no network.
+`python -m scripts.bench.gpu` makes a checkpoint of the architecture of laion/clap-htsat-unfused
+with random weights, compiles it for a GPU, and times each step of a full batch on the machine's
+device (medians of `--rounds`). The benchmark needs the extra `clap`, and no network.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def main() -> None:
         from audiosearch.models.torch_tower import TorchTower, log_mel
 
         make(Path(folder) / "clap", FULL)
-        said: list[str] = []
+        steps: list[str] = []
         bundle = compile_checkpoint(
-            str(Path(folder) / "clap"), precision="bf16", on_progress=said.append
+            str(Path(folder) / "clap"), precision="bf16", on_progress=steps.append
         )
         tower = TorchTower(bundle, batch=args.batch)
         batch, device = tower._batch, tower.device
@@ -49,16 +49,16 @@ def main() -> None:
         ).astype(np.float32)
 
         def timed(step: Callable[[], Any]) -> tuple[Any, float]:
-            """What the step gives, and its median milliseconds for each window."""
+            """Return the output of a step, and its median milliseconds for each window."""
             times = []
             for _ in range(args.rounds + 1):  # the first one warms up
                 began = time.perf_counter()
                 with torch.inference_mode():
-                    found = step()
+                    output = step()
                 if device == "cuda":
                     torch.cuda.synchronize()
                 times.append(time.perf_counter() - began)
-            return found, 1000 * statistics.median(times[1:]) / batch
+            return output, 1000 * statistics.median(times[1:]) / batch
 
         samples, copying = timed(lambda: torch.from_numpy(windows).to(device))
         pictures, front_end = timed(lambda: log_mel(samples, tower._mel, bundle.front_end))
@@ -67,7 +67,7 @@ def main() -> None:
         expected = Model(bundle).embed_audio(windows[:8])
         print(measure.machine())
         name = torch.cuda.get_device_name() if device == "cuda" else "processor"
-        print(f"{name}, batch {batch}; {bundle.precision}; {said[-1]}")
+        print(f"{name}, batch {batch}; {bundle.precision}; {steps[-1]}")
         measure.table(
             ["step", "ms a window"],
             [

@@ -2,11 +2,11 @@
 or misleading.
 
 `python -m scripts.bench.hybrid --shared ../shared` takes the held-out recordings of mini's corpus
-(`scripts.mini.corpus.held_out`), each distinct caption a query; a sound is relevant to the captions
-that it has. Names are those that the recordings' authors gave (good), ``Track_0001`` (generic), or
-those of other recordings (misleading). Half of the queries, by hash, choose the weight; figures
-are of the other half. mini heard neither. Prints success@1, nDCG@10 and their 95 % intervals by
-bootstrap over queries.
+(`scripts.mini.corpus.held_out`), each distinct caption is a query; a sound is relevant to its own
+captions. Names are those of the recordings' authors (good), ``Track_0001`` (generic), or those of
+other recordings (misleading). Half of the queries, by hash, choose the weight; the figures are of
+the other half. mini was trained on neither. The script prints success@1, nDCG@10 and their 95 %
+intervals by bootstrap over queries.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Recording:
 
 
 def recordings(shared: Path) -> list[Recording]:
-    """The held-out recordings of the corpus."""
+    """Return the held-out recordings of the corpus."""
     root = shared / "data" / "corpus"
     with (root / "manifest.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -54,7 +54,7 @@ def recordings(shared: Path) -> list[Recording]:
 
 
 def names(sounds: list[Recording], kind: str) -> list[str]:
-    """A name for each recording, without suffix."""
+    """Return a name for each recording, without suffix."""
     if kind == "generic":
         return [f"Track_{number:04d}" for number in range(1, len(sounds) + 1)]
     titles = [f"{sound.title}" for sound in sounds]
@@ -65,10 +65,11 @@ def names(sounds: list[Recording], kind: str) -> list[str]:
 
 
 def library(sounds: list[Recording], kind: str, folder: Path) -> dict[str, str]:
-    """Index the recordings under such names; returns the caption of each path."""
+    """Index the recordings under names of this kind, and return the caption of each path."""
     caption_of: dict[str, str] = {}
     for number, (sound, name) in enumerate(zip(sounds, names(sounds, kind), strict=True)):
-        # A folder of its own for each, since several have one name; a number is no word of any.
+        # Each recording has a folder of its own, since several have one name; a number matches no
+        # word.
         target = folder / kind / str(number) / f"{name.replace('/', ' ')}.ogg"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(sound.file, target)
@@ -79,7 +80,7 @@ def library(sounds: list[Recording], kind: str, folder: Path) -> dict[str, str]:
 
 
 def gains(ranking: list[str], caption: str, relevant: int) -> tuple[float, float]:
-    """(success@1, nDCG@10) of a ranking of captions."""
+    """Return (success@1, nDCG@10) of a ranking of captions."""
     hits = np.array([c == caption for c in ranking[:10]], dtype=float)
     discounts = 1 / np.log2(np.arange(2, 12))
     ideal = discounts[: min(10, relevant)].sum()
@@ -90,7 +91,7 @@ Search = Callable[[Library, str], list[str]]
 
 
 def by(match: Match) -> Search:
-    """The product's own search: the paths of ten hits."""
+    """Return the program's own search, which gives the paths of ten hits."""
     return lambda opened, text: [hit.path for hit in opened.search(text, k=10, match=match)]
 
 
@@ -107,7 +108,7 @@ def reciprocal_ranks(opened: Library, text: str) -> list[str]:
 def figures(
     opened: Library, caption_of: dict[str, str], queries: list[str], search: Search
 ) -> np.ndarray:
-    """(queries, 2) success@1 and nDCG@10."""
+    """Return (queries, 2) success@1 and nDCG@10."""
     captions = list(caption_of.values())
     return np.array(
         [gains([caption_of[p] for p in search(opened, q)], q, captions.count(q)) for q in queries]
@@ -115,12 +116,12 @@ def figures(
 
 
 def in_half(caption: str, half: int) -> bool:
-    """Whether a query belongs to the half that chooses (0) or to the one that is reported (1)."""
+    """Return whether a query belongs to `half`: 0 chooses the weight, 1 is reported."""
     return hashlib.blake2b(caption.encode(), digest_size=1).digest()[0] % 2 == half
 
 
 def rows(shared: Path, folder: Path) -> Iterator[str]:
-    """The table, line by line."""
+    """Yield the table, line by line."""
     sounds = recordings(shared)
     captions = sorted({sound.caption for sound in sounds})
     choosing = [c for c in captions if in_half(c, 0)]

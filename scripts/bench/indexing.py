@@ -1,11 +1,12 @@
-"""Indexing with mini: long recordings, short effects, and the memory that they take.
+"""The speed and the memory of indexing with mini, for long recordings and short effects.
 
     python -m scripts.bench.indexing speed    ten-minute wav files, and a thousand short wav, flac, mp3
     python -m scripts.bench.indexing stages   one core: what each stage of the pipeline costs alone
     python -m scripts.bench.indexing memory   a ten-hour wav and many short files; `--plot FILE.svg`
 
-Sounds are pieces of sample_library, repeated with changes of level so that no two are one content.
-The installed command is measured, whole process; memory is PSS summed over the process tree.
+Sounds are pieces of sample_library, repeated at other levels so that no two files have one content.
+The benchmark measures the installed command as a whole process; memory is PSS summed over the
+process tree.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ RATE = 48_000
 
 
 def pieces() -> np.ndarray:
-    """Everything in sample_library end to end, mono, taken as if it were at 48 kHz."""
-    found = []
+    """Return all sounds of sample_library end to end, mono, read as if at 48 kHz."""
+    sounds = []
     for path in sorted(SAMPLES.rglob("*.flac")) + sorted(SAMPLES.rglob("*.ogg")):
         samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
-        found.append(samples.mean(axis=1))
-    return np.concatenate(found)
+        sounds.append(samples.mean(axis=1))
+    return np.concatenate(sounds)
 
 
 def long_files(folder: Path, count: int, minutes: float) -> None:
-    """Stereo wav files of 16 bits."""
+    """Write stereo wav files of 16 bits."""
     folder.mkdir(parents=True)
     base, rng = pieces(), np.random.default_rng(0)
     for number in range(count):
@@ -51,7 +52,7 @@ def long_files(folder: Path, count: int, minutes: float) -> None:
 
 
 def short_files(folder: Path, count: int) -> None:
-    """Effects of 0.5 to 6 s, by turns wav, flac and mp3, 44.1 and 48 kHz."""
+    """Write effects of 0.5 to 6 s, in turn wav, flac and mp3, at 44.1 and 48 kHz."""
     base, rng = pieces(), np.random.default_rng(1)
     for number in range(count):
         kind = ("wav", "flac", "mp3")[number % 3]
@@ -65,7 +66,7 @@ def short_files(folder: Path, count: int) -> None:
 
 
 def index(folder: Path, library: Path) -> float:
-    """Seconds that `audiosearch index` took."""
+    """Return the seconds that `audiosearch index` took."""
     began = time.perf_counter()
     process = _index(folder, library)
     if process.wait():
@@ -74,7 +75,9 @@ def index(folder: Path, library: Path) -> float:
 
 
 def watched(folder: Path, library: Path) -> tuple[float, list[tuple[float, float]]]:
-    """The same, a third slower, and (second, MB) of its process tree four times a second."""
+    """Return the seconds of `index`, a third slower, and (second, MB) of its process tree, four a
+    second.
+    """
     curve: list[tuple[float, float]] = []
     began, process = time.perf_counter(), _index(folder, library)
     while process.poll() is None:
@@ -117,7 +120,7 @@ def speed(work: Path, rounds: int) -> None:
 
 
 def stages(work: Path, rounds: int) -> None:
-    """Each stage alone on one thread, on ten minutes of 48 kHz stereo."""
+    """Print the time of each stage alone, on one thread, for ten minutes of 48 kHz stereo."""
     os.environ["OMP_NUM_THREADS"] = "1"
     from audiosearch.audio.decode import open_audio
     from audiosearch.audio.resample import mono, resampled
@@ -147,9 +150,9 @@ def stages(work: Path, rounds: int) -> None:
         "log-mel": (lambda: log_mel(np.stack(windows[:16]), bundle.front_end), len(windows) / 16),
         "audio tower": (lambda: model.embed_features(features), len(windows) / 16),
     }
-    found = measure.times([call for call, _ in calls.values()], rounds)
+    medians = measure.times([call for call, _ in calls.values()], rounds)
     rows, total = [], 0.0
-    for (name, (_, times)), seconds in zip(calls.items(), found, strict=True):
+    for (name, (_, times)), seconds in zip(calls.items(), medians, strict=True):
         took = statistics.median(seconds) * times
         total += took
         rows.append([name, f"{took:.3f}", f"{600 / took:.0f}"])

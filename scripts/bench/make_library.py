@@ -1,22 +1,25 @@
-"""Make a library of many synthetic sounds, without audio: real database, real cache, real model name.
+"""Make a library of many synthetic sounds without audio. Its database, its cache and its model's
+name are real.
 
-`python -m scripts.bench.make_library --sounds 100000 -L DIR`. The vectors are mini's own of
-sample_library, moved: each synthetic sound is a mixture of two of them and noise, so that the space
-is as unevenly filled as a real one, and queries in words find something. Rows go through the
-indexer's own functions.
+`python -m scripts.bench.make_library --sounds 100000 -L DIR`. Each vector is a mixture of two of
+mini's vectors of sample_library, and noise: the space is so filled as unevenly as a real one, and
+queries in words have hits. The indexer's own functions write the rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from audiosearch.catalog import database, reading
+from audiosearch.catalog.words import words_of
 from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
@@ -24,7 +27,7 @@ from indexer import roots, store
 from indexer.cache import refresh_cache
 from indexer.isolated import IsolatedReader
 from indexer.pipeline import Embedded
-from indexer.plan import Job
+from indexer.plan import FileTask
 from indexer.workers import Done, Hashed
 
 SAMPLES = Path(__file__).parents[2] / "sample_library"
@@ -33,7 +36,7 @@ FORMATS = ("wav", "wav", "wav", "flac", "mp3", "ogg")
 
 
 def anchors() -> np.ndarray:
-    """(n, d) vectors of every window of sample_library."""
+    """Return (n, d) vectors of every window of sample_library."""
     model = load_model()
     files = sorted(
         p for p in SAMPLES.rglob("*") if p.suffix in (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -42,8 +45,16 @@ def anchors() -> np.ndarray:
         return np.concatenate([reader.embed(model, path).vectors for path in files])
 
 
+def vocabulary() -> list[str]:
+    """The words of sample_library's descriptions, and made-up ones that are as many again."""
+    with (SAMPLES / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        texts = [row["description"] for row in csv.DictReader(file)]
+    words = sorted({word for text in texts for word in words_of(text)})
+    return [*words, *(f"{word}{other}" for word, other in pairwise(words))]
+
+
 def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
+    """Return (count, d) unit vectors: mixtures of two anchors, a quarter of each vector noise."""
     one, two = rng.integers(0, len(base), (2, count))
     share = rng.uniform(0.2, 1.0, (count, 1))
     noise = unit(rng.normal(size=(count, base.shape[1])))
@@ -53,8 +64,12 @@ def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 def outcomes(
     base: np.ndarray, first: int, last: int, per_sound: int, root_id: int
 ) -> Iterator[Embedded]:
-    """Sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
+    """Yield the sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
     rng = np.random.default_rng(first)
+    words = vocabulary()
+    # Words of names are as unevenly used as words are (Zipf).
+    chances = 1 / np.arange(1, len(words) + 1)
+    chances /= chances.sum()
     counts = rng.integers(1, 2 * per_sound, last - first)
     every = vectors(base, int(counts.sum()), rng)
     place = 0
@@ -62,11 +77,12 @@ def outcomes(
         own = every[place : place + count]
         place += count
         kind = FORMATS[number % len(FORMATS)]
-        relative = f"{number // 1_000:04}/{number:07}.{kind}".encode()
-        job = Job(b"/synthetic/" + relative, root_id, relative, 1, number, None)
+        name = " ".join(rng.choice(words, 4, p=chances))
+        relative = f"{number // 1_000:04}/{number:07} {name}.{kind}".encode()
+        task = FileTask(b"/synthetic/" + relative, root_id, relative, 1, number, None)
         info = {"sample_rate": (44_100, 48_000, 96_000)[number % 3], "channels": 1 + number % 2}
         yield Embedded(
-            job,
+            task,
             Hashed(hashlib.blake2b(relative, digest_size=32).digest(), 1, number),
             Done(2.5 * (count + 1), info | {"format": kind, "subtype": None}, {}, None),
             own,
@@ -77,7 +93,7 @@ def outcomes(
 
 
 def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -> None:
-    """Add `sounds` sounds to a library, which is made where there is none, and renew its cache."""
+    """Add `sounds` sounds to a library, or to a new one, and renew its cache."""
     base = anchors()
     store.create_library(directory)
     engine = database.writer(directory)
@@ -85,7 +101,7 @@ def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
             store.set_meta(connection, "active_model", model_id)
-            # A root that is nowhere: nothing is read from it.
+            # The root does not exist: nothing reads from it.
             root_id, *_ = roots._root_for(connection, b"/synthetic", whole=True)
         for begin in range(first, first + sounds, BATCH):
             end = min(begin + BATCH, first + sounds)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: medians, memory, and the machine's own line."""
+"""The functions that the benchmarks share: times, tables, and the description of the machine."""
 
 from __future__ import annotations
 
@@ -12,29 +12,33 @@ import numpy as np
 
 
 def machine() -> str:
-    """Processor, cores, and the features that speeds depend on."""
+    """Return the processor, its cores, and the features that speeds depend on."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     lines = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
     facts = {key.strip(): value.strip() for key, value in lines.items()}
     flags = set(facts.get("flags", "").split())
-    known = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if f in flags]
-    return f"{facts.get('model name', 'unknown')}, {os.cpu_count()} cores, {' '.join(known)}"
+    features = [
+        f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if f in flags
+    ]
+    return f"{facts.get('model name', 'unknown')}, {os.cpu_count()} cores, {' '.join(features)}"
 
 
 def times(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Seconds of each call in `rounds` rounds, in turn (A B A B), so that a noisy machine is noisy
-    to all alike."""
-    found: list[list[float]] = [[] for _ in calls]
+    """Return the seconds of each call in `rounds` rounds.
+
+    The calls run in turn (A B A B), so that a noisy machine disturbs all of them alike.
+    """
+    seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
-        for call, mine in zip(calls, found, strict=True):
+        for call, mine in zip(calls, seconds, strict=True):
             began = time.perf_counter()
             call()
             mine.append(time.perf_counter() - began)
-    return found
+    return seconds
 
 
 def p50_p95(seconds: Sequence[float]) -> str:
-    """In milliseconds."""
+    """Return the 50th and the 95th percentile of seconds, as text in milliseconds."""
     return (
         f"{1000 * statistics.median(seconds):.2f} / {1000 * float(np.quantile(seconds, 0.95)):.2f}"
     )

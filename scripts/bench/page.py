@@ -1,9 +1,10 @@
-"""The page over a large library, in Chromium: what goes over the wire, first paint, and answers.
+"""The speed of the page over a large library, in Chromium: bytes over the wire, first paint, and
+answers.
 
 `python -m scripts.bench.page --sounds 100000` makes that many synthetic sounds beside those of
 sample_library, serves them, opens the page in new contexts (nothing cached), and types. "Answer" is
-from the last key to a new list of hits, the page's own delay before it asks included. Needs Chromium and
-playwright; `--look FILE.png` keeps what is seen.
+the time from the last key to a new list of hits, with the page's own delay before its request. The
+benchmark needs Chromium and playwright; `--look FILE.png` keeps a picture of the page.
 """
 
 from __future__ import annotations
@@ -27,41 +28,45 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 # Bodies and headers, as sent.
 WIRE = """[...performance.getEntriesByType('resource'), performance.getEntriesByType('navigation')[0]]
     .reduce((sum, entry) => sum + entry.transferSize, 0)"""
-SAID = "document.querySelector('#said').textContent"
+MESSAGE = "document.querySelector('#said').textContent"
 ASKED = "new URLSearchParams(location.search).get('q')"
 
 
 def until(page: Any, condition: str) -> Any:
-    """The value of an expression as soon as it is true (playwright's own way needs `eval`, which the
-    page's policy forbids)."""
+    """Return the value of an expression as soon as it is true.
+
+    playwright's own function needs `eval`, which the page's policy forbids.
+    """
     for _ in range(3_000):
-        if found := page.evaluate(condition):
-            return found
+        if value := page.evaluate(condition):
+            return value
         page.wait_for_timeout(5)
     raise SystemExit(f"never: {condition}")
 
 
 def first_sight(browser: Any, address: str) -> tuple[float, float, float]:
-    """Bytes over the wire, milliseconds to first paint, and to when the page says what there is."""
+    """Return the bytes over the wire, and the milliseconds to first paint and to the page's first
+    message.
+    """
     context = browser.new_context(viewport={"width": 1100, "height": 800})
     page, began = context.new_page(), time.perf_counter()
     page.goto(address)
-    until(page, f"{SAID}.includes('sounds')")
+    until(page, f"{MESSAGE}.includes('sounds')")
     ready = 1000 * (time.perf_counter() - began)
     painted = until(page, PAINTED)
-    page.wait_for_load_state("networkidle")  # the page goes on to ask what there is
-    found = page.evaluate(WIRE), painted, ready
+    page.wait_for_load_state("networkidle")  # the page goes on with requests
+    sight = page.evaluate(WIRE), painted, ready
     context.close()
-    return found
+    return sight
 
 
 def answer(page: Any, text: str) -> float:
-    """Milliseconds from the last key to the hits of a text."""
+    """Return the milliseconds from the last key to the hits of a text."""
     page.fill("#q", text[:-1])
     page.wait_for_timeout(600)
     began = time.perf_counter()
     page.press("#q", text[-1] if text[-1] != " " else "Space")
-    until(page, f"{ASKED} === {text!r} && {SAID}.includes('nearest')")
+    until(page, f"{ASKED} === {text!r} && {MESSAGE}.includes('nearest')")
     return 1000 * (time.perf_counter() - began)
 
 
@@ -89,9 +94,9 @@ def main() -> None:
             seen = [first_sight(browser, address) for _ in range(args.rounds)]
             page = browser.new_page(viewport={"width": 1100, "height": 800})
             page.goto(address)
-            until(page, f"{SAID}.includes('sounds')")
+            until(page, f"{MESSAGE}.includes('sounds')")
             answers = [answer(page, text) for text in texts]
-            said = page.evaluate(SAID)
+            message = page.evaluate(MESSAGE)
             if args.look:
                 page.wait_for_timeout(500)
                 page.screenshot(path=args.look)
@@ -105,7 +110,7 @@ def main() -> None:
         ["answer p50 / p95, ms", measure.p50_p95([ms / 1000 for ms in answers])],
     ]
     measure.table(["", f"{args.sounds:,} sounds"], rows)
-    print(f"the page said at last: {said}")
+    print(f"the last message of the page: {message}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a library costs as it grows: building, opening, asking, filtering, adding, deleting.
+"""The cost of a growing library: to build, open, query, filter, add and delete.
 
 `python -m scripts.bench.scale --windows 10000 100000 1000000` makes a synthetic library of each size
 (see `make_library`; four windows a sound) in a temporary folder and prints a table. Queries are
@@ -28,13 +28,13 @@ from scripts.bench.make_library import SAMPLES, make
 from scripts.figures import pss
 
 PER_SOUND = 4
-# Formats and rates are dealt out by number: half of the sounds are wav, a sixth mp3, and these hold
-# about 50 %, 10 % and 1 % of the windows.
+# A sound's number decides its format and rate: half of the sounds are wav, a sixth are mp3. These
+# filters allow about 50 %, 10 % and 1 % of the windows.
 FILTERS = {"50 %": {"format": "wav"}, "10 %": {"path": "*7.*"}, "1 %": {"path": "*77.*"}}
 
 
 def queries() -> list[str]:
-    """The short queries of sample_library, and its descriptions."""
+    """Return the short queries of sample_library, and its descriptions."""
     texts = []
     for name, column in (("queries.csv", "query"), ("manifest.csv", "description")):
         with (SAMPLES / name).open(encoding="utf-8", newline="") as file:
@@ -43,8 +43,8 @@ def queries() -> list[str]:
 
 
 def recall(library: Library, texts: list[str], k: int = 10) -> float:
-    """Part of the k nearest windows that the search finds."""
-    found = []
+    """Return the part (0..1) of the k nearest windows that the search returns."""
+    parts = []
     with library._reader.snapshot() as connection:
         stored = reading.active_model(connection)
         assert stored
@@ -59,12 +59,12 @@ def recall(library: Library, texts: list[str], k: int = 10) -> float:
             exact = np.concatenate([v.astype(np.float32) @ query for v in vectors])
             best = set(every[np.argpartition(-exact, k)[:k]].tolist())
             got, _ = search.nearest(connection, query, k)
-            found.append(len(best & set(got.tolist())) / k)
-    return statistics.mean(found)
+            parts.append(len(best & set(got.tolist())) / k)
+    return statistics.mean(parts)
 
 
 def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
-    """One column of the table."""
+    """Return one column of the table."""
     sounds, row = windows // PER_SOUND, {}
     began = time.perf_counter()
     make(directory, sounds, PER_SOUND)
@@ -79,11 +79,16 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
         row["first query, ms"] = f"{1000 * (time.perf_counter() - began):.0f}"
         status = library.status()
         row["windows"], row["index"] = str(status.windows), str(status.index_kind)
-        # A number with each text, since the library remembers the vectors of texts.
-        asked = [f"{t} {number}" for number in range(rounds) for t in texts]
+        # Each text gets a number, since the library remembers the vectors of texts.
+        repeated = [f"{t} {number}" for number in range(rounds) for t in texts]
         row["query p50 / p95, ms"] = measure.p50_p95(
-            [_time(partial(library.search, t)) for t in asked]
+            [_time(partial(library.search, t)) for t in repeated]
         )
+        # The vectors of these texts are remembered by now.
+        by_sound = [_time(partial(library.search, t, match="sound")) for t in repeated]
+        by_both = [_time(partial(library.search, t)) for t in repeated]
+        added = statistics.median(by_both) - statistics.median(by_sound)
+        row["of which words beside sound, ms"] = f"{1000 * added:.1f}"
         encode = [_time(partial(library.model.embed_text, [t])) for t in texts]
         row["of which the text tower, ms"] = f"{1000 * statistics.median(encode):.1f}"
         vectors = library.embed_text(texts)
@@ -111,7 +116,7 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
 
 
 def _time(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began

@@ -1,9 +1,11 @@
-"""Load on the service: text queries from many connections, by wrk, alone and while it indexes.
+"""The service under load: wrk sends text queries over many connections, alone and during an index
+run.
 
 `python -m scripts.bench.serve --windows 100000 --seconds 600` makes a synthetic library, serves it
-in a process of its own, and asks queries of which none comes twice within the server's memory for
-texts. Prints requests a second, latencies, errors and memory (PSS of the server's process tree at
-the start, at the end, and at most). Needs `wrk` (Debian's package), which shares the cores.
+in a process of its own, and sends queries; none comes twice within the server's memory for texts.
+It prints requests a second, latencies, errors and memory (PSS of the server's process tree at the
+start, at the end, and at most). The benchmark needs `wrk` (Debian's package), which shares the
+cores.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ end
 
 @contextmanager
 def served(library: Path) -> Iterator[tuple[int, int]]:
-    """(port, pid) of a server."""
+    """Serve a library in a process, and give (port, pid) of the server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -76,43 +78,43 @@ def served(library: Path) -> Iterator[tuple[int, int]]:
 
 
 class Memory(threading.Thread):
-    """Samples the memory of a process tree, in MB, until stopped."""
+    """The sampler of the memory of a process tree, in MB."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid, self._over, self.seen = pid, threading.Event(), list[float]()
 
     def run(self) -> None:
-        """Once a second."""
+        """Take a sample every second, until `stop`."""
         while not self._over.is_set():
             self.seen.append(sum(pss(pid) for pid in tree(self._pid)))
             self._over.wait(1.0)
 
     def stop(self) -> str:
-        """Start, end and peak."""
+        """Stop, and return the memory at the start, at the end, and at its peak."""
         self._over.set()
         self.join()
         return f"{self.seen[0]:.0f} / {self.seen[-1]:.0f} / {max(self.seen):.0f}"
 
 
 def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> list[str]:
-    """One row of the table."""
+    """Return one row of the table."""
     memory = Memory(pid)
     memory.start()
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(script)]
-    said = subprocess.run(
+    output = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"], capture_output=True, text=True, check=True
     ).stdout
-    found = re.search(r"RESULT (\S+) (\S+) (\S+) (\S+) (\S+) (\S+)", said)
-    assert found, said
-    count, took, p50, p95, p99, errors = map(float, found.groups())
+    figures = re.search(r"RESULT (\S+) (\S+) (\S+) (\S+) (\S+) (\S+)", output)
+    assert figures, output
+    count, took, p50, p95, p99, errors = map(float, figures.groups())
     latencies = [f"{value:.0f}" for value in (p50, p95, p99)]
     return [f"{count / took:.0f}", *latencies, f"{errors:.0f} of {count:.0f}", memory.stop()]
 
 
 def effects(folder: Path, count: int) -> None:
-    """Short sounds to index meanwhile."""
+    """Write short sounds to index meanwhile."""
     folder.mkdir()
     rng = np.random.default_rng(5)
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Each kind of damage is found, and what can be mended is."""
+"""The doctor reports each kind of damage, and repairs what it can."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ def test_sound_library(made: Synthetic) -> None:
         ("DELETE FROM embeddings WHERE content_id = 1", "rows"),
         ("DELETE FROM contents WHERE id = 1", "orphan"),
         ("DELETE FROM sounds WHERE id = 1", "rows"),
+        ("DELETE FROM words WHERE rowid = 1", "rows"),
+        ("INSERT INTO words (rowid, name) VALUES (999, 'stray')", "rows"),
         ("UPDATE sounds SET root_id = 99 WHERE id = 1", "orphan"),
         ("UPDATE sounds SET content_id = NULL WHERE id = 1", "rows"),
         ("INSERT INTO failures (sound_id, kind, reason) VALUES (1, 'nan', 'x')", "rows"),
@@ -99,7 +101,7 @@ def test_database_that_sqlite_cannot_read(made: Synthetic) -> None:
 
 def test_a_cache_that_is_far_behind_is_a_notice(made: Synthetic) -> None:
     made.add("new.wav", random_units(1, 99))
-    assert codes(made, "notice", quick=True) == set()  # of eight windows, one may be behind
+    assert codes(made, "notice", quick=True) == set()  # one of eight windows may be behind
     made.add("newer.wav", random_units(1, 100))
     assert codes(made) == set()
     assert codes(made, "notice", quick=True) == {"behind"}
@@ -112,7 +114,7 @@ def test_failed_files_are_a_notice(made: Synthetic) -> None:
 
 
 def test_memory_does_not_grow_with_the_library(tmp_path: Path) -> None:
-    """Bytes that Python holds at most: a part of what the vectors take, and all are looked at."""
+    """The doctor reads all vectors, and Python's peak memory stays a part of their size."""
     with synthetic(tmp_path / "library") as library:
         for number in range(60):
             library.add(f"{number}.wav", random_units(100, number))

@@ -1,4 +1,4 @@
-"""Schema, filters, and what opening a database may meet."""
+"""The schema, the filters, and the opening of databases of all kinds."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def library(made: Synthetic) -> Iterator[Library]:
 
 
 def names(library: Library, where: dict[str, Any]) -> set[str]:
-    """Names of what a search finds; listing the sounds must give the same."""
-    found = {Path(hit.path).name for hit in library.search(random_units(1, 0)[0], 99, where=where)}
-    assert found == {Path(sound.path).name for sound in library.sounds(where)}
-    return found
+    """Return the names of a search's hits, which must equal those of the listed sounds."""
+    hits = {Path(hit.path).name for hit in library.search(random_units(1, 0)[0], 99, where=where)}
+    assert hits == {Path(sound.path).name for sound in library.sounds(where)}
+    return hits
 
 
 def test_filters(made: Synthetic, library: Library) -> None:
@@ -147,14 +147,16 @@ def test_no_filter_is_sql(made: Synthetic, library: Library, words: str) -> None
 @given(st.binary(min_size=1, max_size=40).filter(lambda b: b"\0" not in b and b"/" not in b))
 def test_any_name_survives(made: Synthetic, library: Library, name: bytes) -> None:
     if not list(library.sounds()):
-        made.add("another.wav", random_units(1, 0))  # else the root would go with its last sound
+        made.add(
+            "another.wav", random_units(1, 0)
+        )  # else the root would vanish with its last sound
     made.add(name + b".wav", random_units(1, 1))
     path = bytes(made.root) + b"/" + name + b".wav"
-    found = library.sound(os.fsdecode(path))
-    assert os.fsencode(found.path) == path
-    library.remove(found.id)
+    sound = library.sound(os.fsdecode(path))
+    assert os.fsencode(sound.path) == path
+    library.remove(sound.id)
     with pytest.raises(SoundNotFound):
-        library.sound(found.id)
+        library.sound(sound.id)
 
 
 def test_generation_rises_with_every_write(made: Synthetic, library: Library) -> None:
@@ -244,7 +246,7 @@ def test_reader_cannot_write(made: Synthetic) -> None:
 
 
 def test_pragmas(made: Synthetic) -> None:
-    """What the promise of durability rests on."""
+    """These pragmas keep the promise of durability."""
     with made.engine.connect() as connection:
 
         def pragma(name: str) -> Any:

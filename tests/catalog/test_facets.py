@@ -1,4 +1,4 @@
-"""Facets count what filters find."""
+"""Facets count the sounds that filters allow."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 
 def test_each_count_is_what_its_filter_finds(library: Library) -> None:
-    found = library.facets()
+    facets = library.facets()
     total = library.status().sounds
     for name in ("format", "duration", "rate", "channels", "root"):
-        assert sum(getattr(found, name).values()) == total
+        assert sum(getattr(facets, name).values()) == total
     for name in ("format", "rate", "channels", "root"):
-        for value, count in getattr(found, name).items():
+        for value, count in getattr(facets, name).items():
             assert len(list(library.sounds({name: value}))) == count
-    for band, count in found.duration.items():
+    for band, count in facets.duration.items():
         low, _, high = band.partition("-")
         longest = float(high) - 1e-9 if high else None
         assert len(list(library.sounds({"duration": (float(low), longest)}))) == count
 
 
 def test_facets_of_a_filter(library: Library) -> None:
-    found = library.facets({"format": "flac"})
-    assert list(found.format) == ["flac"]
-    assert found.format == {"flac": library.facets().format["flac"]}
+    facets = library.facets({"format": "flac"})
+    assert list(facets.format) == ["flac"]
+    assert facets.format == {"flac": library.facets().format["flac"]}
     assert library.facets({"format": "none"}).root == {}
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, text
 from audiosearch import Library
 from audiosearch.care.doctor import check
 from audiosearch.catalog import database, migrations
+from audiosearch.catalog.words import sounds_with_word
 from tests.libraries import random_units
 
 FIRST = Path(__file__).with_name("schema_001.sql")
@@ -53,7 +54,12 @@ def _answers(directory: Path) -> None:
 
 
 def test_the_first_schema_opens(old: Path) -> None:
+    assert [finding.code for finding in check(old)] == ["old"]  # and no error
     _answers(old)
+    with Library.open(old) as library, library._reader.snapshot() as connection:
+        (heavy,) = sounds_with_word(connection, "heavy", 10)  # what it held has words now
+    with Library.open(old) as library:
+        assert Path(library.sound(heavy).path).name == "heavy.flac"
     with closing(sqlite3.connect(old / database.DATABASE)) as connection:
         (number,) = connection.execute("SELECT max(number) FROM migrations").fetchone()
     assert number == migrations.SCHEMA_VERSION

@@ -1,4 +1,4 @@
-"""Words of names and metadata: how they are split, stored and matched."""
+"""The words of names and metadata are split, stored and matched."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def test_any_name_and_metadata_give_words(path: bytes, value: object) -> None:
 def test_the_words_of_a_sound_come_and_go_with_it(tmp_path: Path) -> None:
     def holders(word: str, prefix: bool = False) -> list[tuple[str, tuple[str, ...]]]:
         with Library.open(made.directory) as library, library._reader.snapshot() as connection:
-            found = sounds_with_word(connection, word, 100, prefix=prefix)
-            return sorted((Path(library.sound(i).path).name, f) for i, f in found.items())
+            fields_by_id = sounds_with_word(connection, word, 100, prefix=prefix)
+            return sorted((Path(library.sound(i).path).name, f) for i, f in fields_by_id.items())
 
     with synthetic(tmp_path / "library") as made:
         made.add("barking dogs.wav", random_units(1, 1))

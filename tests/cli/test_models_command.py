@@ -6,7 +6,9 @@ from typer.testing import CliRunner
 from audiosearch.cli.models import app
 from audiosearch.errors import InvalidQuery, ModelNotFound
 from audiosearch.models.bundle import MANIFEST
-from audiosearch.models.registry import find_bundle
+from audiosearch.models.known import KNOWN
+from audiosearch.models.registry import find_bundle, load_model
+from tests.hub import unpack
 
 
 @pytest.fixture
@@ -89,4 +91,23 @@ def test_what_cannot_be_added_is_an_error_of_the_library(cache, tmp_path):
     result = run("add", str(tmp_path))
     assert isinstance(result.exception, ModelNotFound)
     assert result.stdout == ""
-    assert "looking for" in result.stderr
+
+
+def test_without_a_model_add_lists_what_can_be_had():
+    result = run("add")
+    assert result.exit_code == 0
+    rows = [line.split("  ")[0] for line in result.stdout.splitlines()]
+    assert rows == ["model", *KNOWN]
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    records = [json.loads(line) for line in run("add", "--json").stdout.splitlines()]
+    assert [(record["name"], record["commit"]) for record in records] == [
+        (model.name, model.commit) for model in KNOWN.values()
+    ]
+
+
+def test_what_is_added_is_told_in_json(cache, tmp_path):
+    result = run("add", str(unpack(tmp_path) / "micro"), "--precision", "fp32", "--json")
+    (record,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert record["name"] == "micro"
+    assert record["digest"] == load_model("micro").identity.digest
+    assert "trying the text tower" in result.stderr

@@ -27,7 +27,6 @@ def bash(shell: Shell, line: str, **environment: str) -> subprocess.CompletedPro
         env=shell.environment | values | environment,
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -142,14 +141,14 @@ def test_arguments_that_are_not_utf8(shell: Shell) -> None:
     folder = os.fsencode(shell.home) + b"/latin-1 \xe9t\xe9"
     write(folder + b"/so\xefl.wav")
     shell("index", folder)
-    commands: list[list[str | bytes]] = [
+    queries: list[list[str | bytes]] = [
         ["similar", folder + b"/so\xefl.wav"],
         ["query", "--like", folder + b"/so\xefl.wav"],
         ["query", b"vent d'\xe9t\xe9"],
         ["query", "noise", "--root", folder],
         ["query", "noise", "--not", b"\xe9t\xe9"],
     ]
-    for words in commands:
+    for words in queries:
         assert shell(*words, "-0").out == folder + b"/so\xefl.wav\0"
     assert shell("remove", folder, "--paths", "-n").out == folder + b"/so\xefl.wav\n"
     # Usage errors name such an argument, and print it.

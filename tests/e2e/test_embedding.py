@@ -76,6 +76,11 @@ def test_python_and_backfill(shell: Shell, port: int) -> None:
     assert found["metadata"] == {"rights": "all"}
 
 
+def test_a_copy(shell: Shell, port: int) -> None:
+    lines = run(shell, [sys.executable, "-"], block("copy"), port)
+    assert lines == ["True", "[('changed', 'asset-2')]", "{'rights': 'own'}", "412"]
+
+
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
 def test_javascript(shell: Shell, port: int) -> None:
     found = run(shell, ["node", "--input-type=module", "-"], block("javascript"), port)

@@ -1,4 +1,7 @@
-"""README and the pages of `docs/` do what they say: sessions, commands, Python, HTTP, figures."""
+"""README and the pages of `docs/` do what they say: sessions, commands, Python, HTTP, figures.
+
+`python -m tests.e2e.test_readme` writes what the commands print now into the sessions.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,14 +67,19 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) ->
     return user
 
 
+def played(session: Example, home: Path) -> Iterator[tuple[str, str, str]]:
+    """Each command of a session, what the page shows, and what it prints."""
+    user = make_user(home)
+    for part in re.split(r"^\$ ", session.code, flags=re.MULTILINE)[1:]:
+        command, _, expected = part.partition("\n")
+        assert shlex.split(command)[0] == "audiosearch"
+        yield command, expected, run(user, command).replace(str(user.home), "/home/you")
+
+
 @pytest.mark.parametrize("example", named("session"), ids=page_of)
 def test_session(example: Example, tmp_path: Path) -> None:
     """Each command of a session prints what the page shows, but for figures."""
-    user = make_user(tmp_path)
-    for part in example.code.split("$ ")[1:]:
-        command, _, expected = part.partition("\n")
-        assert shlex.split(command)[0] == "audiosearch"
-        printed = run(user, command).replace(str(user.home), "/home/you")
+    for command, expected, printed in played(example, tmp_path):
         assert shape(printed) == shape(expected), command
 
 
@@ -186,3 +196,20 @@ def test_http(indexed: Shell) -> None:
         assert len(json.loads(run(indexed, mixed))["hits"]) == 3
         run(indexed, part)
         assert 0 < (indexed.home / "part").stat().st_size <= 100_000
+
+
+def write_sessions() -> None:
+    """Bring the sessions up to date."""
+    for example in named("session"):
+        with tempfile.TemporaryDirectory() as home:
+            parts = [
+                # Figures stay: those of another machine are no better.
+                f"$ {command}\n{shown if shape(shown) == shape(now) else now}"
+                for command, shown, now in played(example, Path(home))
+            ]
+        text = example.page.read_text(encoding="utf-8")
+        example.page.write_text(text.replace(example.code, "".join(parts)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_sessions()

@@ -40,9 +40,12 @@ def test_windows_are_those_of_this_process(
 ) -> None:
     model = load_model()
     bundle = model.bundle
-    sizes: dict[str, Any] = {"length": bundle.window_samples, "hop": bundle.hop_samples}
+    length, hop = bundle.window_samples, bundle.hop_samples
     rate = bundle.front_end.sampling_rate
-    with read_windows(CAMPFIRE, rate=rate, **sizes, start=start, end=end) as (reading, windows):
+    with read_windows(CAMPFIRE, rate=rate, length=length, hop=hop, start=start, end=end) as (
+        reading,
+        windows,
+    ):
         expected = list(windows)
     embedded = reader.embed(model, CAMPFIRE, start, end)
     assert embedded.starts.tolist() == [window.start for window in expected]
@@ -50,6 +53,14 @@ def test_windows_are_those_of_this_process(
     assert embedded.duration == reading.duration
     vectors = model.embed_audio(np.stack([window.samples for window in expected]))
     assert np.array_equal(embedded.vectors, vectors)
+
+
+def test_a_relative_path_is_of_the_current_directory(
+    reader: IsolatedReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(CAMPFIRE.parent)
+    assert reader.embed(load_model(), CAMPFIRE.name).duration > 10
+    assert reader.peaks(CAMPFIRE.name).frames > 0
 
 
 def test_outlines_and_renderings_are_those_of_this_process(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,9 +92,16 @@ def test_what_is_no_sound_is_counted(tmp_path: Path) -> None:
     assert walk.passed_over == {"txt": 2, "": 1, "\\xc3\\xbc": 1}
 
 
-def test_folders_as_deep_as_they_come(tmp_path: Path) -> None:
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A folder for more folders than Python can delete."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)
+
+
+def test_folders_as_deep_as_they_come(deep: Path) -> None:
     """A thousand and more below each other; what is too deep to be named costs itself alone."""
-    here = os.open(tmp_path, os.O_RDONLY)
+    tmp_path, here = deep, os.open(deep, os.O_RDONLY)
     for _ in range(2_500):
         os.mkdir("d", dir_fd=here)
         os.close(os.open("d/a.wav", os.O_CREAT | os.O_WRONLY, dir_fd=here))

@@ -21,7 +21,7 @@ from indexer import workers
 from indexer.encoder import PictureEncoder
 from indexer.options import Options
 from indexer.pipeline import Failed, read_one
-from indexer.plan import Job, _Stored, _unchanged
+from indexer.plan import FileTask, _Stored, _unchanged
 from indexer.protocol import receive, send
 from indexer.scan import Found
 from indexer.worker import content_hash, pulse, serve
@@ -111,7 +111,11 @@ def test_what_may_pass_is_told_apart(
 
     with Worker(model.bundle) as worker:
         outcome = read_one(
-            Job(path, 0, path, 0, 0, None), worker, PictureEncoder(model), strike, lambda: False
+            FileTask(path, 0, path, 0, 0, None),
+            worker,
+            PictureEncoder(model),
+            strike,
+            lambda: False,
         )
     assert isinstance(outcome, Failed)
     assert outcome.kind == kind

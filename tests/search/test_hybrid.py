@@ -1,9 +1,10 @@
-"""Words beside vectors: what a name adds to what is heard."""
+"""Hybrid search: names and metadata add to the score of the sound."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,14 +43,14 @@ def test_without_a_matching_word_the_order_is_that_of_sound(library: Library) ->
 
 
 def test_a_name_brings_what_sound_misses(library: Library) -> None:
-    named = {"glissando.wav", "Glissando down.wav"}
-    assert not named & set(names(library, "glissando", "sound"))
-    assert set(names(library, "glissando")[:2]) == named
-    assert set(names(library, "glissando", "words")) == named
+    telling = {"glissando.wav", "Glissando down.wav"}
+    assert not telling & set(names(library, "glissando", "sound"))
+    assert set(names(library, "glissando")[:2]) == telling
+    assert set(names(library, "glissando", "words")) == telling
     assert names(library, "xylophone glissando", "words")[0] == "glissando.wav"
     best = library.search("xylophone glissando", k=5)[0]
     assert best.why == ("words: name", "words: folder")
-    assert best.score == next(  # the cosine, as ever
+    assert best.score == next(  # still the cosine
         hit.score
         for hit in library.search("xylophone glissando", k=62, match="sound")
         if hit.path == best.path
@@ -77,8 +78,9 @@ def test_only_positive_texts_take_part(library: Library) -> None:
 
 
 def test_moments_and_groups(library: Library) -> None:
-    for moments in (True, False):
-        hits = library.search("glissando", k=5, moments=moments, group=not moments)
+    ways: list[dict[str, Any]] = [{"moments": True}, {"group": True}]
+    for options in ways:
+        hits = library.search("glissando", k=5, **options)
         assert {Path(hit.path).name for hit in hits[:2]} == {"glissando.wav", "Glissando down.wav"}
 
 

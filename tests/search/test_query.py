@@ -1,4 +1,4 @@
-"""Terms and their mixture."""
+"""The terms of a query, and their mixture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From windows to hits: moments, ties, copies, percentiles."""
+"""The ranking of windows: moments, ties, copies, percentiles."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.libraries import random_units, synthetic
 
 
 def curve(scores: list[float], base: float = 0.0) -> list[tuple[float, float, float]]:
-    """Moments of windows of two seconds each second, of one sound."""
+    """Return the moments of one sound whose windows last two seconds and begin each second."""
     moments = merge([Moment(1, i, i + 2, score) for i, score in enumerate(scores)], base)
     return sorted((m.start, m.end, m.score) for m in moments)
 
 
 def test_a_peak_is_one_moment() -> None:
-    """Half-way up from the base belongs to it; what is lower and touches it is its foot."""
+    """A window at least half-way up from the base joins the peak; a lower one is its foot."""
     assert curve([0, 0, 0.1, 0.8, 0.7, 0.1, 0, 0])[0] == (0, 2, 0)
     assert (3, 6, 0.8) in curve([0, 0, 0.1, 0.8, 0.7, 0.1, 0, 0])
 
@@ -33,28 +33,28 @@ def test_a_plateau_is_one_moment() -> None:
 
 
 def test_two_peaks_with_a_pause_are_two_moments() -> None:
-    found = curve([0.9, 0.1, 0.0, 0.0, 0.1, 0.8])
-    assert (0, 2, 0.9) in found
-    assert (5, 7, 0.8) in found
+    moments = curve([0.9, 0.1, 0.0, 0.0, 0.1, 0.8])
+    assert (0, 2, 0.9) in moments
+    assert (5, 7, 0.8) in moments
 
 
 def test_sounds_are_apart() -> None:
-    found = merge([Moment(1, 0, 2, 0.5), Moment(2, 0, 2, 0.5)], 0)
-    assert len(found) == 2
+    moments = merge([Moment(1, 0, 2, 0.5), Moment(2, 0, 2, 0.5)], 0)
+    assert len(moments) == 2
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40), st.floats(-1, 1))
 def test_moments_never_overlap(scores: list[float], base: float) -> None:
-    found = curve(scores, base)
-    assert max(score for _, _, score in found) == max(scores)
-    for (_, end, _), (start, _, _) in itertools.pairwise(found):
+    moments = curve(scores, base)
+    assert max(score for _, _, score in moments) == max(scores)
+    for (_, end, _), (start, _, _) in itertools.pairwise(moments):
         assert end < start
 
 
 def test_best_window_of_each_sound_and_ties_by_path(tmp_path: Path) -> None:
     with synthetic(tmp_path / "library") as made:
         query, other = random_units(2, 3)
-        # Content differs, vectors are the same: a tie, whatever the order they came in.
+        # The contents differ and the vectors are equal: a tie, in any order of arrival.
         made.add("b.wav", np.stack([other, query]))
         made.add("a.wav", np.stack([query, other]))
         made.add("c.wav", np.stack([other]))
@@ -81,7 +81,7 @@ def test_copies(tmp_path: Path) -> None:
             grouped = library.search(vectors[0], group=True)
             assert [Path(h.path).name for h in grouped] == ["two.wav", "other.wav"]
             assert [Path(p).name for p in grouped[0].copies] == ["one.wav"]
-            # A filter that only one copy passes shows that one.
+            # A filter that only one copy passes shows that copy.
             (only,) = library.search(vectors[0], k=1, where={"path": "z/*"})
             assert Path(only.path).name == "one.wav"
 
@@ -94,7 +94,7 @@ def test_percentile_is_the_part_of_the_library_below(tmp_path: Path) -> None:
         with Library.open(made.directory) as library:
             hits = library.search(query, k=100)
             assert [hit.percentile for hit in hits] == [99.5 - i for i in range(100)]
-            # It does not depend on how many are asked for, nor on filters.
+            # It does not depend on k, nor on filters.
             assert library.search(query, k=1)[0].percentile == 99.5
             last = library.search(query, where={"path": Path(hits[-1].path).name})
             assert last[-1].percentile == 0.5

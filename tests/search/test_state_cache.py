@@ -1,4 +1,4 @@
-"""Nothing is made twice while it is kept, and nothing of one state is seen in another."""
+"""The cache makes nothing twice while it keeps it, and mixes no two states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audiosearch.search.state_cache import StateCache
 
 
 class Maker:
-    """Makes values, and counts how often each was made."""
+    """A maker of values, which counts how often it made each."""
 
     def __init__(self) -> None:
         self.made: Counter[str] = Counter()

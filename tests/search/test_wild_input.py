@@ -1,4 +1,4 @@
-"""Whatever a caller passes as a filter or a query: an answer, or an error of ours on one line."""
+"""Any filter and any query gives an answer, or an `AudioSearchError` of one line."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from audiosearch import Library, Term
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.search.query import as_terms
+from tests.effort import tries
 from tests.libraries import random_units, synthetic
 
 WORDS = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates too
@@ -90,17 +91,17 @@ def library() -> Iterator[Library]:
 
 
 def checked(call: Callable[[], Any]) -> Any:
-    """What a call gives, or the one-line error that it raises; anything else fails the test."""
+    """Return the result of a call, or its one-line error; any other error fails the test."""
     try:
         return call()
     except AudioSearchError as error:
         assert len(str(error).splitlines()) == 1, str(error)
         assert len(str(error)) < 500
-        assert not isinstance(error, LibraryDamaged), str(error)  # the library is sound
+        assert not isinstance(error, LibraryDamaged), str(error)  # the library is intact
         return error
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=tries(60, 400), suppress_health_check=[HealthCheck.too_slow])
 @given(where=st.one_of(VALUES, st.dictionaries(KEYS, VALUES, max_size=3), MANY))
 def test_where(library: Library, where: Any) -> None:
     query = random_units(1, 1)[0]
@@ -129,7 +130,7 @@ TERMS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=tries(60, 400), suppress_health_check=[HealthCheck.too_slow])
 @given(query=VALUES, parts=st.lists(TERMS, max_size=2), beside=VALUES)
 def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside: Any) -> None:
     checked(lambda: library.search(query, k=3))
@@ -145,7 +146,7 @@ def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside
 @pytest.mark.parametrize(
     "where",
     [
-        {"metadata": {"a": [1]}},
+        {"metadata": {"a": [[1]]}},
         {"metadata": {"a": float("nan")}},
         {"metadata": {1: "a"}},
         {"since": 5},
@@ -161,7 +162,7 @@ def test_query(library: Library, query: Any, parts: list[dict[str, Any]], beside
         {"path": {"a": 1}},
         {"path": np.zeros((2, 2))},
         {"tag": ["a"] * 101},
-        Filter(metadata=(("a", [1]),)),  # type: ignore[arg-type]
+        Filter(metadata=(("a", [[1]]),)),  # type: ignore[arg-type]
         Filter(min_duration=float("nan")),
         5,
         ["format"],

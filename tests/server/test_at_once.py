@@ -60,15 +60,36 @@ def test_a_writer_elsewhere(where: Path) -> None:
 def test_two_servers_on_one_library(where: Path) -> None:
     shutil.copy(SAMPLES / "animals" / "ewe.mp3", where.parent / "sounds")
     with opened(where) as one, opened(where) as other:
-        jobs = [client.post("/v1/jobs", json={}).json() for client in (one, other)]
-        for client, job in zip((one, other), jobs, strict=True):
-            assert ended(client, job)["state"] == "done"
+        job = one.post("/v1/jobs", json={}).json()
+        assert ended(one, job)["state"] == "done"
+        # The second shows the jobs of the first, and takes none.
+        assert other.get(f"/v1/jobs/{job['id']}").json()["state"] == "done"
+        assert [j["id"] for j in other.get("/v1/jobs").json()["jobs"]] == [job["id"]]
+        for answer in (
+            other.post("/v1/jobs", json={}),
+            other.delete(f"/v1/jobs/{job['id']}"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (503, "library-busy")
+            assert "another server" in answer.json()["detail"]
         seen = [client.get("/v1/search", params={"q": "sheep"}).json() for client in (one, other)]
         assert seen[0] == seen[1]
         assert len(seen[0]["hits"]) == 2
         sound = seen[0]["hits"][0]["id"]
         one.patch(f"/v1/sounds/{sound}", json={"external_id": "ewe"})
         assert other.get(f"/v1/sounds/{sound}").json()["external_id"] == "ewe"
+
+
+def test_the_second_server_takes_over(where: Path) -> None:
+    with opened(where) as other, writer_lock(where):
+        job = other.post("/v1/jobs", json={}).json()
+    with opened(where) as one:
+        with opened(where) as other:
+            assert ended(one, job)["state"] == "done"  # the first that opens does what was left
+            assert other.post("/v1/jobs", json={}).status_code == 503
+            one.__exit__(None, None, None)
+            job = other.post("/v1/jobs", json={}).json()
+            assert ended(other, job)["state"] == "done"
+        one.__enter__()
 
 
 def test_clients_that_stop_reading(where: Path) -> None:

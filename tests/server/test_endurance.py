@@ -6,10 +6,8 @@ import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,10 @@ from audiosearch.server import Settings, jobs, make_app
 from indexer.lock import writer_lock
 from indexer.workers import Worker
 from tests.e2e.conftest import SAMPLES
+from tests.waiting import wait_until
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
+Response = Any  # of httpx or httpx2, whichever the test client is made of
 # More than any pool of threads has.
 MANY = 24
 
@@ -43,15 +43,6 @@ def client(where: Path) -> Iterator[TestClient]:
         yield opened
 
 
-def until(reached: Callable[[], bool]) -> None:
-    """Wait for something that other threads bring about."""
-    for _ in range(6_000):
-        if reached():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it did not come about in a minute")
-
-
 def state(client: TestClient, job: dict[str, Any]) -> str:
     found: str = client.get(f"/v1/jobs/{job['id']}").json()["state"]
     return found
@@ -66,18 +57,22 @@ def start(client: TestClient) -> dict[str, Any]:
     return job
 
 
+def finish(client: TestClient, job: dict[str, Any]) -> None:
+    wait_until(lambda: state(client, job) == "done")
+
+
 # -- jobs ------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_does_not_end_the_jobs(where: Path, client: TestClient) -> None:
     with writer_lock(where):
         first = start(client)
-        until(lambda: state(client, first) == "running")
+        wait_until(lambda: state(client, first) == "running")
         # Its next state goes to a device that is full.
         (where / "jobs" / f"{first['id']}.new").symlink_to("/dev/full")
-    until(lambda: state(client, first) == "done")
+    wait_until(lambda: state(client, first) == "done")
     second = start(client)
-    until(lambda: state(client, second) == "done")
+    wait_until(lambda: state(client, second) == "done")
 
 
 def test_what_could_not_be_kept_is_kept_later(where: Path) -> None:
@@ -85,11 +80,11 @@ def test_what_could_not_be_kept_is_kept_later(where: Path) -> None:
     with TestClient(make_app(where, Settings()), base_url="http://localhost") as client:
         with writer_lock(where):
             first = start(client)
-            until(lambda: state(client, first) == "running")
+            wait_until(lambda: state(client, first) == "running")
             (where / "jobs" / f"{first['id']}.new").symlink_to("/dev/full")
-        until(lambda: state(client, first) == "done")
+        wait_until(lambda: state(client, first) == "done")
         second = start(client)
-        until(lambda: state(client, second) == "done")
+        wait_until(lambda: state(client, second) == "done")
     with (
         writer_lock(where),  # one that was queued again could not be done
         TestClient(make_app(where, Settings()), base_url="http://localhost") as client,
@@ -106,7 +101,7 @@ def test_a_full_disk_takes_no_job(where: Path, client: TestClient) -> None:
     (where / "jobs").unlink()
     assert client.get("/v1/jobs").json()["jobs"] == []
     job = start(client)
-    until(lambda: state(client, job) == "done")
+    wait_until(lambda: state(client, job) == "done")
 
 
 def test_a_forgotten_job_does_not_end_the_jobs(
@@ -115,21 +110,21 @@ def test_a_forgotten_job_does_not_end_the_jobs(
     monkeypatch.setattr(jobs, "_KEPT", 0)
     with writer_lock(where):
         running = start(client)
-        until(lambda: state(client, running) == "running")
+        wait_until(lambda: state(client, running) == "running")
         cancelled = start(client)
         client.delete(f"/v1/jobs/{cancelled['id']}")
         start(client)  # the cancelled one is over, and forgotten; its turn is still to come
         assert client.get(f"/v1/jobs/{cancelled['id']}").status_code == 404
         last = start(client)
     # Done, and perhaps forgotten as well by now.
-    until(lambda: client.get(f"/v1/jobs/{last['id']}").json().get("state", "done") == "done")
+    wait_until(lambda: client.get(f"/v1/jobs/{last['id']}").json().get("state", "done") == "done")
 
 
 def test_no_error_of_a_job_ends_the_jobs(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it is, and wherever it happens."""
-    for step in ("_run", "_when_free", "_change", "_save"):
+    for step in ("_run", "_when_free", "_change", "_save_if_possible"):
         real = getattr(jobs.Jobs, step)
         broken = threading.Event()
 
@@ -141,9 +136,9 @@ def test_no_error_of_a_job_ends_the_jobs(
 
         monkeypatch.setattr(jobs.Jobs, step, fail)
         bad = start(client)
-        until(broken.is_set)
+        wait_until(broken.is_set)
         good = start(client)
-        until(partial(is_done, client, good))
+        finish(client, good)
         assert state(client, bad) in ("failed", "done")
         monkeypatch.undo()
 
@@ -151,10 +146,10 @@ def test_no_error_of_a_job_ends_the_jobs(
 # -- what waits ------------------------------------------------------------------------------
 
 
-def answers_now(client: TestClient, path: str) -> Any:
+def answers_now(client: TestClient, path: str) -> Response:
     """The answer, which must not wait for what is held."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(client.get, path).result(timeout=60)
+        return pool.submit(client.get, path).result(timeout=600)
 
 
 def quick_answers(client: TestClient) -> None:
@@ -185,7 +180,7 @@ def test_what_waits_for_a_decoder_starves_nobody(
 
     monkeypatch.setattr(Worker, "_next", held)
 
-    def ask(number: int) -> Any:
+    def ask(number: int) -> Response:
         if what == "upload":
             return client.post("/v1/search/audio", content=DOGS.read_bytes())
         if what == "peaks":
@@ -198,7 +193,7 @@ def test_what_waits_for_a_decoder_starves_nobody(
     with ThreadPoolExecutor(MANY) as pool:
         try:
             waiting = [pool.submit(ask, number) for number in range(MANY)]
-            until(lambda: in_hand(client) == MANY)
+            wait_until(lambda: in_hand(client) == MANY)
             quick_answers(client)
             assert not any(future.done() for future in waiting)
         finally:
@@ -207,13 +202,13 @@ def test_what_waits_for_a_decoder_starves_nobody(
 
 
 def test_what_waits_for_the_writer_starves_nobody(where: Path, client: TestClient) -> None:
-    def change(number: int) -> Any:
+    def change(number: int) -> Response:
         return client.patch("/v1/sounds/1", json={"metadata": {"number": number}})
 
     with ThreadPoolExecutor(MANY) as pool:
         with writer_lock(where):
-            waiting: list[Future[Any]] = [pool.submit(change, n) for n in range(MANY)]
-            until(lambda: in_hand(client) == MANY)
+            waiting: list[Future[Response]] = [pool.submit(change, n) for n in range(MANY)]
+            wait_until(lambda: in_hand(client) == MANY)
             quick_answers(client)
             assert not any(future.done() for future in waiting)
         assert {future.result().status_code for future in waiting} == {200}
@@ -226,7 +221,7 @@ def test_what_waits_for_the_writer_starves_nobody(where: Path, client: TestClien
 def test_a_decoder_that_dies_costs_one_answer(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:
-    asked: dict[str, Callable[[], Any]] = {
+    asked: dict[str, Callable[[], Response]] = {
         "upload": lambda: client.post("/v1/embed/audio", content=DOGS.read_bytes()),
         "label": lambda: client.post("/v1/classify/audio?label=a", content=DOGS.read_bytes()),
         "part": lambda: client.post("/v1/search", json={"terms": [{"id": 1, "start": 0.5}]}),

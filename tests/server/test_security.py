@@ -148,7 +148,7 @@ def test_hands_full(served: Make) -> None:
     client = served(concurrent=1)
     guard = client.app
     assert isinstance(guard, Guard)
-    with guard.hands.one("searching"):
+    with guard.hands.one("searching", "somebody"):
         answer = client.get("/v1/status")
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"

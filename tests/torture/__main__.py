@@ -1,5 +1,5 @@
 """The long forms: `python -m tests.torture [PART ...]` prints the counts of each part, and exits 1
-where a fault was found. The parts: kills, disk, fuzz, library, model, changes, together.
+where a fault was found. The parts: kills, disk, fuzz, structures, library, model, changes, together.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture import changes, disk, fuzz, kills, together
+from tests.torture import changes, disk, fuzz, kills, structures, together
 
 
 def _kills(work: Path, seed: int, times: float) -> list[str]:
@@ -40,6 +40,12 @@ def _fuzz(work: Path, seed: int, times: float) -> list[str]:
     fuzzed = fuzz.fuzz_audio(work, round(20_000 * times), seed)
     print(f"fuzz: {fuzzed.files} sounds, slowest {fuzzed.slowest:.2f} s, {dict(fuzzed.outcomes)}")
     return fuzzed.faults + fuzzed.deaths
+
+
+def _structures(work: Path, seed: int, times: float) -> list[str]:
+    built = structures.build(work, round(2_000 * times), seed)
+    print(f"structures: {built.files} files, {dict(built.outcomes)}")
+    return built.faults
 
 
 def _subject(work: Path, seed: int, names: dict[str, int], of_model: bool) -> list[str]:
@@ -81,6 +87,7 @@ PARTS: dict[str, Callable[[Path, int, float], list[str]]] = {
     "kills": _kills,
     "disk": _disk,
     "fuzz": _fuzz,
+    "structures": _structures,
     "library": _library,
     "model": _model,
     "changes": _changes,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.effort import tries
-from tests.torture import fuzz
+from tests.torture import fuzz, structures
 from tests.torture.kills import make_sounds
 
 
@@ -18,6 +18,12 @@ def test_mutated_sounds(tmp_path: Path) -> None:
     assert len(fuzzed.deaths) <= 2, fuzzed.deaths
     assert fuzzed.outcomes["decoded"] > tries(30, 100)
     assert fuzzed.outcomes["undecodable"] > tries(15, 50)
+
+
+def test_containers_of_a_grammar(tmp_path: Path) -> None:
+    built = structures.build(tmp_path, tries(30, 200), seed=0)
+    assert built.faults == []
+    assert built.outcomes["right"] == built.files
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def test_any_byte_flipped(tmp_path: Path, written: CacheFooter, place: int, flip
         if footer == written:
             with pytest.raises(CacheUnusable):
                 read_cache(tmp_path, footer)
-        # Else the footer is another, well-formed one: it fails when it is compared with the library.
+        # Else the footer is another, well-formed one, and fails the comparison with the library.
     except CacheUnusable:
         pass
     finally:

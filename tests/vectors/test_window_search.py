@@ -1,4 +1,4 @@
-"""Search finds what comparing every vector would find, whatever the cache knows of them."""
+"""A search has the hits of a comparison of every vector, whatever the cache holds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.libraries import Synthetic, random_units, synthetic
 def brute_force(
     library: Synthetic, query: np.ndarray, k: int, allowed: np.ndarray | None
 ) -> list[int]:
-    """Ids of the k nearest windows, from the database alone."""
+    """Return the ids of the k nearest windows, from the database alone."""
     with library.reading() as connection:
         rows = connection.execute(text("SELECT id, vector FROM windows ORDER BY id")).all()
     scored = []
@@ -35,7 +35,9 @@ def brute_force(
 
 
 class Life(RuleBasedStateMachine):
-    """Sounds come and go, the cache is renewed, damaged or lost; one reader looks on throughout."""
+    """Sounds come and go, and the cache is renewed, damaged or lost. One reader stays open
+    throughout.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,12 +81,12 @@ class Life(RuleBasedStateMachine):
         if path.exists():
             data = bytearray(path.read_bytes())
             data[int(place * len(data))] ^= 0xFF
-            # As a program would that writes in place of renaming.
+            # A program that writes in place, without a rename, would do this.
             (path.parent / "damaged").write_bytes(data)
             (path.parent / "damaged").replace(path)
 
     @invariant()
-    def found_is_what_is_there(self) -> None:
+    def search_is_exact(self) -> None:
         query = random_units(1, 12_345)[0]
         with self.library.reading() as connection:
             ids = [row[0] for row in connection.execute(text("SELECT id FROM windows"))]
@@ -92,14 +94,14 @@ class Life(RuleBasedStateMachine):
             assert search.count == len(ids)
             half = np.array(sorted(ids)[::2], dtype=np.int64)
             for allowed in (None, half):
-                found, scores = search.nearest(connection, query, 5, allowed)
+                hits, scores = search.nearest(connection, query, 5, allowed)
                 expected = brute_force(self.library, query, 5, allowed)
-                assert found.tolist() == expected
+                assert hits.tolist() == expected
                 assert (np.diff(scores) <= 0).all()
             excluded = np.array(sorted(ids)[::3], dtype=np.int64)
             rest = np.setdiff1d(np.array(sorted(ids), dtype=np.int64), excluded)
-            found, _ = search.nearest(connection, query, 5, None, excluded)
-            assert found.tolist() == brute_force(self.library, query, 5, rest)
+            hits, _ = search.nearest(connection, query, 5, None, excluded)
+            assert hits.tolist() == brute_force(self.library, query, 5, rest)
 
 
 TestLife = Life.TestCase
@@ -108,7 +110,7 @@ TestLife.settings = settings(max_examples=25, stateful_step_count=12, deadline=N
 
 @pytest.fixture
 def clustered() -> np.ndarray:
-    """(4000, 512): 80 clusters of 50, about as close as takes of one sound are."""
+    """Return (4000, 512): 80 clusters of 50 vectors, about as close as takes of one sound."""
     centres = np.repeat(random_units(80, 1), 50, axis=0)
     return centres + 0.6 * random_units(4_000, 2)
 
@@ -132,14 +134,12 @@ def test_inverted_lists(
             for i in range(0, 4_000, 400):
                 query = clustered[i] / np.linalg.norm(clustered[i])
                 for allowed in (None, third):
-                    found, scores = search.nearest(connection, query, 10, allowed)
+                    ids, scores = search.nearest(connection, query, 10, allowed)
                     expected = brute_force(library, query, 10, allowed)
-                    recalls.append(len(set(found.tolist()) & set(expected)) / 10)
-                    if found[0] == expected[0]:
+                    recalls.append(len(set(ids.tolist()) & set(expected)) / 10)
+                    if ids[0] == expected[0]:
                         exact = (
-                            clustered[found[0] - 1]
-                            @ query
-                            / np.linalg.norm(clustered[found[0] - 1])
+                            clustered[ids[0] - 1] @ query / np.linalg.norm(clustered[ids[0] - 1])
                         )
                         assert scores[0] == pytest.approx(exact, abs=1e-3)
         assert np.mean(recalls) >= 0.98
@@ -149,8 +149,8 @@ def test_inverted_lists(
         with library.reading() as connection:
             search = state.current(connection, library.model)
             assert search.count == 4_000 - 400 + 5
-            found, _ = search.nearest(connection, clustered[0] / np.linalg.norm(clustered[0]), 3)
-            assert found.min() > 400
+            ids, _ = search.nearest(connection, clustered[0] / np.linalg.norm(clustered[0]), 3)
+            assert ids.min() > 400
 
 
 def test_cache_is_what_search_reads(tmp_path: Path) -> None:

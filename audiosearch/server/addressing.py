@@ -1,0 +1,53 @@
+"""Which sound a request means: by its id, or by the embedding program's own."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Path
+from starlette.concurrency import run_in_threadpool
+
+from audiosearch.errors import SoundNotFound
+from audiosearch.library import Library
+from audiosearch.server.answers import TheLibrary
+from audiosearch.server.problems import Problem
+from audiosearch.server.types import LARGEST_ID
+
+_EXTERNAL = "external:"
+_PATTERN = r"^([1-9][0-9]{0,18}|external:.{1,1000})$"
+
+
+def by_external_id(library: Library, external_id: str) -> int:
+    """The id of the one sound with that external id.
+
+    Raises `SoundNotFound`, and `Problem` 409 where several have it: nothing keeps a program from
+    giving one id to all copies of a file.
+    """
+    known = library.page(0, 2, where={"external_id": external_id})
+    if not known:
+        raise SoundNotFound(f"there is no sound with the external id {external_id!r}")
+    if len(known) > 1:
+        raise Problem(409, "ambiguous", f"several sounds have the external id {external_id!r}")
+    return known[0].id
+
+
+async def _sound_id(
+    library: TheLibrary,
+    sound_id: Annotated[
+        str,
+        Path(
+            pattern=_PATTERN,
+            description="The id, or `external:` and the external id of the one sound that has it.",
+            examples=["1"],
+        ),
+    ],
+) -> int:
+    if sound_id.startswith(_EXTERNAL):
+        return await run_in_threadpool(by_external_id, library, sound_id[len(_EXTERNAL) :])
+    if not re.fullmatch("[0-9]+", sound_id) or int(sound_id) > LARGEST_ID:
+        raise Problem(422, "invalid-request", f"path.sound_id: {sound_id} is larger than any id")
+    return int(sound_id)
+
+
+SoundId = Annotated[int, Depends(_sound_id)]

@@ -1,0 +1,59 @@
+"""Many files in one job, each with the embedding program's id and metadata."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.job_view import JobView
+from audiosearch.server.jobs import inside_roots
+from audiosearch.server.types import ExternalId, Metadata, Text
+
+router = APIRouter(prefix="/v1/ingest", tags=["jobs"])
+
+
+class Item(BaseModel):
+    """A file, and what the embedding program knows of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Text
+    external_id: ExternalId | None = None
+    metadata: Metadata | None = None
+
+
+class Ingest(BaseModel):
+    """Files to index in one job."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"items": [{"path": "/sounds/door.wav", "external_id": "A-7"}]}
+        },
+    )
+
+    items: Annotated[list[Item], Field(min_length=1, max_length=10_000)]
+    retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
+
+
+@router.post(
+    "",
+    response_model=JobView,
+    status_code=202,
+    summary="Index many files, each with its id.",
+)
+def ingest(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Ingest) -> Response:
+    """One job. A file that is not there, or holds no sound, is a failure of its own in the job's
+    summary (`item_failures`) and keeps no other out.
+    """
+    paths = [item.path for item in wanted.items]
+    allowed = inside_roots(library, paths, request.app.state.settings.uploads)
+    items = tuple(
+        {**item.model_dump(), "path": path}
+        for item, path in zip(wanted.items, allowed, strict=True)
+    )
+    job = jobs.add((), options={"retry": wanted.retry}, items=items)
+    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})

@@ -1,0 +1,67 @@
+"""`audiosearch roots`, and what `index` says of files that are no sounds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.e2e.conftest import Shell, tone, write
+
+
+def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
+    old, new = tmp_path / "my sounds", tmp_path / "ältere Klänge"
+    old.mkdir()
+    write(old / "a.wav", tone(440))
+    write(old / "b.wav", tone(880))
+    shell("index", old)
+    (root,) = shell("roots", "--json").objects
+    assert root == {"path": str(old), "sounds": 2, "present": True, "state": "present"}
+    old.rename(new)
+    assert "missing" in shell("roots").text
+    assert "roots move" in shell("index").talk
+    assert "2 copies" in shell("index", new).talk
+    paths = shell("query", "a tone", "--paths").out.splitlines()
+    assert paths[0] == os.fsencode(new / "a.wav") or paths[0] == os.fsencode(new / "b.wav")
+    assert paths[2].startswith(os.fsencode(old)) or paths[1].startswith(os.fsencode(old))
+    assert "2 sounds would be moved" in shell("roots", "move", old, new, "--dry-run").talk
+    assert len(shell("roots", "--json").objects) == 2
+    done = shell("roots", "move", old, new)
+    assert "2 sounds moved to" in done.talk
+    assert "2 of them were there already" in done.talk
+    (root,) = shell("roots", "--json").objects
+    assert (root["path"], root["sounds"]) == (str(new), 2)
+    assert len(shell.sounds()) == 2
+    assert "2 unchanged" in shell("index").talk
+
+
+def test_roots_that_cannot_be_moved(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    write(tmp_path / "s" / "a.wav", tone(440))
+    shell("index", tmp_path / "s")
+    for old, new in ((tmp_path / "x", tmp_path / "s"), (tmp_path / "s", tmp_path / "x"), ("", "y")):
+        ran = shell("roots", "move", old, new, code=1)
+        assert ran.talk.count("\n") == 1
+        assert ran.talk.startswith("audiosearch: error: ")
+
+
+def test_other_files_are_counted(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    write(folder / "a.wav", tone(440))
+    for name in ("b.txt", "c.TXT", "d.xyz", "none"):
+        (folder / name).write_bytes(b"x")
+    rehearsal = shell("index", folder, "--dry-run").talk
+    assert "passed over: 2 files with .txt" in rehearsal
+    assert "passed over: 1 files with .xyz" in rehearsal
+    assert "passed over: 1 files with no suffix" in rehearsal
+    assert "4 other files passed over" in shell("index", folder).talk
+
+
+def test_a_remark_is_shown(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    write(folder / "a.wav", tone(440))
+    data = (folder / "a.wav").read_bytes()
+    at = data.index(b"data") + 4
+    (folder / "a.wav").write_bytes(data[:at] + bytes(4) + data[at + 4 :])
+    assert "a.wav: its header declares 0 bytes of sound" in shell("index", folder).talk

@@ -1,0 +1,340 @@
+"""Clients that stall, ask for too much, or speak HTTP as few do: each gets an answer, a problem
+document where it is refused, and none of them keeps others from theirs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from audiosearch import Library
+from audiosearch.server import Settings, make_app, protocol
+from audiosearch.server.serving import listen, make_server
+from tests.e2e.conftest import SAMPLES
+
+DOGS = SAMPLES / "animals" / "dogs.mp3"
+EWE = SAMPLES / "animals" / "ewe.mp3"
+Make = Callable[..., TestClient]
+
+
+@contextmanager
+def live(directory: Path, **settings: Any) -> Iterator[int]:
+    """The port of a server on a socket of its own, for what only the wire can tell."""
+    server = make_server(directory, Settings(**settings))
+    with listen("127.0.0.1", 0) as listening:
+        port: int = listening.getsockname()[1]
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            while not server.started:
+                time.sleep(0.01)
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def said(port: int, request: bytes) -> bytes:
+    """All that a server says to some bytes, until it hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(request)
+        parts = []
+        while part := client.recv(65_536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def problem_in(answer: bytes, status: int, code: str) -> None:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"application/problem+json" in head.lower()
+    assert json.loads(body)["code"] == code
+
+
+def head(port: int, path: str, *more: str, method: str = "POST") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *more, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+# -- stalled --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/search", "/v1/jobs", "/v1/search/audio", "/v1/uploads?name=a.wav"]
+)
+def test_a_body_that_stalls_is_408(directory: Path, tmp_path: Path, path: str) -> None:
+    with live(directory, stalled=0.3, uploads=tmp_path / "new") as port:
+        request = head(port, path, "Content-Type: application/json", "Content-Length: 50")
+        problem_in(said(port, request + b'{"terms"'), 408, "too-slow")
+        assert not list((tmp_path / "new").glob("*"))
+
+
+def test_stalled_bodies_keep_nobody_out(directory: Path) -> None:
+    """Of one client, more than there are hands."""
+    with live(directory, stalled=20.0) as port:
+        idle = []
+        for number in range(70):
+            client = socket.create_connection(("127.0.0.1", port))
+            path = ("/v1/search", "/v1/jobs", "/v1/embed/audio")[number % 3]
+            client.sendall(head(port, path, "Content-Length: 100"))
+            idle.append(client)
+        for path in ("/healthz", "/v1/search?q=rain", "/v1/sounds/1", "/readyz"):
+            assert httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60).status_code == 200
+        body = {"terms": [{"text": "rain"}]}
+        for client in idle:
+            client.close()
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/search", json=body, timeout=60)
+        assert answer.status_code == 200
+
+
+def test_headers_that_stall(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
+    with live(directory) as port:
+        problem_in(said(port, b"GET /healthz HTT"), 408, "too-slow")
+        problem_in(said(port, b""), 408, "too-slow")
+        first = head(port, "/healthz", method="GET")
+        answer = said(port, first + b"GET /heal")  # a second request on one connection
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b'"code": "too-slow"' in answer
+
+
+def test_one_client_does_not_take_all_hands(served: Make) -> None:
+    client = served(concurrent=4)
+    hands = client.app.hands  # type: ignore[attr-defined]
+    with hands.one("searching", "address testclient"), hands.one("searching", "address testclient"):
+        assert client.get("/v1/status").json()["code"] == "busy"
+        with hands.one("searching", "somebody else"):
+            pass
+        assert client.get("/healthz").status_code == 200
+
+
+# -- too much -------------------------------------------------------------------------------------
+
+
+def test_a_batch_has_a_limit_in_all(client: TestClient) -> None:
+    query = {"terms": [{"text": "rain"}], "k": 1_000}
+    answer = client.post("/v1/search/batch", json={"queries": [query] * 40})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-query")
+    query["k"] = 10
+    answer = client.post("/v1/search/batch", json={"queries": [query] * 40})
+    assert len(answer.json()["pages"]) == 40
+
+
+def test_a_batch_gives_its_turn_away(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are answered between two of its queries."""
+    order = []
+    from audiosearch.search.engine import SearchEngine
+
+    real = SearchEngine.search
+    first, asked = threading.Event(), threading.Event()
+
+    def recorded(self: Any, terms: Any, k: int, *args: Any, **named: Any) -> Any:
+        order.append(k)
+        first.set()
+        asked.wait(60)
+        return real(self, terms, k, *args, **named)
+
+    monkeypatch.setattr(SearchEngine, "search", recorded)
+    monkeypatch.setattr(client.app._app._app.state.pools.searchers, "total_tokens", 1)  # type: ignore[attr-defined]
+    query = {"terms": [{"text": "rain"}], "k": 20}
+    batch = threading.Thread(
+        target=client.post, args=("/v1/search/batch",), kwargs={"json": {"queries": [query] * 8}}
+    )
+    batch.start()
+    first.wait(60)
+    one = threading.Thread(target=client.get, args=("/v1/search?q=rain&k=1",))
+    one.start()
+    hands = client.app.hands  # type: ignore[attr-defined]
+    while hands.counts()["searching"] < 2:
+        time.sleep(0.01)
+    asked.set()
+    batch.join()
+    one.join()
+    assert 2 in order[:4]  # k is one more than asked for
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"a": 2**63},
+        {"a": -(2**63) - 1},
+        {f"key {n}": n for n in range(494)},
+        {"a": {"b": {"c": 1}}},
+        {"a": None},
+        {"a": [[1]]},
+        {"a": "x" * 100_000},
+    ],
+)
+def test_metadata_filters_that_cannot_be(client: TestClient, metadata: dict[str, Any]) -> None:
+    body = {"terms": [{"text": "rain"}], "where": {"metadata": metadata}}
+    answer = client.post("/v1/search", json=body)
+    assert answer.status_code == 422, answer.text[:300]
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_next_never_leads_to_an_error(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from audiosearch.server import search_routes
+
+    monkeypatch.setattr(search_routes, "MOST_RESULTS", 20)
+    seen = 0
+    offset: int | None = 0
+    while offset is not None:
+        answer = client.get("/v1/search", params={"q": "rain", "k": 7, "offset": offset})
+        assert answer.status_code == 200
+        seen += len(answer.json()["hits"])
+        offset = answer.json()["next"]
+    assert seen == 20
+
+
+# -- HTTP as few speak it -------------------------------------------------------------------------
+
+
+def test_head_is_get_without_the_body(directory: Path) -> None:
+    with live(directory) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        paths = [
+            "/healthz",
+            "/v1/search?q=rain",
+            "/v1/sounds/1",
+            "/v1/sounds/1/audio",
+            "/v1/status",
+        ]
+        for path in [*paths, "/v1/sounds/1/peaks", "/v1/sounds/999999", "/", "/openapi.json"]:
+            whole, only = client.get(path), client.head(path)
+            assert only.status_code == whole.status_code
+            assert only.content == b""
+            for name in ("content-type", "content-length", "etag"):
+                assert only.headers.get(name) == whole.headers.get(name), (path, name)
+
+
+def test_what_is_known_is_304(client: TestClient) -> None:
+    paths = [
+        "/v1/sounds/1",
+        "/v1/sounds/1/audio",
+        "/v1/sounds/1/peaks",
+        "/v1/sounds/1/audio?as=wav",
+    ]
+    for path in [*paths, "/"]:
+        tag = client.get(path).headers["etag"].removeprefix("W/")
+        for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+            if path == "/" and known != tag:
+                continue  # the page's files have their own rules
+            answer = client.get(path, headers={"If-None-Match": known})
+            assert answer.status_code == 304, (path, known)
+            assert answer.content == b""
+            assert answer.headers["etag"].removeprefix("W/") == tag
+        assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("bytes=99999999-", 416), ("bytes=a-b", 400), ("lines=1-2", 400), ("x", 400)],
+)
+def test_bad_ranges_are_problems(client: TestClient, given: str, status: int) -> None:
+    answer = client.get("/v1/sounds/1/audio", headers={"Range": given})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    if status == 416:
+        assert answer.headers["content-range"].startswith("bytes */")
+
+
+def test_two_hosts_are_400(directory: Path) -> None:
+    with live(directory) as port:
+        request = head(port, "/healthz", "Host: localhost", "Connection: close", method="GET")
+        problem_in(said(port, request), 400, "bad-request")
+
+
+def test_what_is_no_http_is_400(directory: Path) -> None:
+    with live(directory) as port:
+        problem_in(said(port, b"GARBAGE\r\n\r\n"), 400, "bad-request")
+
+
+# -- uploads and jobs -----------------------------------------------------------------------------
+
+
+def test_forms_are_refused(served: Make, tmp_path: Path) -> None:
+    client = served(uploads=tmp_path / "new")
+    for path in ("/v1/uploads?name=a.mp3", "/v1/search/audio", "/v1/embed/audio"):
+        answer = client.post(path, files={"file": ("a.mp3", EWE.read_bytes())})
+        assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+    assert not list(tmp_path.rglob("*.mp3"))
+
+
+def test_names_of_no_sound_are_refused_at_once(
+    served: Make, tmp_path: Path, directory: Path
+) -> None:
+    client = served(uploads=tmp_path / "new")
+    before = client.get("/v1/jobs").json()
+    for name in ("x.txt", "x", "wav"):
+        answer = client.post("/v1/uploads", params={"name": name}, content=b"x")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-query")
+    text = SAMPLES / "manifest.csv"
+    answer = client.post("/v1/jobs", json={"paths": [str(text)]})
+    assert answer.status_code == 422
+    assert client.get("/v1/jobs").json() == before
+
+
+def test_limits_of_uploads_and_changes_agree(served: Make, tmp_path: Path) -> None:
+    client = served(uploads=tmp_path / "new")
+    wrong: tuple[dict[str, Any], ...] = (
+        {"external_id": "x" * 1_001},
+        {"external_id": ""},
+        {"metadata": {"a": "x" * 20_000}},
+    )
+    for about in wrong:
+        texts = {n: json.dumps(v) if n == "metadata" else v for n, v in about.items()}
+        upload = client.post("/v1/uploads", params={"name": "a.mp3", **texts}, content=b"x")
+        assert upload.status_code == 422
+        assert client.patch("/v1/sounds/1", json=about).status_code == 422
+        assert client.post("/v1/jobs", json=about).status_code == 422
+        many = client.post("/v1/descriptions", json={"sounds": [{"id": 1, **about}]})
+        assert many.status_code == 422
+    assert not list(tmp_path.rglob("*.mp3"))
+
+
+def test_one_id_is_one_sounds(client: TestClient) -> None:
+    for paths in ([], [str(SAMPLES / "fire")], [str(DOGS), str(EWE)]):
+        answer = client.post("/v1/jobs", json={"paths": paths, "external_id": "A-1"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-query")
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_a_deleted_upload_stays_deleted(tmp_path: Path, delete: bool) -> None:
+    (tmp_path / "sounds").mkdir()
+    shutil.copy(DOGS, tmp_path / "sounds")
+    with Library.open(tmp_path / "library", create=True) as library:
+        library.add(tmp_path / "sounds")
+    app = make_app(tmp_path / "library", Settings(uploads=tmp_path / "new"))
+    with TestClient(app, base_url="http://localhost") as client:
+
+        def done(job: dict[str, Any]) -> dict[str, Any]:
+            while job["state"] in ("queued", "running"):
+                time.sleep(0.02)
+                job = client.get(f"/v1/jobs/{job['id']}").json()
+            assert job["state"] == "done"
+            return job
+
+        upload = client.post("/v1/uploads", params={"name": "ewe.mp3"}, content=EWE.read_bytes())
+        done(upload.json())
+        (sound,) = client.get("/v1/sounds", params={"path": "ewe.mp3"}).json()["sounds"]
+        answer = client.delete(f"/v1/sounds/{sound['id']}", params={"file": delete})
+        assert answer.status_code == 204
+        done(client.post("/v1/jobs", json={"prune": True}).json())
+        assert client.get("/v1/sounds", params={"path": "ewe.mp3"}).json()["sounds"] == []
+        left = [file.read_bytes() for file in (tmp_path / "new").rglob("*.mp3")]
+        assert left == ([] if delete else [EWE.read_bytes()])
+        # A file that is not the server's own is not its to delete.
+        other = client.delete("/v1/sounds/1", params={"file": True})
+        assert (other.status_code, other.json()["code"]) == (409, "not-an-upload")
+        assert (tmp_path / "sounds" / "dogs.mp3").exists()
+        assert client.get("/v1/sounds/1").status_code == 200
