@@ -20,7 +20,8 @@ from scripts.mini.kinds import (  # noqa: E402
     read_kinds,
     texts_of,
 )
-from scripts.mini.retell import Lessons, Speaker, aims_of_kinds, losses  # noqa: E402
+from scripts.mini.lessons import Lessons, aims_of_kinds  # noqa: E402
+from scripts.mini.retell import Speaker, losses  # noqa: E402
 from scripts.mini.student import TextHead  # noqa: E402
 from scripts.mini.wording import (  # noqa: E402
     TRIALS,
