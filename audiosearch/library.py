@@ -1,9 +1,5 @@
 """`Library` is a directory of embeddings: a program searches it and writes it through this class.
 
-    with Library.open("~/sfx.library") as library:
-        for hit in library.search("campfire crackling", k=10, where={"duration": (1, 30)}):
-            print(hit.score, hit.path, hit.start, hit.end)
-
 The class is a facade: `audiosearch.search` searches, `audiosearch.care` examines, and `indexer`
 writes. Times are in seconds, vectors are float32 of unit length, scores are cosines. Reading is
 thread-safe and needs no lock. Each call sees one state of the library, and the next call sees what
@@ -17,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +22,6 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import make_filter
 from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.contents import FilePath, LibraryContents, Where
-from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
@@ -67,8 +62,7 @@ class Library(LibraryContents):
         at once: waiting texts go through the text tower together, and their vectors are within 1e-6
         of those of single texts, not equal to the bit.
 
-        Raises `LibraryNotFound`, `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound` or
-        `ModelMismatch`.
+        Raises `LibraryNotFound`, `LibraryTooNew`, `LibraryDamaged`, `ModelNotFound`, `ModelMismatch`.
 
         >>> with Library.open(library.directory) as opened:
         ...     opened.status().model == library.status().model
@@ -118,9 +112,8 @@ class Library(LibraryContents):
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
         """Return the unit vectors (n, d) of n texts, float32.
 
-        The template goes around each text; by default it is the model's.
-
-        Raises `InvalidQuery` for an empty text, or a template without ``{}``.
+        The template goes around each text; by default it is the model's. Raises `InvalidQuery` for
+        an empty text, or a template without ``{}``.
 
         >>> library.embed_text(["a door slams", "rain"]).shape
         (2, 512)
@@ -130,11 +123,8 @@ class Library(LibraryContents):
     def embed_audio(
         self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> np.ndarray:
-        """Return the unit vector (d,) of a file, or of its part from `start` to `end` seconds,
-        float32.
-
-        The vector is the mean of the windows' vectors. Raises `AudioRejected` with the reason where
-        the file has no embedding.
+        """Return the unit vector (d,), float32, of a file or of its part from `start` to `end`
+        seconds: the mean of its windows. Raises `AudioRejected` where there is none.
 
         >>> library.embed_audio("sample_library/animals/dogs.mp3", start=1, end=4).shape
         (512,)
@@ -144,8 +134,7 @@ class Library(LibraryContents):
     def embed_windows(
         self, path: FilePath, start: float = 0.0, end: float | None = None
     ) -> EmbeddedFile:
-        """Return the windows of a file, or of its part from `start` to `end` seconds, with their
-        vectors.
+        """Return the windows of a file, or of a part as in `embed_audio`, with their vectors.
 
         Raises `AudioRejected`, also where the file crashed its decoder.
 
@@ -181,10 +170,6 @@ class Library(LibraryContents):
         >>> os.path.basename(hit.path), hit.start < hit.end <= hit.duration
         ('campfire.ogg', True)
         """
-        if k < 1:
-            raise InvalidQuery(f"k must be at least 1, not {k}")
-        if match not in get_args(Match):
-            raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         return self._engine.search(
             as_terms(query),
             k,
@@ -216,10 +201,10 @@ class Library(LibraryContents):
         >>> os.path.basename(hit.path)
         'dogs.mp3'
         """
-        if isinstance(sound, int):
-            term = Term(id=sound, start=start, end=end)
-        else:
-            term = Term(path=os.fspath(sound), start=start, end=end)
+        named: dict[str, Any] = (
+            {"id": sound} if isinstance(sound, int) else {"path": os.fspath(sound)}
+        )
+        term = Term(**named, start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
 
     def classify(
@@ -230,15 +215,12 @@ class Library(LibraryContents):
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score each file, or each stored sound by its id, against labels, without training
-        (zero-shot).
+        """Score files, or stored sounds by their ids, against labels, without training (zero-shot).
 
-        `results.Label` explains the scores.
-
-        With `multi`, labels do not exclude each other, and each label takes its score from its best
-        window. A file need not be in the library; an unchanged file of the library gives its stored
-        vectors. `template` is as in `search`. Raises `InvalidQuery`, `AudioRejected` or
-        `SoundNotFound`.
+        `results.Label` explains the scores. With `multi`, labels do not exclude each other, and
+        each takes its score from its best window. A file need not be in the library; an unchanged
+        file of the library gives its stored vectors. `template` is as in `search`. Raises
+        `InvalidQuery`, `AudioRejected` or `SoundNotFound`.
 
         >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])
         >>> dogs.labels[0].label
@@ -265,8 +247,7 @@ class Library(LibraryContents):
         workers: int | None = None,
         wait: float | None = 0.0,
     ) -> Summary:
-        """Index folders and single files; without `what`, bring all folders of the library up to
-        date.
+        """Index folders and single files; without `what`, all folders of the library again.
 
         The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
         unchanged. A file that cannot be embedded is a failure in the summary, not an error.
@@ -282,8 +263,7 @@ class Library(LibraryContents):
         from indexer.options import Options
         from indexer.run import index
 
-        if isinstance(what, str | os.PathLike):
-            what = [what]
+        sources = [what] if isinstance(what, str | os.PathLike) else what
         options = Options(
             exclude=tuple(exclude),
             follow_symlinks=follow_symlinks,
@@ -297,7 +277,7 @@ class Library(LibraryContents):
         )
         return index(
             self.directory,
-            [os.fspath(path) for path in what],
+            [os.fspath(path) for path in sources],
             options,
             metadata=metadata,
             external_id=external_id,
@@ -320,9 +300,8 @@ class Library(LibraryContents):
         """
         from indexer.remove import remove
 
-        if isinstance(what, str | os.PathLike | int):
-            what = [what]
-        named = [which if isinstance(which, int) else os.fspath(which) for which in what]
+        targets = [what] if isinstance(what, str | os.PathLike | int) else what
+        named = [which if isinstance(which, int) else os.fspath(which) for which in targets]
         return remove(self.directory, named, dry_run=dry_run)
 
     def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
@@ -360,11 +339,9 @@ class Library(LibraryContents):
     ) -> None:
         """Set `external_id` and `metadata` of many sounds in one transaction.
 
-        Each of `sounds` is (id, `external_id`, `metadata`); `None` changes nothing. The method
-        skips ids that are not in the library.
-
-        Raises `InvalidQuery` for metadata that JSON cannot hold, `LibraryBusy` where another writer
-        does not finish within 30 s.
+        Each of `sounds` is (id, `external_id`, `metadata`); `None` changes nothing, and ids that are
+        not in the library are skipped. Raises `InvalidQuery` for metadata that JSON cannot hold,
+        `LibraryBusy` where another writer does not finish within 30 s.
 
         >>> library.describe_many([(1, "asset-1", None), (2, "asset-2", {"rights": "cleared"})])
         >>> library.sound(2).external_id

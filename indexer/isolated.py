@@ -81,11 +81,11 @@ class IsolatedReader:
                 pictures = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
                 vectors.append(model.embed_features(pictures))
                 times += head["times"]
-        found = np.concatenate(vectors)
-        if not np.isfinite(found).all():
+        rows = np.concatenate(vectors)
+        if not np.isfinite(rows).all():
             raise AudioRejected("nan", "the model made no finite vector of it")
         starts, ends = np.array(times).T
-        return EmbeddedFile(found, starts, ends, duration)
+        return EmbeddedFile(rows, starts, ends, duration)
 
     def peaks(self, path: str | os.PathLike[str]) -> Peaks:
         """The outline of a file (`audiosearch.audio.peaks`). Raises `AudioRejected`."""

@@ -62,7 +62,7 @@ class Plan:
     known_failures: int = 0
     missing: set[int] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
-    found: int = 0
+    files: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
 
 
@@ -112,8 +112,8 @@ def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[by
     }
 
 
-def _unchanged(found: Found, row: _Stored, options: Options) -> bool:
-    if options.rehash or (found.size, found.mtime_ns) != (row.size, row.mtime_ns):
+def _unchanged(file: Found, row: _Stored, options: Options) -> bool:
+    if options.rehash or (file.size, file.mtime_ns) != (row.size, row.mtime_ns):
         return False
     if row.failure is not None:
         return not options.retry and row.failure not in _PASSING
@@ -137,9 +137,9 @@ def compare(
     scans: list[Scan],
     model_id: int | None,
     options: Options,
-    on_found: Callable[[int], None],
+    on_file: Callable[[int], None],
 ) -> Plan:
-    """Compare folders with the catalog. `on_found` hears the number of files found so far."""
+    """Compare folders with the catalog. `on_file` gets the number of files seen so far."""
     plan = Plan()
     for scan in scans:
         rows = _stored(connection, scan, model_id)
@@ -158,12 +158,12 @@ def compare(
         )
         inside = scan.below + b"/" if scan.below else b""
         files = iter(walk) if scan.files is None else _named_files(scan, walk.unreadable)
-        for found in files:
-            relative = found.path if scan.files is not None else inside + found.path
-            plan.found += 1
-            on_found(plan.found)
+        for file in files:
+            relative = file.path if scan.files is not None else inside + file.path
+            plan.files += 1
+            on_file(plan.files)
             row = rows.pop(relative, None)
-            if row and _unchanged(found, row, options):
+            if row and _unchanged(file, row, options):
                 plan.kept.append(row.id)
                 plan.known_failures += row.failure is not None
             else:
@@ -173,8 +173,8 @@ def compare(
                         absolute,
                         scan.root_id,
                         relative,
-                        found.size,
-                        found.mtime_ns,
+                        file.size,
+                        file.mtime_ns,
                         row.id if row else None,
                     )
                 )

@@ -137,7 +137,7 @@ class _Run:
             plan = compare(connection, scans, model_id, self.options, self._scanning)
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
         self._count(plan)
-        if sources and not plan.found:
+        if sources and not plan.files:
             self.summary.notices.append(
                 "no sounds found in " + ", ".join(map(paths.shown, sources))
             )

@@ -52,8 +52,8 @@ class Hashed:
 
 @dataclass(frozen=True)
 class Windows:
-    """Log-mel pictures (n, frames, mels) float32, or samples (n, window_samples) where those are
-    wanted, and their times in seconds."""
+    """Log-mel pictures (n, frames, mels) float32, or samples (n, window_samples) for an encoder that
+    takes those, and their times in seconds."""
 
     values: np.ndarray
     times: list[tuple[float, float]]
@@ -108,11 +108,11 @@ class Worker:
     ) -> None:
         self.stop()
 
-    def read(self, path: bytes, wanted: Callable[[Hashed], bool]) -> Iterator[Message]:
-        """The messages about one file. `wanted` decides, once the hash is known, whether it is
-        decoded.
+    def read(self, path: bytes, should_decode: Callable[[Hashed], bool]) -> Iterator[Message]:
+        """Yield the messages about one file. Once its hash is known, `should_decode` says whether the
+        file is decoded.
 
-        Ends with `Done` or `Rejected`, or with `Hashed` where it was not wanted. Raises
+        The last message is `Done` or `Rejected`, or `Hashed` for a file that is not decoded. Raises
         `WorkerDied`. A caller that stops half-way must `stop` the worker.
         """
         process = self._started()
@@ -126,7 +126,7 @@ class Worker:
                 message = _message(head, body)
                 yield message
                 if isinstance(message, Hashed):
-                    decode = wanted(message)
+                    decode = should_decode(message)
                     send(process.stdin, {"decode": decode})
                     if not decode:
                         return

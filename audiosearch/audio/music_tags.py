@@ -82,7 +82,7 @@ def _part(file: IO[bytes], kind: Callable[[IO[bytes]], Any]) -> Any:
 
 def _texts(tags: Any) -> dict[str, str]:
     """The text of each tag by its name in lower case (ID3: the frame alone)."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     # Of several comments the one without a description is the user's own.
     names = sorted(tags.keys(), key=lambda name: _rank(str(name)))
     for name in names:
@@ -94,8 +94,8 @@ def _texts(tags: Any) -> dict[str, str]:
             continue
         text = _text(value)
         if text.strip():
-            found.setdefault(str(name).split(":")[0].lower(), text)
-    return found
+            fields.setdefault(str(name).split(":")[0].lower(), text)
+    return fields
 
 
 def _rank(name: str) -> int:

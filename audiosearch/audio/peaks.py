@@ -50,24 +50,24 @@ def compute(path: AnyPath) -> Peaks:
 
 def outline(blocks: Iterable[np.ndarray], sample_rate: int) -> Peaks:
     """The outline of (frames, channels) blocks."""
-    frames, found, count = _FINEST, [np.empty((0, 2), np.float32)], 0
+    frames, levels, count = _FINEST, [np.empty((0, 2), np.float32)], 0
     rest = np.empty((0, 2), np.float32)
     for block in blocks:
         extremes = np.stack([block.min(axis=1), block.max(axis=1)], axis=1)
         rest = np.concatenate([rest, np.nan_to_num(extremes)])
         whole = len(rest) // frames * frames
-        found.append(_merged(rest[:whole], frames))
-        count += len(found[-1])
+        levels.append(_merged(rest[:whole], frames))
+        count += len(levels[-1])
         rest = rest[whole:]
         while count > 2 * _MOST_BUCKETS:
-            every = np.concatenate(found)
+            every = np.concatenate(levels)
             even = len(every) // 2 * 2
             # An odd bucket and the frames after it begin the next one.
             rest = np.concatenate([np.repeat(every[even:], frames, axis=0), rest])
-            found, frames = [_merged(every[:even], 2)], 2 * frames
-            count = len(found[0])
-    found.append(_merged(rest, frames))
-    whole_file = Peaks(_as_bytes(np.concatenate(found)), frames, sample_rate)
+            levels, frames = [_merged(every[:even], 2)], 2 * frames
+            count = len(levels[0])
+    levels.append(_merged(rest, frames))
+    whole_file = Peaks(_as_bytes(np.concatenate(levels)), frames, sample_rate)
     return at_most(whole_file, _MOST_BUCKETS)
 
 

@@ -54,38 +54,38 @@ def read_tags(path: AnyPath) -> dict[str, Any]:
     Where several tags say the same thing, the more telling one counts: iXML, then ``bext``, then
     INFO, then what music players read. Raises `OSError` where the file cannot be opened.
     """
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     with open(os.fsencode(path), "rb") as file:  # noqa: PTH123 (bytes)
         chunks = _small_chunks(file)
         rate = 0
         for name in (b"iXML", b"bext", b"LIST", b"fmt ", b"NAME", b"AUTH", b"ANNO"):
             for data in (data for chunk, data in chunks if chunk == name):
                 if name == b"iXML":
-                    _add(found, ixml(data))
+                    _add(fields, ixml(data))
                 elif name == b"bext":
-                    _add(found, _bext(data))
+                    _add(fields, _bext(data))
                 elif name == b"LIST" and data[:4] == b"INFO":
-                    _add(found, _info(data[4:]))
+                    _add(fields, _info(data[4:]))
                 elif name == b"fmt " and len(data) >= 8:
                     rate = struct.unpack_from("<I", data, 4)[0]
                 elif name in _IFF:
-                    _add(found, [(_IFF[name], decoded(data))])
+                    _add(fields, [(_IFF[name], decoded(data))])
         markers = _markers(chunks, rate)
         if markers:
-            found["markers"] = markers
+            fields["markers"] = markers
         file.seek(0)
-        _add(found, by_mutagen(file))
+        _add(fields, by_mutagen(file))
         for name, data in chunks:
             if name in (b"id3 ", b"ID3 "):
-                _add(found, by_mutagen(io.BytesIO(data)))
-    return found
+                _add(fields, by_mutagen(io.BytesIO(data)))
+    return fields
 
 
-def _add(found: dict[str, Any], more: Iterable[tuple[str, str]]) -> None:
+def _add(fields: dict[str, Any], more: Iterable[tuple[str, str]]) -> None:
     for key, text in more:
         clean = _clean(text)
         if clean:
-            found.setdefault(key, clean)
+            fields.setdefault(key, clean)
 
 
 def _clean(text: str) -> str:
@@ -147,11 +147,11 @@ def _markers(chunks: list[tuple[bytes, bytes]], rate: int) -> list[dict[str, Any
                     labels.setdefault(
                         struct.unpack_from("<I", content)[0], _clean(decoded(content[4:]))
                     )
-    found: list[dict[str, Any]] = []
+    markers: list[dict[str, Any]] = []
     for name, data in chunks:
         if name == b"cue " and rate:
             # Twenty-four bytes a point: id, position, chunk's name, chunk, block, sample.
             for place in range(4, min(len(data) - 23, 24 * _MOST_MARKERS), 24):
                 identity, sample = struct.unpack_from("<I16xI", data, place)
-                found.append({"start": sample / rate, "label": labels.get(identity, "")})
-    return sorted(found, key=lambda marker: marker["start"])
+                markers.append({"start": sample / rate, "label": labels.get(identity, "")})
+    return sorted(markers, key=lambda marker: marker["start"])

@@ -273,31 +273,31 @@ def _nanoseconds(moment: datetime) -> int:
     return max(_LEAST, min(_MOST, number))
 
 
-def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     """The filter as conditions on a join of `sounds`, `roots` and `contents`."""
-    found: list[ColumnElement[bool]] = []
-    if wanted.min_duration is not None:
-        found.append(contents.c.duration >= wanted.min_duration)
-    if wanted.max_duration is not None:
-        found.append(contents.c.duration <= wanted.max_duration)
-    if wanted.path:
-        found.append(or_(*(path_matches(pattern) for pattern in wanted.path)))
-    if wanted.format:
-        found.append(or_(*(_format_matches(name) for name in wanted.format)))
-    if wanted.channels:
-        found.append(contents.c.channels.in_(wanted.channels))
-    if wanted.rate:
-        found.append(contents.c.sample_rate.in_(wanted.rate))
-    if wanted.root:
-        found.append(or_(*(is_below(folder) for folder in wanted.root)))
-    if wanted.since is not None:
-        found.append(sounds.c.mtime_ns >= _nanoseconds(wanted.since))
-    if wanted.tag:
-        found.append(or_(*(_tag_matches(tag) for tag in wanted.tag)))
-    if wanted.external_id:
-        found.append(sounds.c.external_id.in_(wanted.external_id))
-    found.extend(_metadata_matches(key, value) for key, value in wanted.metadata)
-    return found
+    clauses: list[ColumnElement[bool]] = []
+    if condition.min_duration is not None:
+        clauses.append(contents.c.duration >= condition.min_duration)
+    if condition.max_duration is not None:
+        clauses.append(contents.c.duration <= condition.max_duration)
+    if condition.path:
+        clauses.append(or_(*(path_matches(pattern) for pattern in condition.path)))
+    if condition.format:
+        clauses.append(or_(*(_format_matches(name) for name in condition.format)))
+    if condition.channels:
+        clauses.append(contents.c.channels.in_(condition.channels))
+    if condition.rate:
+        clauses.append(contents.c.sample_rate.in_(condition.rate))
+    if condition.root:
+        clauses.append(or_(*(is_below(folder) for folder in condition.root)))
+    if condition.since is not None:
+        clauses.append(sounds.c.mtime_ns >= _nanoseconds(condition.since))
+    if condition.tag:
+        clauses.append(or_(*(_tag_matches(tag) for tag in condition.tag)))
+    if condition.external_id:
+        clauses.append(sounds.c.external_id.in_(condition.external_id))
+    clauses.extend(_metadata_matches(key, value) for key, value in condition.metadata)
+    return clauses
 
 
 def _format_matches(name: str) -> ColumnElement[bool]:

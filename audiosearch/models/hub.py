@@ -81,12 +81,12 @@ def _download(name: str, revision: str | None) -> Path:
     # Its HTTP client, whose errors these are, is not the same in all versions.
     failures = (*errors.HfHubHTTPError.__bases__, errors.XetDownloadError, OSError, ValueError)
     try:
-        found = Path(snapshot_download(name, revision=revision, allow_patterns=_SMALL_FILES))
-        _check_config(found, name)
+        snapshot = Path(snapshot_download(name, revision=revision, allow_patterns=_SMALL_FILES))
+        _check_config(snapshot, name)
         for pattern in _WEIGHTS:
-            if not any(found.glob(pattern)):
-                snapshot_download(name, revision=found.name, allow_patterns=[pattern])
-            if any(found.glob(pattern)):
+            if not any(snapshot.glob(pattern)):
+                snapshot_download(name, revision=snapshot.name, allow_patterns=[pattern])
+            if any(snapshot.glob(pattern)):
                 break
     except errors.HFValidationError as error:
         raise ModelNotFound(
@@ -107,7 +107,7 @@ def _download(name: str, revision: str | None) -> Path:
         ) from error
     except failures as error:
         raise ModelNotFound(f"the download of {name} failed: {_line(error)}") from error
-    return found
+    return snapshot
 
 
 def _check_config(directory: Path, source: str) -> None:
@@ -142,8 +142,8 @@ def _licence(directory: Path) -> str:
     """What the header of the model card names."""
     card = directory / "README.md"
     head = card.read_text(encoding="utf-8", errors="replace")[:10_000] if card.is_file() else ""
-    found = re.match(r"---\n(?:.*\n)*?license: *([\w.+-]+)", head)
-    return found[1] if found else "unknown"
+    licence = re.match(r"---\n(?:.*\n)*?license: *([\w.+-]+)", head)
+    return licence[1] if licence else "unknown"
 
 
 def _line(error: Exception) -> str:

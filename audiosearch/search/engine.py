@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound, StoredModel
-from audiosearch.errors import SoundNotFound
+from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Hit
@@ -108,6 +108,10 @@ class SearchEngine:
         match: Match = "both",
     ) -> list[Hit]:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        if match not in get_args(Match):
+            raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         texts = [term.text for term in terms if term.text is not None and term.weight > 0]
         vector: np.ndarray | None = None
         composed_with: str | None = None

@@ -45,15 +45,14 @@ class Ingest(BaseModel):
     status_code=202,
     summary="Index many files, each with its id.",
 )
-def ingest(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Ingest) -> Response:
+def ingest(request: Request, library: TheLibrary, jobs: TheJobs, batch: Ingest) -> Response:
     """One job. A file that is not there, or holds no sound, is a failure of its own in the job's
     summary (`item_failures`) and keeps no other out.
     """
-    paths = [item.path for item in wanted.items]
+    paths = [item.path for item in batch.items]
     allowed = inside_roots(library, paths, request.app.state.settings.uploads)
     items = tuple(
-        {**item.model_dump(), "path": path}
-        for item, path in zip(wanted.items, allowed, strict=True)
+        {**item.model_dump(), "path": path} for item, path in zip(batch.items, allowed, strict=True)
     )
-    job = jobs.add((), options={"retry": wanted.retry}, items=items)
+    job = jobs.add((), options={"retry": batch.retry}, items=items)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})

@@ -31,7 +31,7 @@ _TICK = 0.3
 _HEARTBEAT = 15.0
 
 
-class Wanted(BaseModel):
+class IndexRun(BaseModel):
     """What to index: files and folders under the library's own; none for all of them."""
 
     model_config = ConfigDict(
@@ -66,11 +66,11 @@ def _get(jobs: Jobs, job_id: str) -> Job:
 
 
 @router.post("", response_model=JobView, status_code=202, summary="Index, or index again.")
-def start(request: Request, library: TheLibrary, jobs: TheJobs, wanted: Wanted) -> Response:
-    paths = inside_roots(library, wanted.paths, request.app.state.settings.uploads)
-    _check_sounds(paths, wanted.external_id)
-    options = {name: getattr(wanted, name) for name in ("retry", "rehash", "prune")}
-    job = jobs.add(paths, wanted.external_id, wanted.metadata, options)
+def start(request: Request, library: TheLibrary, jobs: TheJobs, run: IndexRun) -> Response:
+    paths = inside_roots(library, run.paths, request.app.state.settings.uploads)
+    _check_sounds(paths, run.external_id)
+    options = {name: getattr(run, name) for name in ("retry", "rehash", "prune")}
+    job = jobs.add(paths, run.external_id, run.metadata, options)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
@@ -121,14 +121,14 @@ def events(request: Request, jobs: TheJobs, job_id: JobId) -> Response:
 
 
 async def _events(jobs: Jobs, job_id: str, stopping: asyncio.Event) -> AsyncIterator[str]:
-    told, silent = None, 0.0
+    sent, silent = None, 0.0
     while not stopping.is_set():
         job = jobs.get(job_id)
         if job is None:
             return
-        if job != told:
+        if job != sent:
             yield f"event: {job.state}\ndata: {json.dumps(asdict(job))}\n\n"
-            told, silent = job, 0.0
+            sent, silent = job, 0.0
         elif silent >= _HEARTBEAT:
             yield ":\n\n"
             silent = 0.0

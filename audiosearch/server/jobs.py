@@ -95,8 +95,8 @@ class Jobs:
 
     def counts(self) -> dict[str, int]:
         """How many there are in each state."""
-        found = Counter(job.state for job in self.all())
-        return {state: found[state] for state in get_args(State)}
+        counts = Counter(job.state for job in self.all())
+        return {state: counts[state] for state in get_args(State)}
 
     def cancel(self, job_id: str) -> Job:
         """End a job after the batch in hand. Raises `InvalidQuery` where it is over already,

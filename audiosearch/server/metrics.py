@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, and the state of the library."""
+"""What Prometheus reads: requests, and the state of the library."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Metrics:
             registry=registry,
         )
         self._sizes = {
-            name: Gauge(f"audiosearch_{name}", said, registry=registry)
-            for name, said in (
+            name: Gauge(f"audiosearch_{name}", meaning, registry=registry)
+            for name, meaning in (
                 ("sounds", "Sounds that can be found."),
                 ("windows", "Windows that can be found."),
                 ("failed", "Files without embedding."),

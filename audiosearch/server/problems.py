@@ -91,11 +91,11 @@ def problem(
 
 def _methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
     """Those that some route takes at the request's path."""
-    found: set[str] = set()
+    methods: set[str] = set()
     for route in routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
-            found |= route.methods or set()
-    return found
+            methods |= route.methods or set()
+    return methods
 
 
 def handle_problems(app: FastAPI, routes: Sequence[BaseRoute]) -> None:

@@ -1,4 +1,4 @@
-"""What a server may be told. Sizes in bytes, times in seconds."""
+"""The settings of a server. Sizes are in bytes, times in seconds."""
 
 from __future__ import annotations
 

@@ -212,8 +212,10 @@ def _classify(library: Library, asked: ToClassify) -> Classifications:
     ids = [*asked.ids, *(by_external_id(library, name) for name in asked.external_ids)]
     if not ids:
         raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
-    found = library.classify(ids, asked.labels, template=asked.template, multi=asked.multi)
-    return Classifications(tuple(found))
+    classifications = library.classify(
+        ids, asked.labels, template=asked.template, multi=asked.multi
+    )
+    return Classifications(tuple(classifications))
 
 
 class ToEmbed(BaseModel):

@@ -51,7 +51,7 @@ async def _receive(request: Request, target: Path) -> None:
 
 
 class Upload:
-    """The sound in the body of a request, once what else it says was found valid."""
+    """The sound in the body of a request, once the rest of the request was checked."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -88,15 +88,15 @@ def _free_name(folder: Path, name: str) -> Path:
 
 def _object(text: str | None) -> dict[str, Any] | None:
     try:
-        found = None if text is None else json.loads(text)
+        value = None if text is None else json.loads(text)
     except ValueError as error:
         raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
-    if found is None:
+    if value is None:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise InvalidQuery("metadata must be a JSON object")
     try:
-        return small_enough(found)
+        return small_enough(value)
     except ValueError as error:
         raise InvalidQuery(str(error)) from error
 
@@ -167,8 +167,8 @@ async def classify_audio(
     multi: bool = False,
 ) -> Response:
     def classified(path: Path) -> Classification:
-        (found,) = library.classify([path], label, template=template, multi=multi)
-        return dataclasses.replace(found, path="")
+        (classification,) = library.classify([path], label, template=template, multi=multi)
+        return dataclasses.replace(classification, path="")
 
     async with upload.file() as path:
         return as_json(await pools.decode(classified, path))
