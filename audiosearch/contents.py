@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from audiosearch.audio.isolation import Isolation
 from audiosearch.care.status import library_status
@@ -42,6 +42,12 @@ class LibraryContents:
         """Release connections, files and decoding processes."""
         self._decoding.close()
         self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     def sounds(self, where: Where = None) -> Iterator[Sound]:
         """Yield every sound that has an embedding and passes the filter `where`, ordered by path.

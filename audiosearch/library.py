@@ -88,12 +88,6 @@ class Library(LibraryContents):
             raise
         return library
 
-    def __enter__(self) -> Library:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     @property
     def model(self) -> Model:
         """The model that this library's vectors come from. It is loaded at first use.
@@ -201,10 +195,10 @@ class Library(LibraryContents):
         >>> os.path.basename(hit.path)
         'dogs.mp3'
         """
-        named: dict[str, Any] = (
-            {"id": sound} if isinstance(sound, int) else {"path": os.fspath(sound)}
-        )
-        term = Term(**named, start=start, end=end)
+        if isinstance(sound, int):
+            term = Term(id=sound, start=start, end=end)
+        else:
+            term = Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
 
     def classify(
