@@ -32,14 +32,9 @@ import numpy as np
 from audiosearch.audio.reader import read_windows
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.models.bundle import FrontEnd
-from audiosearch.models.frontend import log_mel
 from indexer import confined
 from indexer.protocol import receive, send
-
-Message = tuple[dict[str, Any], bytes | memoryview]
-
-# Windows in a message: as in `indexer.worker`.
-_CHUNK = 8
+from indexer.window_messages import Message, window_messages
 
 # The parent takes a decoder that is silent for long for one that hangs. In seconds.
 _SIGN_OF_LIFE = 5.0
@@ -48,16 +43,6 @@ _SIGN_OF_LIFE = 5.0
 def _windows(path: bytes, request: dict[str, Any]) -> Iterator[Message]:
     """The windows of a part of a file that hold sound, as log-mel pictures."""
     front_end = FrontEnd(**request["front_end"])
-    times: list[tuple[float, float]] = []
-    samples: list[np.ndarray] = []
-
-    def chunk() -> Message:
-        pictures = log_mel(np.stack(samples), front_end)
-        head = {"is": "windows", "times": list(times), "shape": pictures.shape}
-        times.clear()
-        samples.clear()
-        return head, np.ascontiguousarray(pictures, dtype="<f4").data.cast("B")
-
     with read_windows(
         path,
         rate=front_end.sampling_rate,
@@ -67,14 +52,7 @@ def _windows(path: bytes, request: dict[str, Any]) -> Iterator[Message]:
         start=request["start"],
         end=request["end"],
     ) as (reading, windows):
-        for window in windows:
-            if not window.silent:
-                times.append((window.start, window.end))
-                samples.append(window.samples)
-            if len(samples) == _CHUNK:
-                yield chunk()
-    if samples:
-        yield chunk()
+        yield from window_messages(windows, front_end)
     yield {"is": "done", "duration": reading.duration}, b""
 
 

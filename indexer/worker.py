@@ -27,20 +27,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-import numpy as np
-
 from audiosearch.audio.reader import read_windows
 from audiosearch.audio.stream import Alive
 from audiosearch.audio.tags import read_tags
 from audiosearch.errors import AudioRejected
 from audiosearch.models.bundle import FrontEnd
-from audiosearch.models.frontend import log_mel
 from indexer import confined
 from indexer.protocol import receive, send
 from indexer.scan import stamp
+from indexer.window_messages import Message, window_messages
 
-# Windows in a message: enough to make its cost vanish, few enough to keep both processes small.
-_CHUNK = 8
 _HASH_BLOCK = 1 << 20
 
 
@@ -88,21 +84,9 @@ def _hash(path: bytes, alive: Alive) -> dict[str, Any]:
 
 def _windows(
     path: bytes, config: dict[str, Any], front_end: FrontEnd, alive: Alive
-) -> Iterator[tuple[dict[str, Any], bytes | memoryview]]:
+) -> Iterator[Message]:
     """The file's messages from the first windows to "done"."""
     before = _stat(path)
-    times: list[tuple[float, float]] = []
-    samples: list[np.ndarray] = []
-
-    def chunk() -> tuple[dict[str, Any], memoryview]:
-        windows = np.stack(samples)
-        if not config["samples"]:
-            windows = log_mel(windows, front_end)
-        head = {"is": "windows", "times": list(times), "shape": windows.shape}
-        times.clear()
-        samples.clear()
-        return head, np.ascontiguousarray(windows, dtype="<f4").data.cast("B")
-
     with read_windows(
         path,
         rate=front_end.sampling_rate,
@@ -111,14 +95,7 @@ def _windows(
         padding=front_end.padding,
         alive=alive,
     ) as (reading, windows):
-        for window in windows:
-            if not window.silent:
-                times.append((window.start, window.end))
-                samples.append(window.samples)
-            if len(samples) == _CHUNK:
-                yield chunk()
-    if samples:
-        yield chunk()
+        yield from window_messages(windows, None if config["samples"] else front_end)
     if reading.truncated:
         _check_readable(path)
     tags = read_tags(path)
