@@ -60,12 +60,14 @@ class AudioRejected(AudioSearchError):
     Kinds: ``undecodable``, ``empty``, ``silent`` (peak below -90 dBFS), ``nan`` (NaN or infinite
     samples), ``refused`` (a header beyond the limits), ``unreadable`` (the operating system refused
     to read it), ``changed`` (the file changed while it was read), ``hung`` (its decoder stopped
-    answering or was killed). The last three may pass: the next run tries again.
+    answering or was killed). The last three may pass: the next run tries again. The message is the
+    reason alone; `path` is the file, where the program knows it by a path.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, path: str | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.path = path
 
 
 def shown_value(value: object) -> str:

@@ -83,7 +83,7 @@ class IsolatedReader:
                 times += head["times"]
         rows = np.concatenate(vectors)
         if not np.isfinite(rows).all():
-            raise AudioRejected("nan", "the model made no finite vector of it")
+            raise AudioRejected("nan", "the model made no finite vector of it", os.fsdecode(path))
         starts, ends = np.array(times).T
         return EmbeddedFile(rows, starts, ends, duration)
 
@@ -135,7 +135,10 @@ class IsolatedReader:
             decoder.ask({**request, "path": whole.hex()})
             yield decoder.answers()
         except WorkerDied as death:
-            raise AudioRejected("undecodable", str(death)) from death
+            raise AudioRejected("undecodable", str(death), os.fsdecode(path)) from death
+        except AudioRejected as rejected:
+            rejected.path = os.fsdecode(path)
+            raise
         finally:
             if decoder.busy:  # it would give the rest of this answer to the next who asks
                 decoder.stop()

@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 
 from audiosearch.cli.streams import TRACEBACK, ReaderGone
-from audiosearch.errors import AudioSearchError
+from audiosearch.errors import AudioRejected, AudioSearchError
 from audiosearch.paths import shown
 
 
@@ -30,6 +30,8 @@ def exit_code(command: Callable[[], int | None]) -> int:  # noqa: PLR0911 (one f
         return 0
     except KeyboardInterrupt:
         return 130
+    except AudioRejected as error:
+        return _failure(f"{shown(error.path)}: {error}" if error.path else str(error))
     except AudioSearchError as error:
         return _failure(str(error))
     except typer.TyperException as error:

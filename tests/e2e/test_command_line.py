@@ -229,3 +229,25 @@ def test_completion_is_installed(shell: Shell, name: str) -> None:
     assert f"{name} completion installed" in done.stdout
     texts = [file.read_text() for file in shell.home.rglob("*") if file.is_file()]
     assert any("_AUDIOSEARCH_COMPLETE" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("query", "noise", "--like"),
+        ("query", "noise", "--unlike"),
+        ("similar",),
+        ("classify", "--labels", "dog,rain"),
+    ],
+    ids=" ".join,
+)
+def test_a_file_that_cannot_be_heard_is_named(
+    sample_shell: Shell, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    library = words[0] != "classify"
+    missing = sample_shell(*words, "nosuch.wav", code=1, library=library)
+    assert missing.talk.strip() == "audiosearch: error: nosuch.wav: no such file or directory"
+    text = tmp_path / "words.wav"
+    text.write_text("not a sound, but some words that are long enough to be looked at")
+    damaged = sample_shell(*words, text, code=1, library=library)
+    assert damaged.talk.startswith(f"audiosearch: error: {text}: ")
