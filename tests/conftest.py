@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -15,6 +16,10 @@ from tests.effort import tries
 # The tests start hundreds of processes: one that may not keep its bytecode compiles every import, which
 # is more than half of its time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and what they start as well.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a busy machine is no fault of the code.
 settings.register_profile("quick", deadline=None, max_examples=30)

@@ -31,7 +31,7 @@ def test_table_fits_80_columns(sample_shell: Shell) -> None:
     assert len(lines) == 11
     assert max(len(line) for line in lines) <= 80
     assert lines[0].split() == ["#", "score", "pct", "heard", "at", "length", "sound"]
-    assert lines[1].endswith("campfire.ogg")
+    assert lines[1].endswith("campfire.ogg [name]")
 
 
 def test_forms_agree(sample_shell: Shell) -> None:
