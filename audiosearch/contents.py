@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from audiosearch.audio.isolation import Isolation
 from audiosearch.care.status import library_status
-from audiosearch.catalog import reading
+from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
-from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.results import Facets, Failure, Status
+from audiosearch.search.isolation import Isolation
 
 if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
@@ -42,6 +42,20 @@ class LibraryContents:
         """Release connections, files and decoding processes."""
         self._decoding.close()
         self._reader.close()
+
+    def _check_schema(self) -> None:
+        """Bring an older library up to date. Raises `LibraryDamaged` where the database is another
+        program's, `LibraryTooNew`, and `LibraryReadOnly` where it cannot be upgraded.
+        """
+        with self._reader.snapshot() as connection:
+            version = migrations.check_version(connection, str(self.directory))
+        if not version:
+            path = self.directory / database.DATABASE
+            raise LibraryDamaged(f"{path} is not a library of audiosearch")
+        if version < migrations.SCHEMA_VERSION:
+            from indexer.store import upgrade_library
+
+            upgrade_library(self.directory)
 
     def __enter__(self) -> Self:
         return self

@@ -79,7 +79,7 @@ class Library(LibraryContents):
         required = model if isinstance(model, Model) else load_model(model) if model else None
         library = cls(where, required, shared)
         try:
-            library._reader.check_schema()
+            library._check_schema()
             stored = library._stored_model()
             if required and stored:
                 check_same_model(required, stored, where)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from audiosearch.catalog import database, migrations
+from audiosearch.catalog import database
 from audiosearch.errors import LibraryDamaged
 
 
@@ -37,22 +37,6 @@ class CatalogReader:
                     f"the library {self.directory} holds text that audiosearch did not write "
                     f"({error}): see audiosearch doctor"
                 ) from error
-
-    def check_schema(self) -> None:
-        """Bring an older library up to date.
-
-        Raises `LibraryDamaged` where the database belongs to another program, `LibraryTooNew`, and
-        `LibraryReadOnly` where an upgrade is needed but cannot be written.
-        """
-        with self.snapshot() as connection:
-            version = migrations.check_version(connection, str(self.directory))
-        if not version:
-            path = self.directory / database.DATABASE
-            raise LibraryDamaged(f"{path} is not a library of audiosearch")
-        if version < migrations.SCHEMA_VERSION:
-            from indexer.store import upgrade_library
-
-            upgrade_library(self.directory)
 
     def close(self) -> None:
         """Close the connections."""

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from audiosearch.audio.isolation import Isolation
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.evaluation import bootstrap, retrieval, zero_shot
 from audiosearch.evaluation.bootstrap import Interval
 from audiosearch.evaluation.datasets import Dataset, DatasetError, Item
 from audiosearch.models.embedding import mean_of
 from audiosearch.models.model import Model, apply_template
+from audiosearch.search.isolation import Isolation
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosearch.audio.isolation import Isolation
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Label
+from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import check_text
 from audiosearch.vectors.codec import exact_scores
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.audio.isolation import Isolation
 from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
@@ -28,6 +27,7 @@ from audiosearch.search import ranking
 from audiosearch.search.classification import classify
 from audiosearch.search.composition import query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
+from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
