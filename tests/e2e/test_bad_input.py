@@ -16,6 +16,7 @@ import soundfile
 
 from audiosearch import Library
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell, tone, write
+from tests.effort import thorough_only
 from tests.waiting import wait_until
 
 GOOD = "good.wav"
@@ -133,6 +134,7 @@ def test_truncated(shell: Shell) -> None:
         assert library.sound(folder / "whole.wav").truncated is None
 
 
+@thorough_only
 def test_ten_hours(shell: Shell) -> None:
     """A night in the field: two minutes of sound, ten hours apart (8 kHz: 290 MB of samples)."""
     folder = shell.home / "in"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import SAMPLES, Shell
+from tests.effort import thorough_only
 
 ESC10 = Path(__file__).parents[3] / "shared" / "data" / "esc10"
 
@@ -45,6 +46,7 @@ def test_errors(shell: Shell) -> None:
     assert "there is no model" in ran.talk
 
 
+@thorough_only
 @pytest.mark.skipif(not ESC10.is_dir(), reason="needs ../shared/data/esc10")
 def test_esc10(shell: Shell) -> None:
     """The figures of the model card; a floor, with room for other processors' rounding."""

@@ -14,6 +14,7 @@ import pytest
 from audiosearch import Library
 from indexer.progress import Progress
 from tests.e2e.conftest import COMMAND, Indexed, Shell, tone, write
+from tests.effort import thorough_only
 from tests.waiting import stored_sounds, wait_until
 
 
@@ -157,7 +158,9 @@ def test_remove(shell: Shell, folder: Path) -> None:
     assert "not in the library" in shell("remove", folder / "nonsuch.wav", code=1).talk
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=thorough_only)]
+)
 def test_interrupt_keeps_what_is_done(shell: Shell, number: int) -> None:
     folder = shell.home / "many"
     for i in range(200):  # the first batch has 64

@@ -21,6 +21,7 @@ import pytest
 
 from tests.documents import ROOT, Example, named, the_example
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.effort import thorough_only
 from tests.libraries import moved
 from tests.serving import free_port, running
 
@@ -83,7 +84,15 @@ def test_session(example: Example, tmp_path: Path) -> None:
         assert shape(printed) == shape(expected), command
 
 
-@pytest.mark.parametrize("example", named("commands"), ids=page_of)
+@pytest.mark.parametrize(
+    "example",
+    [
+        # The other pages show commands that tests of their own run.
+        pytest.param(example, marks=() if page_of(example) == "asking" else thorough_only)
+        for example in named("commands")
+    ],
+    ids=page_of,
+)
 def test_commands(example: Example, indexed: Shell) -> None:
     for line in example.code.splitlines():
         output = run(indexed, line)

@@ -17,6 +17,7 @@ from audiosearch import Library
 from audiosearch.server import Settings, make_app
 from indexer.lock import writer_lock
 from tests.e2e.conftest import COMMAND, SAMPLES
+from tests.effort import thorough_only
 from tests.server.conftest import Dogs
 from tests.serving import free_port, running
 from tests.waiting import wait_until
@@ -41,6 +42,7 @@ def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
     return now()
 
 
+@thorough_only
 def test_a_writer_elsewhere(where: Path) -> None:
     with opened(where) as client:
         (hit,) = client.get("/v1/search", params={"q": "dog"}).json()["hits"]

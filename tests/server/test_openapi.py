@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import COMMAND
+from tests.effort import thorough_only
 from tests.serving import free_port, running
 
 SCHEMATHESIS = shutil.which("schemathesis", path=sysconfig.get_path("scripts"))
@@ -27,6 +28,7 @@ def address(directory: Path, tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@thorough_only
 @pytest.mark.skipif(SCHEMATHESIS is None, reason="schemathesis is not installed")
 def test_what_is_described_is_done(address: str, tmp_path: Path) -> None:
     """No 500, no answer of an undocumented kind, nothing accepted that the description forbids.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import tries
+from tests.effort import thorough_only, tries
 from tests.torture import fuzz, structures
 from tests.torture.kills import make_sounds
 
@@ -20,6 +20,7 @@ def test_mutated_sounds(tmp_path: Path) -> None:
     assert fuzzed.outcomes["undecodable"] > tries(15, 50)
 
 
+@thorough_only
 def test_containers_of_a_grammar(tmp_path: Path) -> None:
     built = structures.build(tmp_path, tries(30, 200), seed=0)
     assert built.faults == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import tries
+from tests.effort import thorough_only, tries
 from tests.torture import disk, kills
 from tests.waiting import wait_until
 
@@ -21,7 +21,11 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> kills.Rig:
 
 @pytest.mark.parametrize(
     ("number", "count"),
-    [(signal.SIGKILL, tries(5, 10)), (signal.SIGTERM, tries(2, 4)), (signal.SIGINT, tries(2, 4))],
+    [
+        (signal.SIGKILL, tries(4, 10)),
+        pytest.param(signal.SIGTERM, 4, marks=thorough_only),
+        pytest.param(signal.SIGINT, 4, marks=thorough_only),
+    ],
 )
 def test_killed_at_random_moments(rig: kills.Rig, number: int, count: int) -> None:
     counts = kills.rounds(rig, count, seed=number, number=number)
@@ -58,6 +62,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
+@thorough_only
 def test_full_disk(tmp_path: Path, small_disk: Path) -> None:
     kills.make_sounds(tmp_path / "in", 600)
     library = small_disk / "library"

@@ -8,11 +8,13 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.effort import thorough_only
 from tests.torture import kills
 from tests.torture.together import watch
 from tests.waiting import wait_until
 
 
+@thorough_only
 def test_sixteen_readers_and_a_writer(tmp_path: Path) -> None:
     watched = watch(tmp_path, 16, 1)
     assert watched.faults == []
