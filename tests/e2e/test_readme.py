@@ -77,7 +77,15 @@ def played(session: Example, home: Path) -> Iterator[tuple[str, str, str]]:
         yield command, expected, run(user, command).replace(str(user.home), "/home/you")
 
 
-@pytest.mark.parametrize("example", named("session"), ids=page_of)
+@pytest.mark.parametrize(
+    "example",
+    [
+        # The guide's session begins as README's does.
+        pytest.param(example, marks=() if page_of(example) == "README" else thorough_only)
+        for example in named("session")
+    ],
+    ids=page_of,
+)
 def test_session(example: Example, tmp_path: Path) -> None:
     """Each command of a session prints what the page shows, but for figures."""
     for command, expected, printed in played(example, tmp_path):
@@ -87,8 +95,8 @@ def test_session(example: Example, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "example",
     [
-        # The other pages show commands that tests of their own run.
-        pytest.param(example, marks=() if page_of(example) == "asking" else thorough_only)
+        # The pages show commands that tests of their own run.
+        pytest.param(example, marks=thorough_only)
         for example in named("commands")
     ],
     ids=page_of,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import thorough_only, tries
+from tests.effort import thorough_only
 from tests.torture import disk, kills
 from tests.waiting import wait_until
 
@@ -19,12 +19,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> kills.Rig:
     return kills.Rig(tmp_path_factory.mktemp("kills"))
 
 
+@thorough_only
 @pytest.mark.parametrize(
     ("number", "count"),
     [
-        (signal.SIGKILL, tries(4, 10)),
-        pytest.param(signal.SIGTERM, 4, marks=thorough_only),
-        pytest.param(signal.SIGINT, 4, marks=thorough_only),
+        (signal.SIGKILL, 10),
+        (signal.SIGTERM, 4),
+        (signal.SIGINT, 4),
     ],
 )
 def test_killed_at_random_moments(rig: kills.Rig, number: int, count: int) -> None:
@@ -87,6 +88,8 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> disk.Rig:
     return made
 
 
-@pytest.mark.parametrize("writes", [0, 3, 9, 25, 60, 185])
+@pytest.mark.parametrize(
+    "writes", [3, 60, *(pytest.param(n, marks=thorough_only) for n in (0, 9, 25, 185))]
+)
 def test_disk_that_fails(failing: disk.Rig, writes: int) -> None:
     assert failing.fail_after(writes) is None

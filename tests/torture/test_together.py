@@ -51,6 +51,7 @@ def test_second_indexer_says_who_or_waits(tmp_path: Path) -> None:
     assert kills.inconsistencies(library) == []
 
 
+@thorough_only
 def test_lock_of_a_dead_process_is_no_lock(tmp_path: Path) -> None:
     kills.make_sounds(tmp_path / "in", 400)
     library = tmp_path / "library"
