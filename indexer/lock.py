@@ -33,7 +33,10 @@ def writer_lock(directory: Path, wait: float | None = 0.0) -> Iterator[None]:
     try:
         lock.acquire()
         note = {"pid": os.getpid(), "host": socket.gethostname()}
-        (directory / _HOLDER).write_text(json.dumps(note))
+        # In one piece: whoever finds the note can read it.
+        fresh = directory / f".{_HOLDER}.{os.getpid()}"
+        fresh.write_text(json.dumps(note))
+        fresh.replace(directory / _HOLDER)
     except filelock.Timeout as error:
         raise LibraryBusy(
             f"the library {directory} is being written by {_holder(directory)}: "
