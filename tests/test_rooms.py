@@ -28,6 +28,7 @@ ROOMS = [
     "audiosearch.remote",
     "indexer",
     "audiosearch.contents",
+    "audiosearch.writing",
     "audiosearch.library",
     "audiosearch",  # its __init__: the public names
     "audiosearch.evaluation",

@@ -1,0 +1,172 @@
+"""The writing half of an open library: adding, removing and describing sounds, and the model that
+they are embedded with. The code that writes is `indexer`, imported where it is used. A call holds
+the writer's lock while it lasts.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.contents import FilePath, LibraryContents
+from audiosearch.models.active import ActiveModel
+
+if TYPE_CHECKING:
+    from audiosearch.models.model import Model
+    from indexer.moves import MoveSummary
+    from indexer.progress import Progress
+    from indexer.summary import RemovalSummary, Summary
+
+
+class LibraryWriting(LibraryContents):
+    """The contents of the library in `directory`, which it also changes. It is thread-safe.
+
+    `model` is the loaded model that the library must have, if any.
+    """
+
+    def __init__(self, directory: Path, model: Model | None, decoders: int = 1) -> None:
+        super().__init__(directory, decoders)
+        self._model = ActiveModel(directory, model)
+
+    @property
+    def model(self) -> Model:
+        """The model that this library's vectors come from. It is loaded at first use.
+
+        Raises `ModelMismatch` where the installed model of that name did not build the library.
+
+        >>> library.model.dimension
+        512
+        """
+        return self._model.matching(self._stored_model())
+
+    def _stored_model(self) -> StoredModel | None:
+        with self._reader.snapshot() as connection:
+            return reading.active_model(connection)
+
+    def add(
+        self,
+        what: Iterable[FilePath] | FilePath = (),
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        external_id: str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        cancel: threading.Event | None = None,
+        exclude: Iterable[str] = (),
+        follow_symlinks: bool = False,
+        prune: bool = False,
+        rehash: bool = False,
+        retry: bool = False,
+        dry_run: bool = False,
+        model: str | None = None,
+        workers: int | None = None,
+        wait: float | None = 0.0,
+    ) -> Summary:
+        """Index folders and single files; without `what`, all folders of the library again.
+
+        The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
+        unchanged. A file that cannot be embedded is a failure in the summary, not an error.
+        `on_progress` receives the progress. `cancel`, once set, ends the run after the current
+        batch. The options from `exclude` on are those of `indexer.options.Options`.
+
+        Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
+        `ModelMismatch`.
+
+        >>> library.add("sample_library/fire").unchanged
+        1
+        """
+        from indexer.options import Options
+        from indexer.run import index
+
+        sources = [what] if isinstance(what, str | os.PathLike) else what
+        options = Options(
+            exclude=tuple(exclude),
+            follow_symlinks=follow_symlinks,
+            prune=prune,
+            rehash=rehash,
+            retry=retry,
+            dry_run=dry_run,
+            model=model,
+            workers=workers,
+            wait=wait,
+        )
+        return index(
+            self.directory,
+            [os.fspath(path) for path in sources],
+            options,
+            metadata=metadata,
+            external_id=external_id,
+            on_progress=on_progress,
+            cancel=cancel,
+            model=self._model.loaded(self._stored_model()),
+            standby=self._decoding.standby,
+        )
+
+    def remove(
+        self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False
+    ) -> RemovalSummary:
+        """Forget sounds by path or id, or all sounds below a folder.
+
+        The files themselves stay as they are. With `dry_run`, nothing changes. Returns the paths.
+        Raises `SoundNotFound` or `LibraryBusy`.
+
+        >>> len(library.remove("sample_library/fire", dry_run=True).paths)
+        1
+        """
+        from indexer.remove import remove
+
+        targets = [what] if isinstance(what, str | os.PathLike | int) else what
+        named = [which if isinstance(which, int) else os.fspath(which) for which in targets]
+        return remove(self.directory, named, dry_run=dry_run)
+
+    def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
+        """Give a folder of the library that was moved or renamed its new path. No file is read.
+
+        Raises `SoundNotFound` or `LibraryBusy`.
+
+        >>> library.move_root("sample_library", "sample_library", dry_run=True).merged
+        0
+        """
+        from indexer.moves import move_root
+
+        return move_root(self.directory, os.fspath(old), os.fspath(new), dry_run=dry_run)
+
+    def describe(
+        self,
+        which: int | FilePath,
+        *,
+        external_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Sound:
+        """Set a sound's `external_id`, or replace its `metadata`, or both; `None` changes nothing.
+
+        Returns the sound. Raises `SoundNotFound`, and the errors of `describe_many`.
+
+        >>> library.describe("sample_library/animals/dogs.mp3", metadata={"take": 3}).metadata
+        {'take': 3}
+        """
+        sound = self.sound(which)
+        self.describe_many([(sound.id, external_id, metadata)])
+        return self.sound(sound.id)
+
+    def describe_many(
+        self, sounds: Iterable[tuple[int, str | None, Mapping[str, Any] | None]]
+    ) -> None:
+        """Set `external_id` and `metadata` of many sounds in one transaction.
+
+        Each of `sounds` is (id, `external_id`, `metadata`); `None` changes nothing, and ids that are
+        not in the library are skipped. Raises `InvalidQuery` for metadata that JSON cannot hold,
+        `LibraryBusy` where another writer does not finish within 30 s.
+
+        >>> library.describe_many([(1, "asset-1", None), (2, "asset-2", {"rights": "cleared"})])
+        >>> library.sound(2).external_id
+        'asset-2'
+        """
+        from indexer.store import Belongings, describe
+
+        described = [(sound, Belongings(named, about)) for sound, named, about in sounds]
+        describe(self.directory, described)
