@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from audiosearch.models.model import Model
     from indexer.moves import MoveSummary
     from indexer.progress import Progress
+    from indexer.root_options import OptionsSummary
     from indexer.summary import RemovalSummary, Summary
 
 
@@ -56,8 +57,8 @@ class LibraryWriting(LibraryContents):
         external_id: str | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
-        exclude: Iterable[str] = (),
-        follow_symlinks: bool = False,
+        exclude: Iterable[str] | None = None,
+        follow_symlinks: bool | None = None,
         prune: bool = False,
         rehash: bool = False,
         retry: bool = False,
@@ -71,7 +72,8 @@ class LibraryWriting(LibraryContents):
         The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
         unchanged. A file that cannot be embedded is a failure in the summary, not an error.
         `on_progress` receives the progress. `cancel`, once set, ends the run after the current
-        batch. The options from `exclude` on are those of `indexer.options.Options`.
+        batch. The options from `exclude` on are those of `indexer.options.Options`; folders remember
+        `exclude` and `follow_symlinks` (see `set_root`).
 
         Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
         `ModelMismatch`.
@@ -84,7 +86,7 @@ class LibraryWriting(LibraryContents):
 
         sources = [what] if isinstance(what, str | os.PathLike) else what
         options = Options(
-            exclude=tuple(exclude),
+            exclude=None if exclude is None else tuple(exclude),
             follow_symlinks=follow_symlinks,
             prune=prune,
             rehash=rehash,
@@ -134,6 +136,35 @@ class LibraryWriting(LibraryContents):
         from indexer.moves import move_root
 
         return move_root(self.directory, os.fspath(old), os.fspath(new), dry_run=dry_run)
+
+    def set_root(
+        self,
+        folder: FilePath,
+        *,
+        exclude: Iterable[str] | None = None,
+        follow_symlinks: bool | None = None,
+        dry_run: bool = False,
+    ) -> OptionsSummary:
+        """Set which patterns a folder of the library leaves out (instead of those that it had), and
+        whether links are followed in it; `None` changes nothing.
+
+        The folder is a root, or lies in one. The next run over it forgets the sounds that are left
+        out, and adds those that no longer are. Raises `SoundNotFound`, `InvalidQuery` or
+        `LibraryBusy`.
+
+        >>> library.set_root("sample_library", exclude=["scenes"], dry_run=True).leaves_out > 0
+        True
+        """
+        from indexer.root_options import set_options
+
+        patterns = None if exclude is None else tuple(exclude)
+        return set_options(
+            self.directory,
+            os.fspath(folder),
+            exclude=patterns,
+            follow_symlinks=follow_symlinks,
+            dry_run=dry_run,
+        )
 
     def describe(
         self,

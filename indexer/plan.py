@@ -18,6 +18,7 @@ from audiosearch import paths
 from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
+from indexer.rules import Rules, root_rules
 from indexer.scan import Found, Walk, stamp
 
 # These depend on the moment, not on the file: they are tried again at every run.
@@ -120,8 +121,18 @@ def _unchanged(file: Found, row: _Stored, options: Options) -> bool:
     return row.embedded
 
 
-def _named_files(scan: Scan, unreadable: list[tuple[bytes, str]]) -> Iterator[Found]:
+def _left_out(what: str, scan: Scan) -> str:
+    root = paths.shown(scan.root)
+    return f"{what} is left out by a pattern that was set for {root}: see audiosearch roots"
+
+
+def _named_files(
+    scan: Scan, rules: Rules, notices: list[str], unreadable: list[tuple[bytes, str]]
+) -> Iterator[Found]:
     for relative in scan.files or ():
+        if rules.leave_out(relative):
+            notices.append(_left_out(paths.shown(relative), scan))
+            continue
         try:
             status = os.stat(os.path.join(scan.root, relative))  # noqa: PTH116, PTH118 (bytes)
         except (FileNotFoundError, NotADirectoryError):
@@ -151,15 +162,16 @@ def compare(
             )
             continue
         where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118
-        walk = Walk(
-            os.path.join(scan.root, scan.below),  # noqa: PTH118
-            options.exclude,
-            options.follow_symlinks,
-        )
-        inside = scan.below + b"/" if scan.below else b""
-        files = iter(walk) if scan.files is None else _named_files(scan, walk.unreadable)
+        rules = root_rules(connection, scan.root_id)
+        walk = Walk(scan.root, rules, scan.below)
+        files: Iterator[Found] = iter(walk)
+        if scan.files is not None:
+            files = _named_files(scan, rules, plan.notices, walk.unreadable)
+        elif rules.leave_out(scan.below):
+            plan.notices.append(_left_out(where, scan))
+            files = iter(())
         for file in files:
-            relative = file.path if scan.files is not None else inside + file.path
+            relative = file.path
             plan.files += 1
             on_file(plan.files)
             row = rows.pop(relative, None)
@@ -199,8 +211,7 @@ def _note_missing(
             f"(forget them with: audiosearch remove {where})"
         )
         return
-    inside = scan.below + b"/" if scan.below else b""
-    closed = {inside + path for path, _ in walk.unreadable}
+    closed = {path for path, _ in walk.unreadable}
     folders = tuple(path.rstrip(b"/") + b"/" if path else b"" for path in closed)
     for relative, row in rows.items():
         if relative not in closed and not relative.startswith(folders):

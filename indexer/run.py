@@ -32,6 +32,7 @@ from indexer.outlines import sweep_outlines
 from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
+from indexer.root_options import remember
 from indexer.standby import Standby
 from indexer.summary import Summary
 
@@ -108,9 +109,11 @@ class _Run:
         with engine.connect() as connection:
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
             active = reading.active_model(connection)
+            scans = roots.plan_scans(connection, sources)
+            self.summary.notices += remember(connection, scans, self.options)
             plan = compare(
                 connection,
-                roots.plan_scans(connection, sources),
+                scans,
                 active.id if active else None,
                 self.options,
                 self._scanning,
@@ -130,6 +133,7 @@ class _Run:
         model, model_id, building = self._model(engine, loaded, standby)
         with engine.begin() as connection:
             scans = roots.plan_scans(connection, sources)
+            self.summary.notices += remember(connection, scans, self.options)
             if building:  # the new model must embed everything before it answers
                 everything = roots.plan_scans(connection, ())
                 scans += [scan for scan in everything if not _covered(scan, scans)]

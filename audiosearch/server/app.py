@@ -23,6 +23,7 @@ from audiosearch.server import (
     health_routes,
     ingest_routes,
     job_routes,
+    root_routes,
     search_routes,
     sound_routes,
     upload_routes,
@@ -46,6 +47,7 @@ _ROUTES = (
     feed_routes,
     ingest_routes,
     job_routes,
+    root_routes,
 )
 _MONTH = 30 * 24 * 3600
 
