@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,12 @@ from audiosearch.models.active import ActiveModel
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
     from indexer.moves import MoveSummary
+    from indexer.options import Options
     from indexer.progress import Progress
     from indexer.root_options import OptionsSummary
+    from indexer.selection import Selection
     from indexer.summary import RemovalSummary, Summary
+    from indexer.watch_events import WatchEvent
 
 
 class LibraryWriting(LibraryContents):
@@ -107,6 +110,52 @@ class LibraryWriting(LibraryContents):
             model=self._model.loaded(self._stored_model()),
             standby=self._decoding.standby,
         )
+
+    def watch(
+        self,
+        folders: Iterable[FilePath] | FilePath = (),
+        *,
+        poll: float | None = None,
+        settle: float = 2.0,
+        workers: int | None = None,
+        cancel: threading.Event | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[WatchEvent]:
+        """Keep the library up to date with these folders, or with all of its own, until `cancel` is
+        set. Yields what happens.
+
+        The writer's lock is held while sounds are written, and waited for. `poll`, `settle` and
+        `workers` are those of `indexer.watch_events.WatchOptions`. Raises `SoundNotFound`,
+        `LibraryBusy` where another program watches for this library, `AudioSearchError` where
+        `watchfiles` is missing and `poll` not given, and what `add` raises.
+
+        >>> stop = threading.Event()
+        >>> for event in library.watch(poll=60, cancel=stop):
+        ...     print(event.text)
+        ...     stop.set()
+        watching 1 folder, with a look every 60 s
+        """
+        from indexer.run import index
+        from indexer.watch import watch
+        from indexer.watch_events import WatchOptions
+
+        sources = [folders] if isinstance(folders, str | os.PathLike) else folders
+        event = cancel or threading.Event()
+
+        def run(selection: Selection, options: Options) -> Summary:
+            return index(
+                self.directory,
+                (),
+                options,
+                on_progress=on_progress,
+                cancel=event,
+                model=self._model.loaded(self._stored_model()),
+                standby=self._decoding.standby,
+                selection=selection,
+            )
+
+        options = WatchOptions(poll, settle, workers)
+        return watch(self.directory, [os.fspath(path) for path in sources], options, run, event)
 
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False

@@ -51,6 +51,17 @@ class Rules:
         """Whether a file or folder is left out, or a folder above it."""
         return bool(self.folders) and any(self.exclude(part) for part in _parts(path))
 
+    def meet(self, root: bytes, path: bytes) -> bool:
+        """Whether a walk of the folder `root` would meet the file: nothing on its way is hidden, left
+        out, or a link that is not followed.
+        """
+        return not any(
+            part.rpartition(b"/")[2].startswith(b".")
+            or self.exclude(part)
+            or (not self.follow(part) and os.path.islink(os.path.join(root, part)))  # noqa: PTH114, PTH118
+            for part in _parts(path)
+        )
+
     def follow(self, path: bytes) -> bool:
         """Whether the link at `path` is followed."""
         says = [

@@ -33,6 +33,7 @@ from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
 from indexer.root_options import remember
+from indexer.selection import Selection
 from indexer.standby import Standby
 from indexer.summary import Summary
 
@@ -49,11 +50,13 @@ def index(
     model: Model | None = None,
     files: bool = True,
     standby: Standby | None = None,
+    selection: Selection | None = None,
 ) -> Summary:
     """Index these paths, or all roots without a path, and bring library and cache up to date.
 
     The function makes the library where there is none. With `files`, single files are allowed among
-    the paths. `standby` holds the model and the process that an earlier run left ready.
+    the paths. `standby` holds the model and the process that an earlier run left ready. With a
+    `selection`, the run brings its files alone up to date.
     `Library.add` explains the other parameters and the errors.
     """
     roots.check_sources(sources, files=files)
@@ -63,10 +66,11 @@ def index(
         store.Belongings(external_id, metadata),
         on_progress or (lambda progress: None),
         cancel or threading.Event(),
+        selection,
     )
     run.belongings.values()  # metadata that JSON cannot hold is an error before the run reads anything
     exists = (directory / database.DATABASE).is_file()
-    if not sources and not exists:
+    if not sources and not exists and not (selection and selection.folders):
         raise LibraryNotFound(f"no library at {directory} yet: name a folder to index")
     with ExitStack() as stack:
         stack.enter_context(database.translating(directory))
@@ -98,6 +102,7 @@ class _Run:
     belongings: store.Belongings
     tell: Callable[[Progress], None]
     cancel: threading.Event
+    selection: Selection | None = None
     summary: Summary = field(default_factory=Summary)
     started: float = field(default_factory=time.monotonic)
 
@@ -132,14 +137,19 @@ class _Run:
         """Scan, embed, sweep, switch models, renew the cache."""
         model, model_id, building = self._model(engine, loaded, standby)
         with engine.begin() as connection:
-            scans = roots.plan_scans(connection, sources)
-            self.summary.notices += remember(connection, scans, self.options)
+            if self.selection:
+                scans = self.selection.scans(connection)
+            else:
+                scans = roots.plan_scans(connection, sources)
+                self.summary.notices += remember(connection, scans, self.options)
             if building:  # the new model must embed everything before it answers
                 everything = roots.plan_scans(connection, ())
                 scans += [scan for scan in everything if not _covered(scan, scans)]
         with engine.connect() as connection:
             plan = compare(connection, scans, model_id, self.options, self._scanning)
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
+        if self.selection:
+            self.selection.restrict(plan)
         self._count(plan)
         if sources and not plan.files:
             self.summary.notices.append(
@@ -211,6 +221,8 @@ class _Run:
             while tasks and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))
                 for outcome in embed(tasks, open_worker, encoder, known, self.cancel, workers):
+                    if self.selection and self.selection.leaves(outcome):
+                        continue
                     batches.add(outcome)
                     done = min(done + 1, total)
                     path = paths.usable(outcome.task.path)
