@@ -56,8 +56,7 @@ def index(
 
     The function makes the library where there is none. With `files`, single files are allowed among
     the paths. `standby` holds the model and the process that an earlier run left ready. With a
-    `selection`, the run brings its files alone up to date.
-    `Library.add` explains the other parameters and the errors.
+    `selection`, its files alone are brought up to date. `Library.add` explains the rest.
     """
     roots.check_sources(sources, files=files)
     run = _Run(
@@ -164,8 +163,7 @@ class _Run:
                 self._switch(engine, model_id)
         with engine.begin() as connection:
             store.forget_empty_roots(connection)
-            # A sweep of the outlines takes as long as a walk of a folder, so an added file does
-            # without.
+            # A sweep of the outlines takes as long as a walk: an added file does without.
             walked = any(scan.files is None for scan in scans)
             if walked and (self.summary.removed or self.summary.updated):
                 sweep_outlines(self.directory, connection)

@@ -230,7 +230,8 @@ def _in_words(selection: Selection, summary: Summary) -> str:
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     if not told:
         return ""
-    ordered = sorted(selection.states)
-    first = next((path for path in ordered if selection.states[path] != GONE), ordered[0])
+    # Of a file that was moved, the new place says enough.
+    there = [path for path, state in selection.states.items() if state != GONE]
+    ordered = sorted(there or selection.states)
     more = f" and {len(ordered) - 1} more" if len(ordered) > 1 else ""
-    return f"{told} in {summary.elapsed:.1f} s: {paths.shown(first)}{more}"
+    return f"{told} in {summary.elapsed:.1f} s: {paths.shown(ordered[0])}{more}"
