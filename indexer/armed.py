@@ -154,7 +154,7 @@ class Armed:
         """Read from the library which folders are to be watched."""
         engine = database.reader(self.directory)
         try:
-            with engine.connect() as connection:
+            with database.translating(self.directory), engine.connect() as connection:
                 current = places(connection, self.sources)
                 have = {place.path for place in current}
                 emptied = [path for path in self.emptied if os.fsencode(path) not in have]

@@ -84,10 +84,10 @@ class Hints:
 
 
 def _notify(folders: Sequence[bytes]) -> Any:
-    from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
-
     if not folders:
         return None
+    from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
+
     try:
         # With `ignore_permission_denied` it would hide every other error, too.
         return RustNotify([os.fsdecode(f) for f in folders], False, False, 300, True, False)

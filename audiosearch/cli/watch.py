@@ -13,6 +13,7 @@ import typer
 
 from audiosearch.cli import options, render
 from audiosearch.cli.commands import command, command_app
+from audiosearch.paths import default_library
 
 app = command_app()
 
@@ -65,10 +66,14 @@ def watch(
     known of them; those of a disk that is not there stay. Ctrl-C ends it, and so does SIGTERM.
     """
     from audiosearch.library import Library
+    from indexer.roots import check_sources
 
+    where = library or default_library()
+    if folders and not where.exists():
+        check_sources(folders, files=False)  # a wrong path makes no library
     cancel, signals = threading.Event(), list[int]()
     _on_signals(cancel, signals)
-    with Library.open(library, create=bool(folders)) as opened:
+    with Library.open(where, create=bool(folders)) as opened:
         events = opened.watch(
             folders or (), poll=poll, settle=settle, workers=workers, cancel=cancel
         )
