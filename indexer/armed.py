@@ -105,7 +105,7 @@ class Armed:
                 lost = [when for when in self._lost.get(folder, []) if now - when < _LOST_SECONDS]
                 self._lost[folder] = [*lost, now]
                 if len(lost) + 1 >= _MOST_LOST:
-                    self.polled[folder] = reason
+                    self.polled[folder] = hints.in_words(reason)
         self._rearm()
 
     def whole(self, folder: bytes) -> None:

@@ -7,6 +7,7 @@ late, too many or lost; `indexer.watch` looks at the folders themselves.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -113,6 +114,12 @@ def probe(folders: Sequence[bytes]) -> None:
     notify = _notify(folders)
     if notify is not None:
         notify.close()
+
+
+def in_words(lost: str) -> str:
+    """Why hints were lost, for people."""
+    path = re.fullmatch(r'Unable to decode path "(.*)" to string', lost)
+    return f"the name of {path[1]} is not UTF-8" if path else lost
 
 
 def _reason(text: str) -> str:

@@ -143,6 +143,7 @@ def test_names_that_are_not_text(library: Library, sounds: Path) -> None:
         write(sounds / "b.wav", tone(500, 0.2))
         watched.counts(added=1)
         assert names(library) == {b"\xff\xfe.wav", b"a.wav", b"b.wav"}
+    assert hints.in_words('Unable to decode path "/x/\\xFF" to string').endswith(" is not UTF-8")
 
 
 def test_a_disk_that_goes_and_comes(library: Library, sounds: Path) -> None:
