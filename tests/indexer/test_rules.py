@@ -14,8 +14,10 @@ import pytest
 from audiosearch import Library
 from audiosearch.catalog.folder_options import FolderRule
 from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.models.registry import load_model
 from indexer.rules import Rules
 from tests.e2e.conftest import tone, write
+from tests.libraries import moved
 
 RULES = Rules(
     (
@@ -52,22 +54,33 @@ def test_the_innermost_folder_decides_on_links() -> None:
     assert not Rules().follow(b"x")
 
 
-@pytest.fixture
-def sounds(tmp_path: Path) -> Path:
-    folder = tmp_path / "Geräusche 'n' more"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of sounds, and the library that holds them, indexed once."""
+    place = tmp_path_factory.mktemp("made")
+    folder = place / "Geräusche 'n' more"
     write(folder / "a.wav", tone(300, 0.2))
     write(folder / "b_draft.wav", tone(500, 0.2))
     for name in ("deep/c.wav", "deep/old/d.wav"):
         write(folder / name, tone(700 + len(name), 0.2))
-    write(tmp_path / "elsewhere" / "e.wav", tone(1100, 0.2))
-    (folder / "link").symlink_to(tmp_path / "elsewhere")
-    return folder
+    write(place / "elsewhere" / "e.wav", tone(1100, 0.2))
+    (folder / "link").symlink_to(Path("..") / "elsewhere")
+    with Library.open(place / "library", create=True) as opened:
+        opened.add(folder, exclude=["*_draft*"], follow_symlinks=True, workers=1)
+    return place
 
 
 @pytest.fixture
-def library(tmp_path: Path, sounds: Path) -> Iterator[Library]:
-    with Library.open(tmp_path / "library", create=True) as opened:
-        opened.add(sounds, exclude=["*_draft*"], follow_symlinks=True, workers=1)
+def sounds(tmp_path: Path, made: Path) -> Path:
+    for name in ("Geräusche 'n' more", "elsewhere"):
+        shutil.copytree(made / name, tmp_path / name, symlinks=True)
+    return tmp_path / "Geräusche 'n' more"
+
+
+@pytest.fixture
+def library(tmp_path: Path, made: Path, sounds: Path) -> Iterator[Library]:
+    moved(made / "library", tmp_path / "library", root=sounds)
+    with Library.open(tmp_path / "library", model=load_model()) as opened:
         yield opened
 
 
