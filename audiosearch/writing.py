@@ -129,6 +129,7 @@ class LibraryWriting(LibraryContents):
         `LibraryBusy` where another program watches for this library, `AudioSearchError` where
         `watchfiles` is missing and `poll` not given, and what `add` raises.
 
+        >>> import threading
         >>> stop = threading.Event()
         >>> for event in library.watch(poll=60, cancel=stop):
         ...     print(event.text)

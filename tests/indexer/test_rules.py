@@ -17,6 +17,7 @@ from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.models.registry import load_model
 from indexer.rules import Rules
 from tests.e2e.conftest import tone, write
+from tests.effort import thorough_only
 from tests.libraries import moved
 
 RULES = Rules(
@@ -139,6 +140,11 @@ def test_a_moved_root_keeps_it(library: Library, sounds: Path) -> None:
     (root,) = library.status().roots
     assert root.exclude == ("*_draft*",)
     assert root.parts[0].path == str(new / "deep")
+
+
+@thorough_only
+def test_of_two_roots_that_become_one(library: Library, sounds: Path) -> None:
+    new = sounds
     library.add(shutil.copytree(new, new.with_name("other")), exclude=["c.wav"], workers=1)
     shutil.rmtree(new.with_name("other"))
     library.move_root(new.with_name("other"), new)  # two become one: what `new` says stays

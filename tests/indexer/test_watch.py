@@ -89,7 +89,7 @@ def sounds(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """One for all, since its decoding process is started once."""
+    """One for all, since its decoding process is started once: each test has contents of its own."""
     with Library.open(tmp_path_factory.mktemp("all") / "library", create=True) as opened:
         yield opened
 
@@ -146,18 +146,18 @@ def test_names_that_are_not_text(library: Library, sounds: Path) -> None:
     """`watchfiles` gives up on them; the watch looks for itself, and goes on."""
     with watching(library, sounds) as watched:
         watched("watching")
-        write(os.fsencode(sounds) + b"/\xff\xfe.wav", tone(300, 0.2))
+        write(os.fsencode(sounds) + b"/\xff\xfe.wav", tone(310, 0.2))
         watched.counts(added=1)
-        write(os.fsencode(sounds) + b"/d\xe9/a.wav", tone(400, 0.2))
+        write(os.fsencode(sounds) + b"/d\xe9/a.wav", tone(410, 0.2))
         watched.counts(added=1)
-        write(sounds / "b.wav", tone(500, 0.2))
+        write(sounds / "b.wav", tone(610, 0.2))
         watched.counts(added=1)
         assert names(library, sounds) == {b"\xff\xfe.wav", b"a.wav", b"b.wav"}
     assert hints.in_words('Unable to decode path "/x/\\xFF" to string').endswith(" is not UTF-8")
 
 
 def test_a_disk_that_goes_and_comes(library: Library, sounds: Path) -> None:
-    write(sounds / "a.wav", tone(300, 0.2))
+    write(sounds / "a.wav", tone(320, 0.2))
     library.add(sounds, workers=1)
     with watching(library, sounds) as watched:
         watched("watching")
@@ -168,7 +168,7 @@ def test_a_disk_that_goes_and_comes(library: Library, sounds: Path) -> None:
         assert names(library, sounds) == {b"a.wav"}
         sounds.rmdir()
         away.rename(sounds)
-        write(sounds / "b.wav", tone(400, 0.2))
+        write(sounds / "b.wav", tone(420, 0.2))
         watched.counts(added=1)
         assert names(library, sounds) == {b"a.wav", b"b.wav"}
 
@@ -338,7 +338,8 @@ def confined(setup: str, *args: Path, code: str = CONFINED) -> subprocess.Comple
     if not allowed:
         pytest.skip("name spaces cannot be made here")
     script = f'{setup} && exec "$0" "$@"'
-    command = ["unshare", "-Urm", "sh", "-c", script, sys.executable, "-c", code, *args]
+    command = ["unshare", "-Urm", "sh", "-c", script, sys.executable, "-c", code]
+    command += [str(arg) for arg in args]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
