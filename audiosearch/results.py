@@ -97,17 +97,32 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class PartOptions:
+    """What is set for a folder inside a root. Its patterns are added to those of the folders around
+    it. `follow_symlinks` is `None` where the folder around it decides.
+    """
+
+    path: str
+    exclude: tuple[str, ...]
+    follow_symlinks: bool | None
+
+
+@dataclass(frozen=True)
 class RootStatus:
     """A folder of the library.
 
     `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty``
-    (such as an unmounted disk) or ``unreadable``.
+    (such as an unmounted disk) or ``unreadable``. `exclude` and `follow_symlinks` are what every run
+    of the indexer keeps to; `parts` are folders inside that have something set of their own.
     """
 
     path: str
     sounds: int
     present: bool
     state: str = "present"
+    exclude: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+    parts: tuple[PartOptions, ...] = ()
 
 
 @dataclass(frozen=True)
