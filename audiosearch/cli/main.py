@@ -20,6 +20,7 @@ _COMMANDS = (
     "index",
     "query",
     "similar",
+    "facets",
     "classify",
     "status",
     "remove",
