@@ -21,6 +21,7 @@ _COMMANDS = (
     "watch",
     "query",
     "similar",
+    "facets",
     "classify",
     "status",
     "remove",

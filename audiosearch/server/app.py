@@ -19,6 +19,7 @@ from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
     describe_routes,
+    facet_routes,
     feed_routes,
     health_routes,
     ingest_routes,
@@ -45,6 +46,7 @@ _ROUTES = (
     upload_routes,
     sound_routes,
     describe_routes,
+    facet_routes,
     feed_routes,
     ingest_routes,
     job_routes,
