@@ -17,14 +17,14 @@ import pytest
 
 from audiosearch import Library
 from audiosearch.errors import InvalidQuery, LibraryBusy, SoundNotFound
-from indexer import armed, hints, watch
 from indexer.lock import writer_lock
-from indexer.mounts import is_silent, parsed
 from indexer.plan import Scan
-from indexer.settling import GONE, Settling
-from indexer.unsettled import Unsettled
-from indexer.watch_events import WatchEvent
-from indexer.watched import NO_ROOT, Place, scans_of, unit_of
+from indexer.watching import folders, hints, loop
+from indexer.watching.events import WatchEvent
+from indexer.watching.mounts import is_silent, parsed
+from indexer.watching.pending import Pending
+from indexer.watching.places import NO_ROOT, Place, scans_of, unit_of
+from indexer.watching.settling import GONE, Settling
 from tests.documents import ROOT
 from tests.e2e.conftest import tone, write
 from tests.effort import thorough_only
@@ -104,9 +104,9 @@ def own(tmp_path: Path) -> Iterator[Library]:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test needs not wait as long as a user may."""
-    monkeypatch.setattr(watch, "_TICK", 0.1)
-    monkeypatch.setattr(watch, "_PATIENCE", 0.1)
-    monkeypatch.setattr(armed, "_POLL", 0.2)
+    monkeypatch.setattr(loop, "_TICK", 0.1)
+    monkeypatch.setattr(loop, "_PATIENCE", 0.1)
+    monkeypatch.setattr(folders, "_POLL", 0.2)
     monkeypatch.setattr(hints, "_QUIET_MS", 50)
 
 
@@ -245,19 +245,19 @@ def test_a_file_settles() -> None:
 def test_a_half_written_file_waits(library: Library, sounds: Path) -> None:
     """It has no row, not even a failed one, until it is what it was a while ago."""
     place = Place(os.fsencode(sounds), NO_ROOT, os.fsencode(sounds))
-    unsettled = Unsettled(library.directory)
+    pending = Pending(library.directory)
     path = os.fsencode(sounds / "a.wav")
     (sounds / "a.wav").write_bytes(b"RIFF")
-    unsettled.look([Scan(NO_ROOT, place.root)])
+    pending.look([Scan(NO_ROOT, place.root)])
     (sounds / "a.wav").write_bytes(b"RIFF....")
-    assert unsettled.complete([place], 0.0, set()) == {}
-    ready = unsettled.complete([place], 0.0, set())
+    assert pending.complete([place], 0.0, set()) == {}
+    ready = pending.complete([place], 0.0, set())
     assert ready[path][0] == 8
     (sounds / "a.wav").unlink()
-    assert unsettled.complete([place], 0.0, set()) == {}
-    assert unsettled.complete([place], 0.0, set()) == {path: GONE}
+    assert pending.complete([place], 0.0, set()) == {}
+    assert pending.complete([place], 0.0, set()) == {path: GONE}
     # What lay on a disk below the root is not gone with the disk.
-    assert unsettled.complete([place], 0.0, {os.fsencode(sounds.resolve())}) == {}
+    assert pending.complete([place], 0.0, {os.fsencode(sounds.resolve())}) == {}
 
 
 def test_what_a_hint_is_about(tmp_path: Path) -> None:
