@@ -210,7 +210,11 @@ class _Run:
 
         def known(content_hash: bytes) -> bool:
             with reader.connect() as connection:
-                return store.has_embedding(connection, content_hash, model_id)
+                embedded = store.has_embedding(connection, content_hash, model_id)
+                # A library of an older version has no loudness until its files are read again.
+                return embedded and not (
+                    self.options.rehash and not store.is_measured(connection, content_hash)
+                )
 
         tasks, total, done = plan.tasks, len(plan.tasks), 0
         try:

@@ -202,6 +202,9 @@ def make_hits(
             metadata=sound.metadata,
             copies=others,
             why=place_.why,
+            loudness=sound.loudness,
+            peak=sound.peak,
+            weak=place_.weak,
         )
         for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]

@@ -50,6 +50,8 @@ class Filters(BaseModel):
 
     min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
     max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    min_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
+    max_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
     path: Annotated[list[Word], Field(examples=[["*/doors/*"]], max_length=50)] = []
     format: Annotated[list[Word], Field(examples=[["wav", "flac"]], max_length=50)] = []
     channels: Annotated[list[Number], Field(max_length=50)] = []
