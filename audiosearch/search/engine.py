@@ -24,6 +24,7 @@ from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Hit
 from audiosearch.search import ranking
+from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
@@ -56,7 +57,10 @@ Words = dict[int, WordMatch]
 
 @dataclass(frozen=True)
 class _Query:
-    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id.
+
+    Scores are weak up to `floor` above the mean of the sample; `None` where that is not known.
+    """
 
     vector: np.ndarray
     condition: Filter
@@ -64,6 +68,7 @@ class _Query:
     moments: bool
     group: bool
     words: Words
+    floor: float | None = None
 
 
 class SearchEngine:
@@ -116,11 +121,15 @@ class SearchEngine:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        # What chance reaches was measured with such queries.
+        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
             connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
         ) -> list[Hit]:
-            query = _Query(vector, condition, k, moments, group, words)
+            chance = stored_chance(connection, search.model) if judged else None
+            floor = chance.margin if chance else None
+            query = _Query(vector, condition, k, moments, group, words, floor)
             if match == "words":
                 return self._hits_by_words(connection, search, query)
             return self._hits(connection, search, query)
@@ -270,7 +279,9 @@ class SearchEngine:
         heard: frozenset[int],
         words_alone: bool = False,
     ) -> list[Hit]:
-        mean, spread = sample.spread(query.vector) if query.words else (0.0, 0.0)
+        compared = query.words or query.floor is not None
+        best = sample.best(query.vector)
+        mean, spread = sample.spread(query.vector, best) if compared else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
             match = query.words.get(sound.id)
@@ -284,9 +295,10 @@ class SearchEngine:
                 why += tuple(f"words: {field}" for field in match.fields)
             if words_alone:
                 return Place(score, why)
+            weak = match is None and query.floor is not None and moment.score - mean <= query.floor
             if not query.words:
-                return Place(moment.score, why)
-            return Place(fused_key(moment.score, score, mean, spread), why)
+                return Place(moment.score, why, weak)
+            return Place(fused_key(moment.score, score, mean, spread), why, weak)
 
         scores = sorted({moment.score for moment in moments})
         percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32))
