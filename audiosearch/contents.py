@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from audiosearch.care.status import library_status
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
+from audiosearch.catalog.collecting import Collections
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
@@ -36,6 +37,7 @@ class LibraryContents:
         self.directory = directory
         self._reader = CatalogReader(directory)
         self._decoding = Isolation(decoders)
+        self._collections = Collections(self._reader)
 
     def close(self) -> None:
         """Release connections, files and decoding processes."""
@@ -123,6 +125,40 @@ class LibraryContents:
         """
         with self._reader.snapshot() as connection:
             return changes_after(connection, since, k)
+
+    @property
+    def collections(self) -> Collections:
+        """The favourites, the named collections and the saved searches of the library.
+
+        >>> calm = library.collections.make("Calm")
+        >>> library.collections.add(calm.id, [2, 1]).sounds
+        2
+        >>> [sound.id for sound in library.collections.sounds("Calm")]
+        [2, 1]
+        """
+        return self._collections
+
+    def folders(self, parent: FilePath | None = None) -> list[Folder]:
+        """Return the folders just below `parent` that hold sounds, or the library's own folders.
+
+        >>> [folder.name for folder in library.folders()]
+        ['sample_library']
+        >>> library.folders("sample_library")[0].name
+        'alarms'
+        """
+        absolute = None if parent is None else os.path.abspath(os.fspath(parent))  # noqa: PTH100
+        with self._reader.snapshot() as connection:
+            return folders_below(connection, absolute)
+
+    def tags(self, k: int = 20) -> list[Tag]:
+        """Return the fields of embedded tags and metadata, with the k most frequent values of each.
+
+        >>> [tag] = [tag for tag in library.tags(k=1) if tag.key == "title"]
+        >>> len(tag.values) <= 1 <= tag.sounds
+        True
+        """
+        with self._reader.snapshot() as connection:
+            return tag_values(connection, k)
 
     def peaks(self, which: int | FilePath) -> Peaks:
         """Return the outline of a sound, from which a program can draw it.

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import changes, folder_options, schema, words
+from audiosearch.catalog import changes, collections, folder_options, schema, words
 from audiosearch.errors import LibraryTooNew
 
 
