@@ -22,7 +22,7 @@ from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
-from audiosearch.results import Classification, Hit
+from audiosearch.results import Classification, Hit, Suggestion
 from audiosearch.search import ranking
 from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify
@@ -33,6 +33,7 @@ from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
+from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.search.words import WordMatch, match_words
 from audiosearch.vectors.cachefile import SnapshotTooOld
@@ -91,6 +92,7 @@ class SearchEngine:
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
         self.state_cache: StateCache[Sample] = StateCache()
+        self._suggestions = Suggestions()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -168,6 +170,24 @@ class SearchEngine:
                     continue
                 words = {} if match == "sound" else self._word_matches(connection, texts)
                 return answer(connection, search, vector, words)
+        raise AssertionError("unreachable")
+
+    def suggestions(self) -> list[Suggestion]:
+        """Return short queries that the library answers well, best first."""
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reader.snapshot() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                try:
+                    search = self._state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
+                except SnapshotTooOld:
+                    continue
+                sample = self.sample(connection, search)
+                model = self._model.matching(stored)
+                return self._suggestions.get(connection, search, sample, model)
         raise AssertionError("unreachable")
 
     def classify(

@@ -27,7 +27,7 @@ class Sample:
 
     def __init__(self, connection: Connection, model_id: int, dimension: int) -> None:
         rows = list(reading.sample_windows(connection, model_id, SAMPLE_SOUNDS, SAMPLE_WINDOWS))
-        _, self._sound = np.unique(
+        self.contents, self._sound = np.unique(
             np.array([row[0] for row in rows], dtype=np.int64), return_inverse=True
         )
         vectors = from_blobs((row[1] for row in rows), dimension)
@@ -66,8 +66,17 @@ class Sample:
 
     def _best(self, query: np.ndarray) -> np.ndarray:
         """Return (sounds,): the score of the best window of each sound of the sample."""
-        best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
+        best = np.full(len(self.contents), -np.inf, dtype=np.float32)
         np.maximum.at(best, self._sound, self._scores(query))
+        return best
+
+    def scores(self, queries: np.ndarray) -> np.ndarray:
+        """Return (sounds, queries): the scores of the best windows, for unit vectors (n, d); the
+        sounds in the order of `contents`, their ids.
+        """
+        best = np.full((len(self.contents), len(queries)), -np.inf, dtype=np.float32)
+        cosines = self._blocks.reshape(-1, queries.shape[1])[: self._count] @ queries.T
+        np.maximum.at(best, self._sound, cosines)
         return best
 
     def median(self, query: np.ndarray) -> float:
