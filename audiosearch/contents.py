@@ -181,6 +181,49 @@ class LibraryContents:
                 keep(folder, sound.content, outline)
         return outline
 
+    def spectrogram(
+        self,
+        which: int | FilePath,
+        start: float = 0.0,
+        end: float | None = None,
+        *,
+        columns: int = 1_024,
+        rows: int = 128,
+    ) -> bytes:
+        """Return the spectrogram of a sound, or of its part from `start` to `end` seconds, as a PNG.
+
+        It has 8 bits of grey: 255 is the loudest, 0 is 90 dB below; the highest of 20 kHz is at the
+        top, on the mel scale. The library keeps 256 MB of them. Raises `SoundNotFound`,
+        `InvalidQuery`, `AudioRejected`.
+
+        >>> library.spectrogram("sample_library/animals/dogs.mp3", columns=64)[:4]
+        b'\x89PNG'
+        """
+        from audiosearch.audio.spectrogram import FOLDER, file_of, keep, load
+
+        sound, folder = self.sound(which), self.directory / FOLDER
+        file = file_of(folder, sound.content or "", start, end, columns, rows)
+        png = load(file) if sound.content else None
+        if png is None:
+            png = self._decoding.reader.spectrogram(
+                sound.path, start, end, columns, rows, sound.duration
+            )
+            if sound.content:
+                keep(file, png, folder)
+        return png
+
+    def peaks_of_part(self, which: int | FilePath, start: float, end: float) -> Peaks:
+        """Return the outline of the part from `start` to `end` seconds, finer than `peaks` has it of
+        a long sound. It is not kept. The errors are those of `render`.
+
+        >>> library.peaks_of_part("sample_library/animals/dogs.mp3", 1, 2).frames
+        256
+        """
+        from audiosearch.audio.reader import check_range
+
+        check_range(start, end)
+        return self._decoding.reader.peaks(self.sound(which).path, start, end)
+
     def render(
         self,
         which: int | FilePath,

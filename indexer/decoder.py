@@ -12,6 +12,10 @@ request brings the front end along, so one process serves every model.
     parent: {"do": "peaks", "path": hex}
     decoder: {"is": "working"}                                              now and then
     decoder: {"is": "peaks", "frames": , "rate": , "count": n} + int8 (n, 2)
+    parent: {"do": "spectrogram", "path": hex, "start": , "end": , "columns": , "rows": ,
+             "duration": seconds or null}
+    decoder: {"is": "working"}                                              now and then
+    decoder: {"is": "spectrogram"} + PNG
     parent: {"do": "render", "path": hex, "target": hex, "kind": , "start": , "end": }
     decoder: {"is": "done"}
 
@@ -35,6 +39,7 @@ from audiosearch.models.bundle import FrontEnd
 from indexer import confined
 from indexer.protocol import receive, send
 from indexer.window_messages import Message, window_messages
+from indexer.worker import pulse
 
 # The parent takes a decoder that is silent for long for one that hangs. In seconds.
 _SIGN_OF_LIFE = 5.0
@@ -79,6 +84,15 @@ def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
     return head, drawn.levels.tobytes()
 
 
+def _spectrogram(path: bytes, request: dict[str, Any], outgoing: IO[bytes]) -> Message:
+    from audiosearch.audio.spectrogram import as_png, spectrogram
+
+    names = ("start", "end", "columns", "rows", "duration")
+    alive = pulse(_SIGN_OF_LIFE, lambda: send(outgoing, {"is": "working"}))
+    drawn = spectrogram(path, **{name: request[name] for name in names}, alive=alive)
+    return {"is": "spectrogram"}, as_png(drawn)
+
+
 def _render(path: bytes, request: dict[str, Any]) -> Message:
     from soundfile import SoundFileRuntimeError
 
@@ -97,7 +111,9 @@ def _answers(request: dict[str, Any], outgoing: IO[bytes]) -> Iterator[Message]:
     if request["do"] == "windows":
         yield from _windows(path, request)
     elif request["do"] == "peaks":
-        yield _peaks(path, outgoing)
+        yield _peaks(path, request, outgoing)
+    elif request["do"] == "spectrogram":
+        yield _spectrogram(path, request, outgoing)
     else:
         yield _render(path, request)
 

@@ -94,6 +94,24 @@ class IsolatedReader:
         levels = np.frombuffer(body, dtype=np.int8).reshape(head["count"], 2)
         return Peaks(levels, head["frames"], head["rate"])
 
+    def spectrogram(
+        self,
+        path: str | os.PathLike[str],
+        start: float = 0.0,
+        end: float | None = None,
+        columns: int = 1_024,
+        rows: int = 128,
+        duration: float | None = None,
+    ) -> bytes:
+        """The spectrogram of a part of a file, as a PNG (`audiosearch.audio.spectrogram`).
+
+        Raises `AudioRejected` and `InvalidQuery`.
+        """
+        request = {"do": "spectrogram", "start": start, "end": end, "duration": duration}
+        with self._answers(path, {**request, "columns": columns, "rows": rows}) as answers:
+            (png,) = (body for head, body in answers if head["is"] == "spectrogram")
+        return png
+
     def render(
         self,
         path: str | os.PathLike[str],
