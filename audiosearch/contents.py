@@ -14,8 +14,10 @@ from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.collecting import Collections
 from audiosearch.catalog.filters import Filter, make_filter
+from audiosearch.catalog.folders import Folder, folders_below
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
+from audiosearch.catalog.tag_values import Tag, tag_values
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.results import Failure, Status
 from audiosearch.search.isolation import Isolation

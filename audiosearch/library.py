@@ -19,6 +19,7 @@ import numpy as np
 from audiosearch import paths
 from audiosearch.catalog.filters import make_filter
 from audiosearch.contents import FilePath, Where
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Facets, Hit, Suggestion

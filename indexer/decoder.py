@@ -9,7 +9,7 @@ request brings the front end along, so one process serves every model.
              "start": seconds, "end": seconds or null}
     decoder: {"is": "windows", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
     decoder: {"is": "done", "duration": seconds}
-    parent: {"do": "peaks", "path": hex}
+    parent: {"do": "peaks", "path": hex, "start": seconds, "end": seconds or null}
     decoder: {"is": "working"}                                              now and then
     decoder: {"is": "peaks", "frames": , "rate": , "count": n} + int8 (n, 2)
     parent: {"do": "spectrogram", "path": hex, "start": , "end": , "columns": , "rows": ,
@@ -61,9 +61,9 @@ def _windows(path: bytes, request: dict[str, Any]) -> Iterator[Message]:
     yield {"is": "done", "duration": reading.duration}, b""
 
 
-def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
+def _peaks(path: bytes, request: dict[str, Any], outgoing: IO[bytes]) -> Message:
     from audiosearch.audio.decode import open_audio
-    from audiosearch.audio.peaks import outline
+    from audiosearch.audio.peaks import first_frames, outline
 
     def alive(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         last = time.monotonic()
@@ -74,7 +74,12 @@ def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
             yield block
 
     with open_audio(path) as stream:
-        drawn = outline(alive(stream.blocks()), stream.info.sample_rate)
+        rate, end = stream.info.sample_rate, request["end"]
+        first = round(request["start"] * rate)
+        blocks = alive(stream.blocks(first))
+        if end is not None:
+            blocks = first_frames(blocks, round(end * rate) - first)
+        drawn = outline(blocks, rate)
     head = {
         "is": "peaks",
         "frames": drawn.frames,

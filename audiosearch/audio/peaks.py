@@ -48,6 +48,15 @@ def compute(path: AnyPath) -> Peaks:
         return outline(stream.blocks(), stream.info.sample_rate)
 
 
+def first_frames(blocks: Iterable[np.ndarray], frames: int) -> Iterator[np.ndarray]:
+    """The first so many frames of blocks."""
+    for block in blocks:
+        yield block[:frames]
+        frames -= len(block)
+        if frames <= 0:
+            return
+
+
 def outline(blocks: Iterable[np.ndarray], sample_rate: int) -> Peaks:
     """The outline of (frames, channels) blocks."""
     frames, levels, count = _FINEST, [np.empty((0, 2), np.float32)], 0
