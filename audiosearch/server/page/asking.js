@@ -1,0 +1,104 @@
+// From the state to what is seen: every change of the search comes through here.
+
+import { Away, isMissing } from "./api.js";
+import { drawChips, drawTerms, termName } from "./chips.js";
+import { by, later, many, say } from "./dom.js";
+import { drawFilters } from "./filters.js";
+import { isWhole, results, search, setTotal } from "./search.js";
+import { drawShelf } from "./shelf.js";
+import { address, restore, settle, state } from "./state.js";
+import { drawWelcome, remembered } from "./welcome.js";
+
+const COUNTED = 120; // ms after the rows: the counts of the filters may wait
+
+const q = by("q");
+
+const recount = later(COUNTED, async () => {
+  try {
+    setTotal(await drawFilters(run));
+  } catch (error) {
+    if (!isMissing(error) && !(error instanceof Away)) say(error.message);
+  }
+});
+
+// Search for what the state says now, and draw what belongs to it. True where the rows came.
+export async function run(options = {}) {
+  if (!options.typed) settle();
+  drawTerms(run);
+  drawChips(run);
+  drawShelf();
+  const searched = search(options);
+  if (results.value.kind === "none") drawWelcome().catch(() => {}); // the server is away, which is said elsewhere
+  recount();
+  return searched;
+}
+
+// The search that the address names.
+export function start() {
+  restore();
+  q.value = state.q;
+  return run({ push: false });
+}
+
+export function open(collection) {
+  Object.assign(state, { collection, q: "", terms: [] });
+  q.value = "";
+  return run();
+}
+
+export function home() {
+  state.filters = {};
+  q.focus();
+  return open(null);
+}
+
+export function addTerm(term) {
+  state.collection = null;
+  state.terms.push(term);
+  return run();
+}
+
+// Make a term of the words that are typed.
+export function addWords(weight) {
+  const text = q.value.trim();
+  if (!text) return q.focus();
+  q.value = state.q = "";
+  q.focus();
+  return addTerm({ text, weight });
+}
+
+export function searchFor(text) {
+  Object.assign(state, { q: text, collection: null });
+  q.value = text;
+  remembered(text);
+  return run();
+}
+
+// The search as it is saved, and words for it.
+export function current() {
+  const words = [...state.terms.map((term) => (term.weight < 0 ? `not ${termName(term)}` : termName(term))), state.q.trim()];
+  return { name: words.filter(Boolean).join(", "), query: address() ? { address: address() } : null };
+}
+
+export function runSaved({ address: text }) {
+  history.pushState(null, "", `?${text}`);
+  return start();
+}
+
+const EMPTY = "This collection is empty: b puts sounds into it, f into the favourites.";
+
+// What is said of the results beside their rows.
+export function describe({ kind, hits, total, busy, error, weak }) {
+  document.body.dataset.kind = kind;
+  document.body.classList.toggle("busy", busy);
+  by("trouble").hidden = !error || error instanceof Away;
+  by("trouble-words").textContent = error?.message ?? "";
+  by("weak").hidden = !weak || kind !== "search" || !hits.length;
+  by("nothing").hidden = kind === "none" || busy || Boolean(error) || hits.length > 0;
+  if (kind === "none" || error) return;
+  const count = isWhole() ? hits.length : total;
+  by("nothing").textContent = kind === "collection" ? EMPTY : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
+  if (kind === "collection") say(many(hits.length, "sound"));
+  else if (hits.length) say(count === null ? "best first" : `${many(count, "sound")}, best first`);
+  else if (!busy) say("no sounds");
+}
