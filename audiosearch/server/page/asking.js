@@ -87,18 +87,28 @@ export function runSaved({ address: text }) {
 
 const EMPTY = "This collection is empty: b puts sounds into it, f into the favourites.";
 
+let anyway = null; // the words whose weak rows are shown all the same
+
+export function showAnyway() {
+  anyway = state.q;
+  results.tell();
+}
+
 // What is said of the results beside their rows.
 export function describe({ kind, hits, total, busy, error, weak }) {
   document.body.dataset.kind = kind;
   document.body.classList.toggle("busy", busy);
   by("trouble").hidden = !error || error instanceof Away;
   by("trouble-words").textContent = error?.message ?? "";
-  by("weak").hidden = !weak || kind !== "search" || !hits.length;
+  const hides = weak && kind === "search" && hits.length > 0 && anyway !== state.q;
+  by("weak").hidden = !hides;
+  by("hits").hidden = hides;
   by("nothing").hidden = kind === "none" || busy || Boolean(error) || hits.length > 0;
   if (kind === "none" || error) return;
   const count = isWhole() ? hits.length : total;
   by("nothing").textContent = kind === "collection" ? EMPTY : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
   if (kind === "collection") say(many(hits.length, "sound"));
+  else if (hides) say("nothing fits well");
   else if (hits.length) say(count === null ? "best first" : `${many(count, "sound")}, best first`);
   else if (!busy) say("no sounds");
 }

@@ -127,6 +127,7 @@ export const keys = {
     by("q").focus();
     by("q").select();
   },
+  enter: () => go(list.chosen.value < 0 ? 1 : 0),
   down: () => go(1),
   up: () => list.step(-1) || by("q").focus(),
   pageDown: () => go(list.screenful()),

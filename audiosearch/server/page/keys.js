@@ -61,8 +61,8 @@ export function setUpKeys(does, isBlank) {
       return;
     }
     if (takesText(target)) {
-      if (target === by("q") && key === "ArrowDown") does.down(event);
-      else return;
+      if (target !== by("q") || key !== "ArrowDown") return;
+      does.enter(event);
       event.preventDefault();
       return;
     }

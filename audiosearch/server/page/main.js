@@ -1,7 +1,7 @@
 // The page put together.
 
 import { Away, online } from "./api.js";
-import { addTerm, addWords, current, describe, home, open, run, runSaved, searchFor, start } from "./asking.js";
+import { addTerm, addWords, current, describe, home, open, run, runSaved, searchFor, showAnyway, start } from "./asking.js";
 import * as kept from "./collections.js";
 import { actions, copy, go, keys, searchBy } from "./deeds.js";
 import { setUpDetails, showDetails } from "./details.js";
@@ -41,6 +41,7 @@ function setUpWords() {
     state.q = q.value;
     if (!(await run({ typed: true })) || !results.value.hits.length) return;
     settle();
+    if (results.value.weak) showAnyway();
     if (list.chosen.value < 0) list.choose(0);
     list.focusList();
   });
@@ -60,6 +61,10 @@ function setUpHead() {
   by("brand").onclick = (event) => {
     event.preventDefault();
     home();
+  };
+  by("anyway").onclick = () => {
+    showAnyway();
+    go(1);
   };
   by("again").onclick = () => run({ push: false });
   by("reset").onclick = () => {

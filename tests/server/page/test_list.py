@@ -120,7 +120,9 @@ def test_more_and_less_leave_focus_and_player_alone(page: Any) -> None:
 def test_the_next_sound_plays_where_one_ends(page: Any) -> None:
     search(page, "sneeze")
     order = names(page)
-    keys(page, "n", "ArrowDown")
+    page.click("#t-follow")
+    page.locator("#hits").focus()
+    keys(page, "Home")
     until(page, f"{PLAYED} === argument && !{PAUSED}", order[0])
     until(page, f"{PLAYED} === argument && !{PAUSED}", order[1])
     assert page.evaluate(CHOSEN) == order[1]

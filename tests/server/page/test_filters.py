@@ -1,0 +1,65 @@
+"""Filters: counts beside each value, chips that take them off, folders as a tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.effort import thorough_only
+from tests.server.page.helpers import SAID, look, names, needs_chromium, search, until
+
+pytestmark = [needs_chromium, thorough_only]
+
+
+def count(page: Any, name: str, value: str) -> int:
+    box = page.locator(f'#facets input[name="{name}"][value="{value}"]')
+    return int(box.locator("xpath=..").locator(".count").text_content())
+
+
+def test_values_chips_and_reset(page: Any) -> None:
+    search(page, "rain")
+    page.check('#facets input[name="format"][value="flac"]')
+    until(page, f"{SAID} === '18 sounds, best first'")
+    assert all(name.endswith(".flac") for name in names(page))
+    assert "format=flac" in page.url
+    # The focus stays where it was, although the panel was drawn anew.
+    assert page.evaluate("document.activeElement.value") == "flac"
+    page.check('#facets input[name="duration"][value="0-1"]')
+    until(page, f"{SAID} === '1 sound, best first'")
+    assert page.locator("#chips .text").all_text_contents() == ["flac", "0 – 1 s"]
+    assert page.locator("#filtered").text_content() == "2"
+    look(page, "filters")
+    page.click('#chips [aria-label="Remove the filter flac"]')
+    until(page, f"{SAID} === '7 sounds, best first'")
+    page.reload()
+    until(page, f"{SAID} === '7 sounds, best first'")
+    assert page.locator("#chips .text").all_text_contents() == ["0 – 1 s"]
+    page.click("#reset")
+    until(page, f"{SAID} === '61 sounds, best first'")
+    assert page.locator("#chips li").count() == 0
+    assert page.locator("#reset").is_hidden()
+
+
+def test_counts_follow_the_other_filters(page: Any) -> None:
+    search(page, "rain")
+    assert count(page, "format", "wav") == 18
+    page.check('#facets input[name="duration"][value="0-1"]')
+    until(page, f"{SAID} === '7 sounds, best first'")
+    few = {name: count(page, "format", name) for name in ("wav", "flac")}
+    assert few["flac"] == 1
+    # A choice within a group leaves the counts of its other values as they are.
+    page.check('#facets input[name="format"][value="flac"]')
+    until(page, f"{SAID} === '1 sound, best first'")
+    assert count(page, "format", "wav") == few["wav"]
+
+
+def test_numbers_paths_and_what_passes_nothing(page: Any) -> None:
+    search(page, "rain")
+    page.fill('#facets input[name="min_duration"]', "20")
+    page.keyboard.press("Enter")
+    until(page, "location.search.includes('min_duration=20')")
+    until(page, f"{SAID} === '2 sounds, best first'")
+    page.locator("#facets summary", has_text="Path").click()
+    page.fill('#facets input[name="path"]', "nowhere")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#nothing').textContent === 'No sound passes the filters.'")
+    assert page.locator("#chips .text").all_text_contents() == ["path: nowhere", "20 s and longer"]
