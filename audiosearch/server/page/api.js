@@ -9,7 +9,7 @@ const LOOK = 2000; // ms between two looks for a server that is gone
 export const online = signal(true);
 
 // The server answered, and not with what was asked for. `code` is stable.
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor(status, { detail, code } = {}) {
     super(detail ?? `The server answers ${status}.`);
     this.status = status;

@@ -2,9 +2,9 @@
 
 import { Away, isMissing } from "./api.js";
 import { drawChips, drawTerms, termName } from "./chips.js";
-import { by, later, many, say } from "./dom.js";
+import { by, later, many, number, say } from "./dom.js";
 import { drawFilters } from "./filters.js";
-import { isWhole, results, search, setTotal } from "./search.js";
+import { isWhole, results, search, setCounts } from "./search.js";
 import { drawShelf } from "./shelf.js";
 import { address, restore, settle, state } from "./state.js";
 import { drawWelcome, remembered } from "./welcome.js";
@@ -15,7 +15,7 @@ const q = by("q");
 
 const recount = later(COUNTED, async () => {
   try {
-    setTotal(await drawFilters(run));
+    setCounts(await drawFilters(run));
   } catch (error) {
     if (!isMissing(error) && !(error instanceof Away)) say(error.message);
   }
@@ -27,6 +27,7 @@ export async function run(options = {}) {
   drawTerms(run);
   drawChips(run);
   drawShelf();
+  document.title = [current().name, "audiosearch"].filter(Boolean).join(" – ");
   const searched = search(options);
   if (results.value.kind === "none") drawWelcome().catch(() => {}); // the server is away, which is said elsewhere
   recount();
@@ -95,7 +96,7 @@ export function showAnyway() {
 }
 
 // What is said of the results beside their rows.
-export function describe({ kind, hits, total, busy, error, weak }) {
+export function describe({ kind, hits, total, best, busy, error, weak }) {
   document.body.dataset.kind = kind;
   document.body.classList.toggle("busy", busy);
   by("trouble").hidden = !error || error instanceof Away;
@@ -109,6 +110,7 @@ export function describe({ kind, hits, total, busy, error, weak }) {
   by("nothing").textContent = kind === "collection" ? EMPTY : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
   if (kind === "collection") say(many(hits.length, "sound"));
   else if (hides) say("nothing fits well");
-  else if (hits.length) say(count === null ? "best first" : `${many(count, "sound")}, best first`);
+  else if (hits.length) say([count === null ? null : many(count, "sound"), best ? `${number(best)} stand out` : null, "best first"]
+    .filter(Boolean).join(", "));
   else if (!busy) say("no sounds");
 }

@@ -42,6 +42,7 @@ const keep = (hit) => attempt(() => kept.keep(hit.id), ({ name, isIn }) => `${na
 
 // Choose a row with the mouse, which plays it by itself.
 function pick(hit) {
+  list.focusList();
   const index = results.value.hits.indexOf(hit);
   if (index < 0) return;
   list.choose(index, { quiet: true });
@@ -72,7 +73,6 @@ export const actions = {
   choose: (hit) => {
     const again = list.chosenHit() === hit;
     pick(hit);
-    list.focusList();
     if (!settings.value.audition) return;
     if (again) player.toggle(hit);
     else player.play(hit);

@@ -114,7 +114,7 @@ export function showDetails(other) {
   by("d-facts").replaceChildren();
   for (const id of ["d-moments", "d-similar", "d-collections"]) by(id).hidden = true;
   const copies = (hit.copies ?? []).map((path) => element("li", { textContent: path, title: path }));
-  section("d-copies", many(copies.length, "more copy").replace("copys", "copies"),
+  section("d-copies", many(copies.length, "more copy", "more copies"),
     ...(copies.length ? [element("ul", { className: "plain paths" }, ...copies)] : []));
   drawPart();
   zoom.show(hit);
@@ -122,13 +122,6 @@ export function showDetails(other) {
   asking?.abort();
   asking = new AbortController();
   fill(asking.signal);
-}
-
-// The pane again, for a sound or a search that changed.
-export function refreshDetails() {
-  const shown = hit;
-  hit = null;
-  showDetails(shown);
 }
 
 // `does`: {searchBy(hit, start, end), open(collection), copy(hit), close()}.

@@ -43,7 +43,7 @@ export function time(seconds) {
 
 const NUMBERS = new Intl.NumberFormat("en");
 export const number = (value) => NUMBERS.format(value);
-export const many = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const many = (count, noun, nouns = `${noun}s`) => `${number(count)} ${count === 1 ? noun : nouns}`;
 
 // Folder and name of a path, of any system.
 export function split(path) {

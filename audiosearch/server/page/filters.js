@@ -1,7 +1,7 @@
 // The panel of filters: each value with its count, the folders as a tree, and what the files' own tags say.
 
 import { askIfThere } from "./api.js";
-import { BANDS, count } from "./counting.js";
+import { BANDS, count, tagCounts } from "./counting.js";
 import { by, element, later, number } from "./dom.js";
 import { folderTree } from "./folders.js";
 import { channelsOf, kilohertz } from "./sounds.js";
@@ -81,13 +81,13 @@ function between(names, unit, label) {
   return element("div", { className: "between" }, input(names[0], "from"), "–", input(names[1], "to"), unit);
 }
 
-function since() {
+function since(counts = {}) {
   const chosen = state.filters.since?.[0] ?? "";
   const select = element("select", { name: "since", "aria-label": "Changed since", onchange: () => {
     if (select.value) state.filters.since = [select.value];
     else delete state.filters.since;
     changed();
-  } }, ...SINCE.map(([value, label]) => new Option(label, value, false, value === chosen)));
+  } }, ...SINCE.map(([value, label]) => new Option(value in counts ? `${label} (${number(counts[value])})` : label, value, false, value === chosen)));
   return select;
 }
 
@@ -106,14 +106,14 @@ function draw(facets) {
   const place = document.activeElement;
   const groups = GROUPS.filter(([name]) => Object.keys(facets[name]).length > 1 || state.filters[name]).map(([name, title, label]) =>
     group(name, title, ...values(name, name, Object.entries(facets[name]), label)));
-  const own = tags.map(({ key, values: pairs }) => group(`tag ${key}`, key[0].toUpperCase() + key.slice(1).replaceAll("_", " "),
-    ...values(`tag ${key}`, "tag", pairs.map(({ value, sounds }) => [value, sounds]), String, (value) => `${key}=${value}`)));
+  const own = tagCounts(tags, facets).map(([key, pairs]) => group(`tag ${key}`, key[0].toUpperCase() + key.slice(1).replaceAll("_", " "),
+    ...values(`tag ${key}`, "tag", pairs, String, (value) => `${key}=${value}`)));
   by("facets").replaceChildren(
-    group("folder", "Folder", folderTree(facets.root, () => changed())),
+    group("folder", "Folder", folderTree({ ...facets.root, ...facets.folder }, () => changed())),
     group("duration", "Length", ...lengths(facets.duration), between(["min_duration", "max_duration"], "s", "Length")),
     ...groups, ...own,
     group("loudness", "Loudness", between(["min_loudness", "max_loudness"], "LUFS", "Loudness")),
-    group("since", "Changed", since()), group("path", "Path", path()));
+    group("since", "Changed", since(facets.since)), group("path", "Path", path()));
   if (place?.name && !place.isConnected) {
     const again = [...by("facets").querySelectorAll("input, select")].find((input) =>
       input.name === place.name && (input.value === place.value || input.type !== place.type || input.type === "number"));
@@ -121,12 +121,12 @@ function draw(facets) {
   }
 }
 
-// Draw the panel anew; the answer is the number of sounds that pass.
+// Draw the panel anew; the answer is {total, hits}: the sounds that pass, and those that stand out.
 export async function drawFilters(onChange) {
   changed = onChange;
-  const { facets, total } = await count();
+  const { facets, total, hits } = await count();
   draw(facets);
-  return total;
+  return { total, hits };
 }
 
 export const readTags = later(0, async () => {

@@ -5,6 +5,7 @@ import { element, number, split } from "./dom.js";
 import { state } from "./state.js";
 
 const open = new Set();
+let counts = {};
 const kept = new Map(); // folders by their parent; what is below the roots is asked for once a page
 
 async function below(parent) {
@@ -27,7 +28,7 @@ function branch(folder, changed) {
   } });
   const label = element("label", { className: "choice", title: path }, input,
     element("span", { className: "what", textContent: folder.name || split(path)[1] || path }),
-    element("span", { className: "count", textContent: number(sounds) }));
+    element("span", { className: "count", textContent: number(counts[path] ?? sounds) }));
   const item = element("li", {}, label);
   if (folders) {
     const inner = element("ul", { hidden: true });
@@ -47,8 +48,10 @@ function branch(folder, changed) {
   return item;
 }
 
-// The tree; `roots` are the counts of the library's own folders, for a server that knows no others.
-export function folderTree(roots, changed) {
+// The tree. `found` has the counts of some folders for what is searched for, the library's own among them; a server that
+// knows no others shows these.
+export function folderTree(found, changed) {
+  counts = found;
   const tree = element("ul", { className: "tree" });
   const draw = (folders) => tree.replaceChildren(...folders.map((folder) => branch(folder, changed)));
   below(null).then((folders) => {
@@ -56,7 +59,7 @@ export function folderTree(roots, changed) {
     draw(folders);
   }).catch((error) => {
     if (!isMissing(error)) return;
-    draw(Object.entries(roots).map(([path, sounds]) => ({ path, name: split(path)[1], sounds, folders: 0 })));
+    draw(Object.entries(found).map(([path, sounds]) => ({ path, name: split(path)[1], sounds, folders: 0 })));
   });
   return tree;
 }

@@ -5,7 +5,7 @@ import { by, element } from "./dom.js";
 import { settings } from "./settings.js";
 
 // [keys, what they do, name of the action]; an empty action is handled where it belongs, and is here for the help.
-export const KEYS = [
+const KEYS = [
   ["Searching", [
     ["/", "type words", "words"], ["Enter", "from the words into the list", ""],
     ["m", "more like this sound", "more"], ["x", "less like this sound", "less"], ["p", "search by the marked part", "byPart"]]],

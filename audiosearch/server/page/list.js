@@ -23,7 +23,6 @@ let isFavourite = () => false;
 let isKept = () => false;
 
 export const chosen = signal(-1); // the number of the row, from 0 on
-export const hitAt = (index) => hits[index];
 export const chosenHit = () => hits[chosen.value] ?? null;
 
 const head = () => by("head").offsetHeight;

@@ -114,9 +114,9 @@ export function listenTo(canvas, range, { onClick, onDrag }) {
     return start + Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)) * (end - start);
   };
   const part = (event) => [from.second, at(event)].sort((a, b) => a - b);
+  canvas.addEventListener("mousedown", (event) => event.preventDefault()); // or the row is dragged
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button) return;
-    event.preventDefault(); // or the row is dragged
     from = { x: event.clientX, second: at(event), far: false };
     canvas.setPointerCapture(event.pointerId);
   });

@@ -50,7 +50,7 @@ function tune() {
 settings.follow(tune);
 
 // What is looped: the part that is marked, or else where the sound is heard.
-export function looped() {
+function looped() {
   const { id, start, end } = sound.value;
   const marked = part.value?.id === id ? part.value : null;
   return marked ? [marked.start, marked.end] : [start, end];
@@ -89,7 +89,7 @@ async function reason(hit, url) {
 }
 
 export const pause = () => audio.pause();
-export const isPlaying = (id) => playing.value && sound.value?.id === id;
+const isPlaying = (id) => playing.value && sound.value?.id === id;
 
 export function toggle(hit = sound.value) {
   if (!hit) return;

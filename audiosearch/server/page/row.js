@@ -68,7 +68,7 @@ export class Row {
       this.hit = hit;
       this.peaks = null;
       this.name.textContent = nameOf(hit);
-      const copies = hit.copies?.length ? ` · ${many(hit.copies.length, "copy").replace("copys", "copies")}` : "";
+      const copies = hit.copies?.length ? ` · ${many(hit.copies.length, "copy", "copies")}` : "";
       this.folder.textContent = folderOf(hit) + copies;
       this.root.title = hit.path;
       this.whole = hit.start <= 0 && hit.end >= hit.duration - 0.05;

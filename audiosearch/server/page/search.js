@@ -8,9 +8,9 @@ import { arrived, state, terms, where, write } from "./state.js";
 const COUNT = 60; // rows of a page: two screens
 const MOST = 1000; // down to which a ranking is given
 
-// `hits` so far; `next` is where the ranking goes on; `total`: how many sounds pass the filters; `weak`: not even the
-// best hit fits the words. `kind` is "search", "collection" or "none"; `error` is what went wrong.
-export const results = signal({ kind: "none", hits: [], next: null, total: null, weak: false, busy: false, error: null });
+// `hits` so far; `next` is where the ranking goes on; `total`: how many sounds pass the filters; `best`: how many of
+// them stand out; `weak`: not even the best hit fits the words. `kind` is "search", "collection" or "none"; `error` is what went wrong.
+export const results = signal({ kind: "none", hits: [], next: null, total: null, best: null, weak: false, busy: false, error: null });
 const change = (changes) => {
   results.value = { ...results.value, ...changes };
 };
@@ -74,5 +74,5 @@ export async function more() {
   }
 }
 
-export const setTotal = (total) => change({ total });
+export const setCounts = ({ total, hits: best }) => change({ total, best });
 export const isWhole = () => results.value.next === null && results.value.hits.length < MOST;

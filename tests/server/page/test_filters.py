@@ -10,6 +10,12 @@ from tests.server.page.helpers import SAID, look, names, needs_chromium, search,
 pytestmark = [needs_chromium, thorough_only]
 
 
+COUNT = (
+    "document.querySelector('#facets input[name={}][value=\"{}\"]')"
+    "?.parentElement.querySelector('.count').textContent"
+)
+
+
 def count(page: Any, name: str, value: str) -> int:
     box = page.locator(f'#facets input[name="{name}"][value="{value}"]')
     return int(box.locator("xpath=..").locator(".count").text_content())
@@ -18,38 +24,39 @@ def count(page: Any, name: str, value: str) -> int:
 def test_values_chips_and_reset(page: Any) -> None:
     search(page, "rain")
     page.check('#facets input[name="format"][value="flac"]')
-    until(page, f"{SAID} === '18 sounds, best first'")
+    until(page, f"{SAID}.startsWith('18 sound')")
     assert all(name.endswith(".flac") for name in names(page))
     assert "format=flac" in page.url
     # The focus stays where it was, although the panel was drawn anew.
     assert page.evaluate("document.activeElement.value") == "flac"
     page.check('#facets input[name="duration"][value="0-1"]')
-    until(page, f"{SAID} === '1 sound, best first'")
+    until(page, f"{SAID}.startsWith('1 sound')")
     assert page.locator("#chips .text").all_text_contents() == ["flac", "0 – 1 s"]
     assert page.locator("#filtered").text_content() == "2"
     look(page, "filters")
     page.click('#chips [aria-label="Remove the filter flac"]')
-    until(page, f"{SAID} === '7 sounds, best first'")
+    until(page, f"{SAID}.startsWith('7 sound')")
     page.reload()
-    until(page, f"{SAID} === '7 sounds, best first'")
+    until(page, f"{SAID}.startsWith('7 sound')")
     assert page.locator("#chips .text").all_text_contents() == ["0 – 1 s"]
     page.click("#reset")
-    until(page, f"{SAID} === '61 sounds, best first'")
+    until(page, f"{SAID}.startsWith('61 sound')")
     assert page.locator("#chips li").count() == 0
     assert page.locator("#reset").is_hidden()
 
 
 def test_counts_follow_the_other_filters(page: Any) -> None:
-    search(page, "rain")
+    until(page, "document.querySelectorAll('#facets details').length > 3")
     assert count(page, "format", "wav") == 18
     page.check('#facets input[name="duration"][value="0-1"]')
-    until(page, f"{SAID} === '7 sounds, best first'")
-    few = {name: count(page, "format", name) for name in ("wav", "flac")}
-    assert few["flac"] == 1
+    until(page, "location.search.includes('max_duration=1')")
+    until(page, f"{COUNT.format('format', 'flac')} === '1'")
+    few = count(page, "format", "wav")
+    assert few < 18
     # A choice within a group leaves the counts of its other values as they are.
     page.check('#facets input[name="format"][value="flac"]')
-    until(page, f"{SAID} === '1 sound, best first'")
-    assert count(page, "format", "wav") == few["wav"]
+    until(page, f"{COUNT.format('duration', '1-5')} !== '33'")
+    assert count(page, "format", "wav") == few
 
 
 def test_numbers_paths_and_what_passes_nothing(page: Any) -> None:
@@ -57,7 +64,7 @@ def test_numbers_paths_and_what_passes_nothing(page: Any) -> None:
     page.fill('#facets input[name="min_duration"]', "20")
     page.keyboard.press("Enter")
     until(page, "location.search.includes('min_duration=20')")
-    until(page, f"{SAID} === '2 sounds, best first'")
+    until(page, f"{SAID}.startsWith('2 sound')")
     page.locator("#facets summary", has_text="Path").click()
     page.fill('#facets input[name="path"]', "nowhere")
     page.keyboard.press("Enter")
