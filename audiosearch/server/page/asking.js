@@ -109,6 +109,7 @@ export function describe({ kind, hits, total, best, busy, error, weak }) {
   const count = isWhole() ? hits.length : total;
   by("nothing").textContent = kind === "collection" ? EMPTY : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
   if (kind === "collection") say(many(hits.length, "sound"));
+  else if (kind === "browse" && hits.length) say(many(count ?? hits.length, "sound"));
   else if (hides) say("nothing fits well");
   else if (hits.length) say([count === null ? null : many(count, "sound"), best ? `${number(best)} stand out` : null, "best first"]
     .filter(Boolean).join(", "));

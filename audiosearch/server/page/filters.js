@@ -104,7 +104,7 @@ function path() {
 
 function draw(facets) {
   const place = document.activeElement;
-  const groups = GROUPS.filter(([name]) => Object.keys(facets[name]).length > 1 || state.filters[name]).map(([name, title, label]) =>
+  const groups = GROUPS.filter(([name]) => Object.keys(facets[name]).length).map(([name, title, label]) =>
     group(name, title, ...values(name, name, Object.entries(facets[name]), label)));
   const own = tagCounts(tags, facets).map(([key, pairs]) => group(`tag ${key}`, key[0].toUpperCase() + key.slice(1).replaceAll("_", " "),
     ...values(`tag ${key}`, "tag", pairs, String, (value) => `${key}=${value}`)));

@@ -8,6 +8,8 @@ const open = new Set();
 let counts = {};
 const kept = new Map(); // folders by their parent; what is below the roots is asked for once a page
 
+let isOld = false; // the server knows the library's own folders alone
+
 async function below(parent) {
   if (!kept.has(parent)) {
     const query = parent === null ? "" : `?parent=${encodeURIComponent(parent)}`;
@@ -54,12 +56,17 @@ export function folderTree(found, changed) {
   counts = found;
   const tree = element("ul", { className: "tree" });
   const draw = (folders) => tree.replaceChildren(...folders.map((folder) => branch(folder, changed)));
+  const flat = () => draw(Object.entries(found).map(([path, sounds]) => ({ path, name: split(path)[1], sounds, folders: 0 })));
+  if (isOld) {
+    flat();
+    return tree;
+  }
   below(null).then((folders) => {
     if (folders.length === 1 && !open.size) open.add(folders[0].path);
     draw(folders);
   }).catch((error) => {
-    if (!isMissing(error)) return;
-    draw(Object.entries(found).map(([path, sounds]) => ({ path, name: split(path)[1], sounds, folders: 0 })));
+    isOld = isMissing(error);
+    if (isOld) flat();
   });
   return tree;
 }

@@ -118,7 +118,7 @@ setUp();
 if (innerWidth < NARROW) set({ side: false, details: false });
 else q.focus();
 start();
-readSession().then(drawWelcome).catch(() => {});
+readSession().catch(() => {});
 kept.refresh().catch(() => {});
 readTags();
 watch();

@@ -1,4 +1,5 @@
-// One search at a time, page after page of its ranking; or the sounds of a collection, which are listed in the same way.
+// One search at a time, page after page of its ranking. The sounds of a collection, and those that pass filters where
+// nothing is searched for, are listed in the same way.
 
 import { ask, post } from "./api.js";
 import { signal } from "./signal.js";
@@ -9,7 +10,7 @@ const COUNT = 60; // rows of a page: two screens
 const MOST = 1000; // down to which a ranking is given
 
 // `hits` so far; `next` is where the ranking goes on; `total`: how many sounds pass the filters; `best`: how many of
-// them stand out; `weak`: not even the best hit fits the words. `kind` is "search", "collection" or "none"; `error` is what went wrong.
+// them stand out; `weak`: not even the best hit fits the words. `kind` is "search", "collection", "browse" or "none"; `error` is what went wrong.
 export const results = signal({ kind: "none", hits: [], next: null, total: null, best: null, weak: false, busy: false, error: null });
 const change = (changes) => {
   results.value = { ...results.value, ...changes };
@@ -28,6 +29,12 @@ async function page(offset, signal) {
     const found = await ask(`v1/collections/${state.collection}/sounds?k=${COUNT}&after=${offset}`, { signal });
     return { hits: found.sounds.map(asHit), next: found.next, weak: false };
   }
+  if (!terms().length) {
+    const query = new URLSearchParams({ k: COUNT, after: offset });
+    for (const [name, value] of Object.entries(where())) for (const one of [value].flat()) query.append(name, one);
+    const found = await ask(`v1/sounds?${query}`, { signal });
+    return { hits: found.sounds.filter(({ duration }) => duration).map(asHit), next: found.next, weak: false };
+  }
   const { hits, next, weak } = await post("v1/search", body(offset), signal);
   return { hits, next, weak: Boolean(weak) };
 }
@@ -40,7 +47,7 @@ export async function search({ push = true, typed = false } = {}) {
   asking = new AbortController();
   fetching = false;
   const { signal } = asking;
-  const kind = state.collection ? "collection" : terms().length ? "search" : "none";
+  const kind = state.collection ? "collection" : terms().length ? "search" : Object.keys(where()).length ? "browse" : "none";
   if (kind === "none") {
     change({ kind, hits: [], next: null, weak: false, busy: false, error: null });
     return true;
@@ -75,4 +82,4 @@ export async function more() {
 }
 
 export const setCounts = ({ total, hits: best }) => change({ total, best });
-export const isWhole = () => results.value.next === null && results.value.hits.length < MOST;
+export const isWhole = () => results.value.next === null && (results.value.kind !== "search" || results.value.hits.length < MOST);

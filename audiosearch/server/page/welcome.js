@@ -10,6 +10,7 @@ const RECENT = 8;
 const SUGGESTIONS = 12;
 
 let does = null;
+let sounds = null; // how many the library holds
 let session = { scope: "write", add_folders: [], uploads: false };
 
 // Keep words that were searched for until the end: by Enter, or by going into the list.
@@ -26,13 +27,13 @@ function drawRecent() {
   by("w-recent-words").replaceChildren(...recent.map((text) => button(text, text, () => does.search(text))));
 }
 
-async function suggestions(sounds) {
+async function suggestions() {
   const found = await askIfThere(`v1/suggestions?k=${SUGGESTIONS}`, null);
-  return found ? found.suggestions.map(({ text }) => text) : titles(sounds);
+  return found ? found.suggestions.map(({ text }) => text) : titles();
 }
 
 // For a server that suggests nothing: titles, or names of files without numbers and marks.
-async function titles(sounds) {
+async function titles() {
   const after = Math.floor(Math.random() * Math.max(1, sounds - 100));
   const page = await ask(`v1/sounds?k=100&after=${after}&fields=tags,path,duration`);
   const words = page.sounds.filter((sound) => sound.duration).map(({ tags, path }) =>
@@ -40,19 +41,19 @@ async function titles(sounds) {
   return [...new Set(words.filter((text) => /^\p{L}{3,}/u.test(text)))].slice(0, SUGGESTIONS);
 }
 
-async function drawSuggestions(sounds) {
-  const texts = await suggestions(sounds);
+async function drawSuggestions() {
+  const texts = await suggestions();
   by("w-suggestions").hidden = !texts.length;
   by("w-words").replaceChildren(...texts.map((text) => button(text, text, () => does.search(text))));
 }
 
-function drawAdding(sounds) {
+function drawAdding() {
   const mayAdd = session.scope === "write" && session.add_folders.length > 0;
   by("w-add").hidden = !mayAdd;
   by("w-folders").replaceChildren(...session.add_folders.map((path) => new Option(path, path)));
   if (mayAdd && !by("w-path").value) by("w-path").value = session.add_folders[0];
   by("w-again").hidden = session.scope !== "write" || !sounds;
-  by("w-empty").hidden = sounds > 0;
+  by("w-empty").hidden = sounds !== 0;
   by("w-terminal").hidden = mayAdd;
 }
 
@@ -61,18 +62,20 @@ export async function drawWelcome() {
   drawRecent();
   const status = await ask("v1/status");
   roots.value = status.roots;
-  const { sounds, hours, failed } = status;
+  const { hours, failed } = status;
+  ({ sounds } = status);
   by("w-count").textContent = sounds ? `${many(sounds, "sound")} · ${number(Math.round(10 * hours) / 10)} hours` : "";
   by("w-failed").textContent = failed ? `${many(failed, "file")} could not be read` : "";
   by("w-failed").title = "audiosearch status lists them";
   if (!does.isAsking()) say(sounds ? many(sounds, "sound") : "The library holds no sounds yet");
-  drawAdding(sounds);
-  if (sounds) await drawSuggestions(sounds);
+  drawAdding();
+  if (sounds) await drawSuggestions();
   else by("w-suggestions").hidden = true;
 }
 
 export async function readSession() {
   session = { ...session, ...(await askIfThere("v1/session", {})) };
+  drawAdding();
 }
 
 async function index(paths) {

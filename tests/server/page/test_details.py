@@ -88,7 +88,7 @@ def test_a_marked_part_is_exported(page: Any, tmp_path: Path) -> None:
         page.get_by_role("link", name="Export wav").click()
     downloading.value.save_as(tmp_path / "part.wav")
     assert abs(soundfile.info(tmp_path / "part.wav").duration - 2.1) < 0.2
-    page.get_by_role("button", name="Search by").click()
+    page.get_by_role("button", name="Search by wet-evening").click()
     until(page, "document.querySelectorAll('#terms li').length === 1")
     assert page.evaluate(PLAYED) == "wet-evening.ogg"
 

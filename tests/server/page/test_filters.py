@@ -70,3 +70,13 @@ def test_numbers_paths_and_what_passes_nothing(page: Any) -> None:
     page.keyboard.press("Enter")
     until(page, "document.querySelector('#nothing').textContent === 'No sound passes the filters.'")
     assert page.locator("#chips .text").all_text_contents() == ["path: nowhere", "20 s and longer"]
+
+
+def test_filters_alone_list_what_passes(page: Any) -> None:
+    until(page, "document.querySelectorAll('#facets details').length > 3")
+    page.check('#facets input[name="format"][value="flac"]')
+    until(page, f"{SAID} === '18 sounds'")
+    assert all(name.endswith(".flac") for name in names(page))
+    look(page, "browse")
+    page.click("#reset")
+    until(page, "document.body.dataset.kind === 'none'")
