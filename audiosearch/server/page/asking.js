@@ -111,7 +111,7 @@ export function describe({ kind, hits, total, best, busy, error, weak }) {
   if (kind === "collection") say(many(hits.length, "sound"));
   else if (kind === "browse" && hits.length) say(many(count ?? hits.length, "sound"));
   else if (hides) say("nothing fits well");
-  else if (hits.length) say([count === null ? null : many(count, "sound"), best ? `${number(best)} stand out` : null, "best first"]
+  else if (hits.length) say([count === null ? null : many(count, "sound"), best ? `${number(best)} stand${best === 1 ? "s" : ""} out` : null, "best first"]
     .filter(Boolean).join(", "));
   else if (!busy) say("no sounds");
 }

@@ -7,6 +7,7 @@ import { terms, where } from "./state.js";
 export const BANDS = "duration"; // the group whose filters are min_duration and max_duration
 const OF_BANDS = ["min_duration", "max_duration"];
 const TAGS = ["category", "keywords"]; // embedded tags that are counted with the rest
+const GROUPS = ["format", "duration", "rate", "channels", "root", "folder", "since", ...TAGS];
 
 let isOld = false; // the server counts sounds alone
 
@@ -20,13 +21,22 @@ export async function count() {
     try {
       const [facets, all] = await Promise.all([post("v1/facets", { terms: asked, where: filters }),
         asked.length ? post("v1/facets", { where: filters }) : null]);
-      return { facets, total: (all ?? facets).sounds, hits: all ? facets.sounds : null };
+      return { facets: all ? within(facets, all) : facets, total: (all ?? facets).sounds, hits: all ? facets.sounds : null };
     } catch (error) {
       if (!isMissing(error)) throw error;
       isOld = true;
     }
   }
   return countSounds(filters);
+}
+
+// The counts of hits, with all values that the sounds have and in the order of those: the panel stays as it is.
+function within(facets, all) {
+  const made = { ...facets };
+  for (const group of GROUPS) {
+    made[group] = Object.fromEntries(Object.keys(all[group]).map((value) => [value, facets[group][value] ?? 0]));
+  }
+  return made;
 }
 
 async function countSounds(filters) {

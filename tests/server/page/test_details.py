@@ -98,3 +98,20 @@ def test_moments(page: Any) -> None:
     page.wait_for_selector("#d-moments button")
     page.locator("#d-moments button").first.click()
     until(page, f"!{PAUSED} && {PLAYED} === 'wet-evening.ogg'")
+
+
+def test_spectrogram(page: Any) -> None:
+    opened(page, "dog barking on a rainy evening", "wet-evening.ogg")
+    colours = """(() => {
+        const canvas = document.querySelector('#d-picture');
+        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+        const seen = new Set();
+        for (let i = 0; i < data.length; i += 4) seen.add(data[i] << 16 | data[i + 1] << 8 | data[i + 2]);
+        return seen.size;
+    })()"""
+    until(page, f"{colours} > 50")
+    # Closer, it is made anew for what is seen.
+    with page.expect_response("**/spectrogram?start=*") as answer:
+        page.locator("#d-view").focus()
+        keys(page, "+")
+    assert float(answer.value.headers["x-end"]) - float(answer.value.headers["x-start"]) < 11

@@ -80,3 +80,30 @@ def test_filters_alone_list_what_passes(page: Any) -> None:
     look(page, "browse")
     page.click("#reset")
     until(page, "document.body.dataset.kind === 'none'")
+
+
+def test_folders_are_a_tree(page: Any) -> None:
+    until(page, "document.querySelectorAll('#facets details').length > 3")
+    page.locator("#facets .tree .choice", has_text="animals").locator("input").check()
+    until(page, f"{SAID} === '15 sounds'")
+    assert page.locator("#chips .text").all_text_contents() == ["animals"]
+    page.locator("#facets .twist").first.click()
+    until(page, "document.querySelector('#facets .tree ul').hidden")
+
+
+def test_tags_and_loudness(page: Any) -> None:
+    until(
+        page,
+        "[...document.querySelectorAll('#facets summary')].some(s => s.textContent === 'Category')",
+    )
+    page.locator("#facets summary", has_text="Category").click()
+    page.get_by_label("Blues").check()
+    until(page, "location.search.includes('tag=category%3DBlues')")
+    until(page, f"{SAID} === '2 sounds'")
+    assert page.locator("#chips .text").all_text_contents() == ["category: Blues"]
+    page.click("#reset")
+    page.locator("#facets summary", has_text="Loudness").click()
+    page.fill('#facets input[name="max_loudness"]', "-30")
+    page.keyboard.press("Enter")
+    until(page, "document.body.dataset.kind === 'browse'")
+    assert page.locator("#chips .text").all_text_contents() == ["… to -30 LUFS"]

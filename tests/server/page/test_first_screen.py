@@ -92,3 +92,23 @@ def test_an_empty_library_says_what_to_do(tab: Any, tmp_path: Path) -> None:
         until(tab, f"{SAID}.includes('no sounds yet')")
         assert tab.locator("#w-empty").is_visible()
         look(tab, "empty-library")
+
+
+def test_a_folder_is_added_from_the_page(tab: Any, tmp_path: Path) -> None:
+    from audiosearch import Library
+
+    folder = tmp_path / "my sounds ö"
+    shutil.copytree(SAMPLES / "weather", folder / "weather")
+    with Library.open(tmp_path / "library", create=True):
+        pass
+    with serving(tmp_path / "library", "--folder", str(folder)) as address:
+        tab.goto(address)
+        until(tab, "!document.querySelector('#w-add').hidden")
+        assert tab.locator("#w-path").input_value() == str(folder)
+        tab.fill("#w-path", str(tmp_path))
+        tab.click("#w-add button")
+        until(tab, "document.querySelector('#w-wrong').textContent !== ''")
+        tab.fill("#w-path", str(folder / "weather"))
+        tab.click("#w-add button")
+        until(tab, f"{SAID} === 'Indexed: 3 added.'")
+        assert tab.locator("#w-empty").is_hidden()

@@ -210,3 +210,19 @@ def test_a_long_ranking_ends_without_an_error(tab: Any, tmp_path: Path) -> None:
         )
         assert tab.locator("#trouble").is_hidden()
         assert tab.evaluate("document.querySelectorAll('#rows .row').length") < 40
+
+
+@thorough_only
+def test_nonsense_is_hinted_at(page: Any) -> None:
+    page.fill("#q", "xqzvk blorf")
+    until(page, "!document.querySelector('#weak').hidden")
+    assert page.locator("#hits").is_hidden()
+    look(page, "weak")
+    page.click("#anyway")
+    until(page, f"{FOCUSED} === 'hits' && {CHOSEN} !== null")
+    assert page.locator("#rows .row.weak").count() > 5
+    search(page, "campfire crackling")
+    assert page.locator("#weak").is_hidden()
+    # What fits worse than nonsense is faded.
+    assert not page.locator("#rows .row").first.evaluate("row => row.classList.contains('weak')")
+    assert page.locator("#rows .row.weak").count() > 5

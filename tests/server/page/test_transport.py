@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from tests.effort import thorough_only
@@ -120,3 +121,25 @@ def test_what_cannot_be_played_says_why(page: Any) -> None:
     page.route("**/audio*", lambda route: route.abort())
     keys(page, "ArrowDown")
     until(page, "document.querySelector('#t-trouble').textContent.includes('does not answer')")
+
+
+def test_loudness_is_matched_and_nothing_clips(page: Any) -> None:
+    hits = page.evaluate("fetch('v1/search?q=water&k=61').then(answer => answer.json())")["hits"]
+    measured = {Path(hit["path"]).name: hit for hit in hits if hit["loudness"] is not None}
+    search(page, "water")
+    shifts = set()
+    for name in names(page)[:8]:
+        if name not in measured:
+            continue
+        page.locator("#rows .row", has_text=name).first.locator(".cell.play button").click()
+        until(page, f"{PLAYED} === argument", name)
+        loudness, peak = measured[name]["loudness"], measured[name]["peak"]
+        shift = min(-23 - loudness, -1 - peak)
+        shown = page.locator("#t-gain").text_content().replace("−", "-").removesuffix(" dB")
+        assert abs(float(shown) - shift) < 0.06
+        assert peak + shift <= -1 + 1e-6 or shift <= -23 - loudness
+        shifts.add(round(shift, 1))
+        keys(page, "Escape")
+    assert len(shifts) > 2
+    page.click("#t-level")
+    assert page.locator("#t-gain").text_content() == ""
