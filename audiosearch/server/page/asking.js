@@ -1,38 +1,46 @@
 // From the state to what is seen: every change of the search comes through here.
 
-import { Away, isMissing } from "./api.js";
+import { Away } from "./api.js";
 import { drawChips, drawTerms, termName } from "./chips.js";
-import { by, later, many, number, say } from "./dom.js";
+import { by, later, many, number, say, spaced } from "./dom.js";
 import { drawFilters } from "./filters.js";
-import { isWhole, results, search, setCounts } from "./search.js";
+import { results, search, setCounts } from "./search.js";
 import { drawShelf } from "./shelf.js";
 import { address, restore, settle, state } from "./state.js";
 import { drawWelcome, remembered } from "./welcome.js";
 
+const PAUSE = 120; // ms from one search to the next while somebody types: a fast typist's two keys
 const COUNTED = 120; // ms after the rows: the counts of the filters may wait
 
 const q = by("q");
+
+// That the server is away is said once, and elsewhere.
+export const sayUnlessAway = (error) => error instanceof Away || say(error.message);
 
 const recount = later(COUNTED, async () => {
   try {
     setCounts(await drawFilters(run));
   } catch (error) {
-    if (!isMissing(error) && !(error instanceof Away)) say(error.message);
+    sayUnlessAway(error);
   }
 });
 
 // Search for what the state says now, and draw what belongs to it. True where the rows came.
 export async function run(options = {}) {
+  runTyped.cancel();
   if (!options.typed) settle();
   drawTerms(run);
   drawChips(run);
   drawShelf();
   document.title = [current().name, "audiosearch"].filter(Boolean).join(" – ");
   const searched = search(options);
-  if (results.value.kind === "none") drawWelcome().catch(() => {}); // the server is away, which is said elsewhere
+  if (results.value.kind === "none") drawWelcome().catch(sayUnlessAway);
   recount();
   return searched;
 }
+
+// The same while somebody types.
+export const runTyped = spaced(PAUSE, () => run({ typed: true }));
 
 // The search that the address names.
 export function start() {
@@ -96,7 +104,7 @@ export function showAnyway() {
 }
 
 // What is said of the results beside their rows.
-export function describe({ kind, hits, total, best, busy, error, weak }) {
+export function describe({ kind, hits, total, best, isWhole, busy, error, weak }) {
   document.body.dataset.kind = kind;
   document.body.classList.toggle("busy", busy);
   by("trouble").hidden = !error || error instanceof Away;
@@ -106,7 +114,7 @@ export function describe({ kind, hits, total, best, busy, error, weak }) {
   by("hits").hidden = hides;
   by("nothing").hidden = kind === "none" || busy || Boolean(error) || hits.length > 0;
   if (kind === "none" || error) return;
-  const count = isWhole() ? hits.length : total;
+  const count = isWhole ? hits.length : total;
   by("nothing").textContent = kind === "collection" ? EMPTY : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
   if (kind === "collection") say(many(hits.length, "sound"));
   else if (kind === "browse" && hits.length) say(many(count ?? hits.length, "sound"));

@@ -63,3 +63,18 @@ export function later(pause, work) {
     waiting = setTimeout(work, pause, ...values);
   };
 }
+
+// Call `work` at once, but not twice within `pause` ms: the last call then comes late, unless it is cancelled.
+export function spaced(pause, work) {
+  let waiting;
+  let last = -Infinity;
+  const call = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      last = performance.now();
+      work();
+    }, Math.max(0, last + pause - performance.now()));
+  };
+  call.cancel = () => clearTimeout(waiting);
+  return call;
+}

@@ -7,6 +7,7 @@ import { Row } from "./row.js";
 import { more, results } from "./search.js";
 import { settings } from "./settings.js";
 import { signal } from "./signal.js";
+import { roots } from "./sounds.js";
 
 const BEYOND = 6; // rows drawn above and below what is seen
 const AHEAD = 30; // rows from the end at which the next page is asked for
@@ -77,15 +78,17 @@ function show(found) {
   rows.style.height = `${hits.length * height}px`;
   grid.setAttribute("aria-rowcount", hits.length + 1);
   if (!grown) {
-    const again = before ? hits.findIndex(({ id }) => id === before.id) : -1;
     grid.scrollTop = 0;
-    choose(again >= 0 || !before ? again : Math.min(chosen.value, hits.length - 1), { quiet: true });
+    // Other words are another list; other terms and filters are the same one, in which somebody works.
+    const again = before && !found.typed ? hits.findIndex(({ id }) => id === before.id) : -1;
+    const place = again >= 0 || !before || found.typed ? again : Math.min(chosen.value, hits.length - 1);
+    choose(place, { quiet: true, still: document.activeElement !== grid });
   }
   draw();
 }
 
-// Choose a row; `quiet`: nothing follows from it.
-export function choose(index, { quiet = false } = {}) {
+// Choose a row; `quiet`: nothing follows from it; `still`: the list is not scrolled to it.
+export function choose(index, { quiet = false, still = false } = {}) {
   const changed = chosen.value !== index;
   chosen.value = index;
   if (index < 0) {
@@ -95,7 +98,8 @@ export function choose(index, { quiet = false } = {}) {
   }
   const [top, bottom] = [index * height, (index + 1) * height];
   const seen = grid.clientHeight - head();
-  if (top < grid.scrollTop) grid.scrollTop = top;
+  if (still) markAll();
+  else if (top < grid.scrollTop) grid.scrollTop = top;
   else if (bottom > grid.scrollTop + seen) grid.scrollTop = bottom - seen;
   draw();
   grid.setAttribute("aria-activedescendant", `row-${index}`);
@@ -129,7 +133,7 @@ export function setUpList(does, { favourite, kept }) {
     });
   };
   grid.addEventListener("scroll", soon, { passive: true });
-  new ResizeObserver(soon).observe(grid);
+  new ResizeObserver(draw).observe(grid);
   grid.addEventListener("focus", () => {
     if (chosen.value < 0 && hits.length && grid.matches(":focus-visible")) choose(0, { quiet: true });
   });
@@ -141,6 +145,10 @@ export function setUpList(does, { favourite, kept }) {
   });
   results.follow(show);
   for (const one of [sound, playing, part]) one.follow(markAll);
+  roots.follow(() => {
+    for (const row of [...shown.values(), ...spare]) row.hit = null; // its folder is written another way
+    draw();
+  });
   moved.follow((second) => {
     for (const row of shown.values()) {
       if (row.hit.id !== sound.value?.id) continue;

@@ -1,11 +1,11 @@
 // The page put together.
 
 import { Away, online } from "./api.js";
-import { addTerm, addWords, current, describe, home, open, run, runSaved, searchFor, showAnyway, start } from "./asking.js";
+import { addTerm, addWords, current, describe, home, open, run, runSaved, runTyped, sayUnlessAway, searchFor, showAnyway, start } from "./asking.js";
 import * as kept from "./collections.js";
 import { actions, copy, go, keys, searchBy } from "./deeds.js";
 import { setUpDetails, showDetails } from "./details.js";
-import { by, icon, later } from "./dom.js";
+import { by, icon } from "./dom.js";
 import { readTags } from "./filters.js";
 import { forgetFolders } from "./folders.js";
 import { setUpJobs, watch } from "./jobs.js";
@@ -19,9 +19,8 @@ import { flip, set, settings } from "./settings.js";
 import { setUpShelf } from "./shelf.js";
 import { settle, state } from "./state.js";
 import { setUpTransport } from "./transport.js";
-import { drawWelcome, readSession, remembered, setUpWelcome } from "./welcome.js";
+import { drawWelcome, readSession, readStatus, remembered, setUpWelcome } from "./welcome.js";
 
-const PAUSE = 80; // ms without a key before words are sent: between two keys of a fast typist
 const NARROW = 900; // pixels, below which panels lie over the list; also in the styles
 
 const ICONS = { glass: "search", plus: "plus", minus: "minus", "toggle-side": "side", "toggle-details": "details",
@@ -29,10 +28,9 @@ const ICONS = { glass: "search", plus: "plus", minus: "minus", "toggle-side": "s
 const q = by("q");
 
 function setUpWords() {
-  const typed = later(PAUSE, () => run({ typed: true }));
   q.addEventListener("input", () => {
     Object.assign(state, { q: q.value, collection: null });
-    typed();
+    runTyped();
   });
   q.addEventListener("blur", settle);
   by("form").addEventListener("submit", async (event) => {
@@ -84,6 +82,7 @@ function showPanels({ side, details }) {
 }
 
 function setUp() {
+  results.follow(describe); // before the list, which draws as many rows as it has room for
   setUpHead();
   setUpWords();
   setUpTransport({ step: go });
@@ -104,7 +103,6 @@ function setUp() {
   });
   settings.follow(showPanels);
   kept.members.follow(list.markAll);
-  results.follow(describe);
   player.ended.follow((count) => count && settings.value.follow && go(1));
   online.follow((is) => {
     by("away").hidden = is;
@@ -118,7 +116,8 @@ setUp();
 if (innerWidth < NARROW) set({ side: false, details: false });
 else q.focus();
 start();
-readSession().catch(() => {});
-kept.refresh().catch(() => {});
+if (location.search) readStatus().catch(sayUnlessAway); // the first screen asks by itself
+readSession().catch(sayUnlessAway);
+kept.refresh().catch(sayUnlessAway);
 readTags();
 watch();

@@ -45,6 +45,8 @@ export function openSettings() {
 export function setUpOverlays() {
   for (const id of ["help", "settings"]) shut(by(id));
   by("help").addEventListener("keydown", (event) => {
-    if (event.key === "?") by("help").close();
+    if (event.key !== "?") return;
+    event.stopPropagation(); // or it opens again
+    by("help").close();
   });
 }

@@ -3,6 +3,7 @@
 import { fetched, isMissing } from "./api.js";
 
 const ROWS = 128;
+const BEND = 1.6; // above 1: the noise of a room stays dark, and what is heard stands out
 // Colours from quiet to loud, as red, green, blue; on dark ground and on light.
 const STOPS = {
   dark: [[17, 19, 21], [24, 52, 58], [32, 122, 110], [116, 208, 160], [246, 246, 214]],
@@ -12,7 +13,7 @@ const STOPS = {
 function colours(stops) {
   const table = new Uint8Array(256 * 3);
   for (let level = 0; level < 256; level++) {
-    const place = (level / 255) * (stops.length - 1);
+    const place = (level / 255) ** BEND * (stops.length - 1);
     const first = Math.min(stops.length - 2, Math.floor(place));
     for (let i = 0; i < 3; i++) {
       table[3 * level + i] = stops[first][i] + (place - first) * (stops[first + 1][i] - stops[first][i]);

@@ -1,7 +1,7 @@
 // The first screen: what the library holds, words to begin with, what was asked before, and the other ways to ask.
 
 import { ask, askIfThere, post } from "./api.js";
-import { by, button, icon, many, number, say, split } from "./dom.js";
+import { by, button, icon, many, say, split } from "./dom.js";
 import { recalled, remember } from "./settings.js";
 import { roots } from "./sounds.js";
 
@@ -57,18 +57,23 @@ function drawAdding() {
   by("w-terminal").hidden = mayAdd;
 }
 
-// What the first screen says, as the library is now.
-export async function drawWelcome() {
-  drawRecent();
-  const status = await ask("v1/status");
-  roots.value = status.roots;
-  const { hours, failed } = status;
-  ({ sounds } = status);
-  by("w-count").textContent = sounds ? `${many(sounds, "sound")} · ${number(Math.round(10 * hours) / 10)} hours` : "";
+const lasting = (hours) => (hours < 1 ? many(Math.round(60 * hours), "minute") : many(Math.round(hours), "hour"));
+
+// What the library holds.
+export async function readStatus() {
+  const { hours, failed, ...status } = await ask("v1/status");
+  ({ roots: roots.value, sounds } = status);
+  by("w-count").textContent = sounds ? `${many(sounds, "sound")} · ${lasting(hours)}` : "";
   by("w-failed").textContent = failed ? `${many(failed, "file")} could not be read` : "";
   by("w-failed").title = "audiosearch status lists them";
   if (!does.isAsking()) say(sounds ? many(sounds, "sound") : "The library holds no sounds yet");
   drawAdding();
+}
+
+// The first screen, as the library is now.
+export async function drawWelcome() {
+  drawRecent();
+  await readStatus();
   if (sounds) await drawSuggestions();
   else by("w-suggestions").hidden = true;
 }

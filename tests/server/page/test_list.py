@@ -190,7 +190,7 @@ def test_a_long_ranking_ends_without_an_error(tab: Any, tmp_path: Path) -> None:
         until(tab, f"{SAID} === '1,200 sounds'")
         search(tab, "rain")
         until(tab, f"{SAID}.startsWith('1,200 sound')")
-        keys(tab, "a", "ArrowDown")
+        keys(tab, "ArrowDown", "a")
         rows = 0
         while rows < 1_001:
             keys(tab, "End")

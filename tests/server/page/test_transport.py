@@ -77,6 +77,7 @@ def test_speed_volume_and_ways_are_remembered(page: Any) -> None:
     assert page.locator("#t-volume").input_value() == "0.5"
     assert page.locator("#t-level").get_attribute("aria-pressed") == "false"
     assert page.locator("#t-follow").get_attribute("aria-pressed") == "true"
+    page.locator("#t-level").focus()
     keys(page, "[")
     until(page, "document.querySelector('#t-speed').value === '1'")
 
