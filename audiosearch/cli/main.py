@@ -28,6 +28,7 @@ _COMMANDS = (
     "roots",
     "doctor",
     "export",
+    "collection",
     "eval",
     "models",
     "serve",
