@@ -34,9 +34,9 @@ from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
 from indexer.root_options import remember
-from indexer.selection import Selection
 from indexer.standby import Standby
 from indexer.summary import Summary
+from indexer.watching.selection import Selection
 
 
 def index(
