@@ -12,6 +12,9 @@ request brings the front end along, so one process serves every model.
     parent: {"do": "peaks", "path": hex}
     decoder: {"is": "working"}                                              now and then
     decoder: {"is": "peaks", "frames": , "rate": , "count": n} + int8 (n, 2)
+    parent: {"do": "fingerprint", "path": hex}
+    decoder: {"is": "working"}                                              now and then
+    decoder: {"is": "fingerprint"} + its stored form
     parent: {"do": "render", "path": hex, "target": hex, "kind": , "start": , "end": }
     decoder: {"is": "done"}
 
@@ -79,6 +82,20 @@ def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
     return head, drawn.levels.tobytes()
 
 
+def _fingerprint(path: bytes, outgoing: IO[bytes]) -> Message:
+    from audiosearch.audio.fingerprint import fingerprint_file
+
+    last = time.monotonic()
+
+    def alive() -> None:
+        nonlocal last
+        if time.monotonic() - last > _SIGN_OF_LIFE:
+            send(outgoing, {"is": "working"})
+            last = time.monotonic()
+
+    return {"is": "fingerprint"}, fingerprint_file(path, alive).to_bytes()
+
+
 def _render(path: bytes, request: dict[str, Any]) -> Message:
     from soundfile import SoundFileRuntimeError
 
@@ -98,6 +115,8 @@ def _answers(request: dict[str, Any], outgoing: IO[bytes]) -> Iterator[Message]:
         yield from _windows(path, request)
     elif request["do"] == "peaks":
         yield _peaks(path, outgoing)
+    elif request["do"] == "fingerprint":
+        yield _fingerprint(path, outgoing)
     else:
         yield _render(path, request)
 
