@@ -16,13 +16,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiosearch.audio.decode import AnyPath, open_audio
-from audiosearch.audio.mix import Mixer
-from audiosearch.audio.resample import resampled_runs
-from audiosearch.audio.stream import Alive, AudioStream
+if TYPE_CHECKING:
+    from audiosearch.audio.decode import AnyPath
+    from audiosearch.audio.stream import Alive, AudioStream
 
 # Another way to compute fingerprints gets another number: stored ones are then computed anew.
 VERSION = 1
@@ -90,11 +90,16 @@ class Fingerprint:
 
 def fingerprint_file(path: AnyPath, alive: Alive = lambda: None) -> Fingerprint:
     """Return the fingerprint of a file; `alive` is called at each step. Raises `AudioRejected`."""
+    # The catalog reads fingerprints without the decoders, which take long to load.
+    from audiosearch.audio.decode import open_audio
+
     with open_audio(path, alive) as stream:
         return fingerprint(_mono(stream, alive))
 
 
 def _mono(stream: AudioStream, alive: Alive) -> Iterator[tuple[np.ndarray, int]]:
+    from audiosearch.audio.mix import Mixer
+
     mixer, seconds = Mixer(), 0.0
     for samples, rate in stream.pieces():
         alive()
@@ -106,6 +111,8 @@ def _mono(stream: AudioStream, alive: Alive) -> Iterator[tuple[np.ndarray, int]]
 
 def fingerprint(blocks: Iterable[tuple[np.ndarray, int]]) -> Fingerprint:
     """Return the fingerprint of (frames,) float32 blocks of one channel, each with its rate in Hz."""
+    from audiosearch.audio.resample import resampled_runs
+
     bands = np.concatenate(
         [np.empty((0, VALUES + 1), np.float16), *_bands(resampled_runs(blocks, _RATE))]
     )

@@ -9,11 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Column, Connection, ForeignKey, Integer, LargeBinary, Table, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    and_,
+    func,
+    select,
+    text,
+)
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
 from audiosearch.catalog import schema
+from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.reading import IDS, ids_parameter
+from audiosearch.catalog.schema import sounds
 
 fingerprints = Table(
     "fingerprints",
@@ -44,3 +57,23 @@ def stored_fingerprints(
         except ValueError:
             continue
     return stored
+
+
+def contents_with_fingerprints(connection: Connection, content_ids: Iterable[int]) -> set[int]:
+    """Return those of these contents that have a fingerprint."""
+    query = text(
+        f"SELECT content_id FROM fingerprints WHERE content_id IN {IDS} AND version = :version"
+    )
+    rows = connection.execute(query, {**ids_parameter(content_ids), "version": VERSION})
+    return {row[0] for row in rows}
+
+
+def copied_contents(connection: Connection, condition: Filter) -> list[int]:
+    """Return the contents that two or more sounds share which meet the condition."""
+    query = select(sounds.c.content_id).where(sounds.c.content_id.is_not(None))
+    if condition:
+        query = query.select_from(sounds.join(schema.roots).join(schema.contents)).where(
+            and_(*conditions(condition))
+        )
+    query = query.group_by(sounds.c.content_id).having(func.count() > 1)
+    return [row[0] for row in connection.execute(query)]

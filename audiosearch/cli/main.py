@@ -21,6 +21,7 @@ _COMMANDS = (
     "query",
     "similar",
     "classify",
+    "duplicates",
     "status",
     "remove",
     "roots",

@@ -17,6 +17,10 @@ from audiosearch.audio.fingerprint import HOP_SECONDS, Fingerprint
 # One sound is a trim of another where it makes up at least half of it.
 LEAST_SHARE = 0.5
 
+# Where both overlap, each must change as much as this part of all its changes: quiet ends are alike
+# by chance.
+LEAST_POWER = 1 / 3
+
 # Frames are counted, not measured: two ends may each be cut off by one.
 _SLACK_FRAMES = 2
 
@@ -82,14 +86,16 @@ def agreement(one: Comparable, two: Comparable) -> Agreement:
     products = _products(one, two)
     at_shifts, power = products[shifts], one.power[end] - one.power[begin]
     begin_two, end_two = begin - shifts, end - shifts
-    whole = _normalised(at_shifts, power * (two.power[end_two] - two.power[begin_two]))
+    other_power = two.power[end_two] - two.power[begin_two]
+    whole = _normalised(at_shifts, power * other_power)
     # Frames of two copies can lie half a hop apart. The frame between two neighbours is about their
     # mean, and so are its products.
     halfway = _normalised(
         (at_shifts + products[shifts - 1]) / 2,
         power * (two.mean_power[end_two] - two.mean_power[begin_two]),
     )
-    scores = np.maximum(whole, halfway)
+    telling = (power >= LEAST_POWER * one.power[-1]) & (other_power >= LEAST_POWER * two.power[-1])
+    scores = np.where(telling, np.maximum(whole, halfway), 0.0)
     best = int(np.argmax(scores))
     first, last, shift = int(begin[best]), int(end[best]), int(shifts[best])
     gain = _gain(one.levels[first:last], two.levels[first - shift : last - shift])
@@ -100,7 +106,8 @@ def agreement(one: Comparable, two: Comparable) -> Agreement:
 def _normalised(products: np.ndarray, power: np.ndarray) -> np.ndarray:
     # Values are whole numbers: less power than this is none.
     scores = np.divide(products, np.sqrt(power), out=np.zeros(len(products)), where=power > 0.5)
-    return np.minimum(scores, 1.0)
+    bounded: np.ndarray = np.minimum(scores, 1.0)
+    return bounded
 
 
 def _products(one: Comparable, two: Comparable) -> np.ndarray:

@@ -44,10 +44,14 @@ def sources(shared: Path, part: float) -> list[Source]:
     (0..1), by hash.
     """
     rows = [
-        *(Source(SAMPLES / row["file"], f"samples {row['group']}", "samples") for row in
-          _manifest(SAMPLES)),
-        *(Source(shared / "data/esc10" / row["file"], f"esc {row['label']}", "esc10") for row in
-          _manifest(shared / "data" / "esc10")),
+        *(
+            Source(SAMPLES / row["file"], f"samples {row['group']}", "samples")
+            for row in _manifest(SAMPLES)
+        ),
+        *(
+            Source(shared / "data/esc10" / row["file"], f"esc {row['label']}", "esc10")
+            for row in _manifest(shared / "data" / "esc10")
+        ),
     ]
     for row in _manifest(shared / "data" / "corpus"):
         family = f"corpus {row['group'] or row['source']}"

@@ -1,0 +1,150 @@
+"""Fingerprints of stored sounds: computed where the library has none yet, and kept in its catalog.
+
+The sounds are decoded in processes of their own. Each batch is one transaction, under the writer's
+lock: an interrupted run keeps what it finished. A library that cannot be written, or that another
+program writes to, has its fingerprints for as long as this object lives.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from audiosearch.audio.fingerprint import VERSION, Fingerprint
+from audiosearch.catalog import database, reading
+from audiosearch.catalog.fingerprints import (
+    contents_with_fingerprints,
+    fingerprints,
+    stored_fingerprints,
+)
+from audiosearch.catalog.reader import CatalogReader
+from audiosearch.catalog.records import Sound
+from audiosearch.catalog.schema import contents
+from audiosearch.errors import AudioRejected, LibraryBusy, LibraryReadOnly
+from indexer.isolated import IsolatedReader
+from indexer.lock import writer_lock
+
+# A fingerprint takes milliseconds, a transaction too: so a batch that is lost is a second of work.
+_BATCH = 128
+_LOCK_SECONDS = 1.0
+
+OnProgress = Callable[[int, int], None]
+
+
+class StoredFingerprints:
+    """The fingerprints of a library's contents; `decoding` gives the processes, `at_once` is their
+    number. It is used by one thread at a time.
+    """
+
+    def __init__(
+        self, reader: CatalogReader, decoding: Callable[[], IsolatedReader], at_once: int = 1
+    ) -> None:
+        self._reader = reader
+        self._decoding = decoding
+        self._at_once = at_once
+        self._unstored: dict[int, Fingerprint] = {}
+
+    def read(self, content_ids: Iterable[int]) -> dict[int, Fingerprint]:
+        """Return the fingerprints that there are, by content."""
+        content_ids = list(content_ids)
+        kept = {i: self._unstored[i] for i in content_ids if i in self._unstored}
+        with self._reader.snapshot() as connection:
+            return stored_fingerprints(connection, content_ids) | kept
+
+    def make(
+        self, content_ids: Iterable[int], on_progress: OnProgress | None = None
+    ) -> dict[int, str]:
+        """Compute those that are missing. Returns, for each content without one, the reason.
+
+        `on_progress` receives the number of contents that are done, and of all that were missing.
+        """
+        content_ids = sorted(content_ids)
+        with self._reader.snapshot() as connection:
+            known = contents_with_fingerprints(connection, content_ids) | self._unstored.keys()
+        missing = [content_id for content_id in content_ids if content_id not in known]
+        reasons: dict[int, str] = {}
+        for begin in range(0, len(missing), _BATCH):
+            batch = missing[begin : begin + _BATCH]
+            with self._reader.snapshot() as connection:
+                sounds = reading.sounds_of_contents(connection, batch)
+            done: dict[int, Fingerprint] = {}
+            try:
+                for content_id, outcome in self._decoded(sounds):
+                    if isinstance(outcome, Fingerprint):
+                        done[content_id] = outcome
+                    else:
+                        reasons[content_id] = outcome
+                    if on_progress:
+                        on_progress(begin + len(done) + len(reasons), len(missing))
+            finally:
+                self._keep(done)
+        return reasons
+
+    def _decoded(
+        self, sounds: Mapping[int, Sequence[Sound]]
+    ) -> Iterable[tuple[int, Fingerprint | str]]:
+        decoders = self._decoding()
+        with ThreadPoolExecutor(self._at_once) as pool:
+            waiting: dict[Future[Fingerprint | str], int] = {
+                pool.submit(_fingerprint, decoders, copies): content_id
+                for content_id, copies in sounds.items()
+            }
+            try:
+                for future in as_completed(waiting):
+                    yield waiting[future], future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                decoders.close()  # a long file would keep its thread, and the program, waiting
+                raise
+
+    def _keep(self, done: Mapping[int, Fingerprint]) -> None:
+        if not done:
+            return
+        directory = self._reader.directory
+        try:
+            with writer_lock(directory, wait=_LOCK_SECONDS), database.translating(directory):
+                _store(directory, done)
+        except (LibraryBusy, LibraryReadOnly):
+            self._unstored.update(done)
+
+
+def _fingerprint(decoders: IsolatedReader, copies: Sequence[Sound]) -> Fingerprint | str:
+    """Return the fingerprint of the first copy that can be read, or why there is none."""
+    reason = "it is not there"
+    for sound in copies:
+        try:
+            stat = os.stat(sound.path)  # noqa: PTH116 (bytes)
+            if (stat.st_size, stat.st_mtime_ns) != (sound.size, sound.mtime_ns):
+                reason = "it changed since it was indexed"
+                continue
+            return decoders.fingerprint(sound.path)
+        except AudioRejected as rejected:
+            reason = f"it cannot be read ({rejected})"
+        except FileNotFoundError:
+            reason = "it is not there"
+        except OSError as error:
+            reason = f"it cannot be read ({error.strerror})"
+    return reason
+
+
+def _store(directory: Path, done: Mapping[int, Fingerprint]) -> None:
+    engine = database.writer(directory)
+    try:
+        with engine.begin() as connection:
+            for content_id in _still_there(connection, done):
+                values = {"version": VERSION, "data": done[content_id].to_bytes()}
+                row = upsert(fingerprints).values(content_id=content_id, **values)
+                connection.execute(row.on_conflict_do_update(["content_id"], set_=values))
+    finally:
+        engine.dispose()
+
+
+def _still_there(connection: Connection, content_ids: Iterable[int]) -> list[int]:
+    """Return the contents that no other program removed meanwhile."""
+    query = select(contents.c.id).where(contents.c.id.in_(list(content_ids)))
+    return [row.id for row in connection.execute(query)]
