@@ -216,7 +216,7 @@ class Library(LibraryWriting):
 
         Raises `InvalidQuery` or `LibraryDamaged`.
 
-        >>> library.duplicates()
+        >>> library.duplicates(where={"path": "*/fire/*"})
         []
         """
         from audiosearch.duplicates.finding import find_duplicates

@@ -48,13 +48,17 @@ class StoredFingerprints:
         self._decoding = decoding
         self._at_once = at_once
         self._unstored: dict[int, Fingerprint] = {}
+        self._reasons: dict[int, str] = {}
 
     def read(self, content_ids: Iterable[int]) -> dict[int, Fingerprint]:
-        """Return the fingerprints that there are, by content."""
+        """Return the fingerprints of these contents. Damaged ones are computed anew."""
         content_ids = list(content_ids)
-        kept = {i: self._unstored[i] for i in content_ids if i in self._unstored}
-        with self._reader.snapshot() as connection:
-            return stored_fingerprints(connection, content_ids) | kept
+        kept = self._read(content_ids)
+        lost = [i for i in content_ids if i not in kept and i not in self._reasons]
+        if lost:
+            self._compute(lost, lambda done: None)
+            kept |= self._read(lost)
+        return kept
 
     def make(
         self, content_ids: Iterable[int], on_progress: OnProgress | None = None
@@ -67,23 +71,36 @@ class StoredFingerprints:
         with self._reader.snapshot() as connection:
             known = contents_with_fingerprints(connection, content_ids) | self._unstored.keys()
         missing = [content_id for content_id in content_ids if content_id not in known]
-        reasons: dict[int, str] = {}
         for begin in range(0, len(missing), _BATCH):
-            batch = missing[begin : begin + _BATCH]
-            with self._reader.snapshot() as connection:
-                sounds = reading.sounds_of_contents(connection, batch)
-            done: dict[int, Fingerprint] = {}
-            try:
-                for content_id, outcome in self._decoded(sounds):
-                    if isinstance(outcome, Fingerprint):
-                        done[content_id] = outcome
-                    else:
-                        reasons[content_id] = outcome
-                    if on_progress:
-                        on_progress(begin + len(done) + len(reasons), len(missing))
-            finally:
-                self._keep(done)
-        return reasons
+
+            def report(done: int, before: int = begin) -> None:
+                if on_progress:
+                    on_progress(before + done, len(missing))
+
+            self._compute(missing[begin : begin + _BATCH], report)
+        return {i: self._reasons[i] for i in content_ids if i in self._reasons}
+
+    def _read(self, content_ids: list[int]) -> dict[int, Fingerprint]:
+        with self._reader.snapshot() as connection:
+            kept = stored_fingerprints(connection, content_ids)
+        return kept | {i: self._unstored[i] for i in content_ids if i in self._unstored}
+
+    def _compute(self, content_ids: list[int], report: Callable[[int], None]) -> None:
+        """Compute the fingerprints of a batch, and keep them, also where that is interrupted."""
+        with self._reader.snapshot() as connection:
+            sounds = reading.sounds_of_contents(connection, content_ids)
+        # A content that was removed meanwhile has no sounds.
+        self._reasons.update({i: "it is not there" for i in content_ids if i not in sounds})
+        done: dict[int, Fingerprint] = {}
+        try:
+            for place, (content_id, outcome) in enumerate(self._decoded(sounds), start=1):
+                if isinstance(outcome, Fingerprint):
+                    done[content_id] = outcome
+                else:
+                    self._reasons[content_id] = outcome
+                report(place)
+        finally:
+            self._keep(done)
 
     def _decoded(
         self, sounds: Mapping[int, Sequence[Sound]]

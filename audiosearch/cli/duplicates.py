@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -96,9 +97,11 @@ def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
             typer.echo(head + render.fitted(render.near(sound.path), width - len(head)))
             head = " " * len(head)
             score = "" if sound.by == "best" else f"{sound.score:.2f} "
-            length = render.clock(sound.duration)
             # A reason may quote a decoder.
-            typer.echo(f"{head}  {score}{shown(sound.reason)} ({length})")
+            text = f"{score}{shown(sound.reason)} ({render.clock(sound.duration)})"
+            space = " " * (len(head) + 2)
+            for line in wrap(text, width - len(space)):
+                typer.echo(space + line)
     if groups:
         copies = sum(len(group.sounds) - 1 for group in groups)
         size = sum(group.bytes for group in groups) / 1e6

@@ -14,7 +14,6 @@ from audiosearch.duplicates.matching import Match, seconds
 from audiosearch.duplicates.quality import (
     channels,
     depth,
-    is_lossless,
     is_missing,
     kilohertz,
     preference,
@@ -117,8 +116,8 @@ def _reason(best: Sound, copy: Sound, match: Match) -> str:
 
 def _encoding(best: Sound, copy: Sound) -> list[str]:
     parts = []
-    if (best.format, is_lossless(best)) != (copy.format, is_lossless(copy)):
-        parts.append(copy.format or "")
+    if _coding(best) != _coding(copy):
+        parts.append(_coding(copy))
     if best.sample_rate != copy.sample_rate:
         parts.append(kilohertz(copy.sample_rate or 0))
     if depth(copy) and depth(copy) != depth(best):
@@ -126,6 +125,11 @@ def _encoding(best: Sound, copy: Sound) -> list[str]:
     if best.channels != copy.channels:
         parts.append(channels(copy.channels or 0))
     return parts
+
+
+def _coding(sound: Sound) -> str:
+    # An Ogg file holds either of two.
+    return "opus" if sound.subtype == "opus" else sound.format or ""
 
 
 def _level_and_ends(best: Sound, copy: Sound, agreed: Agreement) -> list[str]:

@@ -16,8 +16,8 @@ from audiosearch.duplicates.proposals import same_length
 THRESHOLD = 0.7
 
 # A click has few frames to tell by: keys of one keyboard agree by up to 0.87, other clicks by less.
-_SHORT_SECONDS = 0.25
-_SHORT_THRESHOLD = 0.9
+SHORT_SECONDS = 0.25
+SHORT_THRESHOLD = 0.9
 
 # Vectors alone confuse takes with copies: where nothing else can be compared, they must be nearly
 # equal, and so must the lengths.
@@ -84,8 +84,8 @@ class Matcher:
         left, right = self._of(one), self._of(two)
         if left is not None and right is not None:
             agreed = agreement(left, right)
-            short = min(lengths) < _SHORT_SECONDS
-            least = max(self._threshold, _SHORT_THRESHOLD) if short else self._threshold
+            short = min(lengths) < SHORT_SECONDS
+            least = max(self._threshold, SHORT_THRESHOLD) if short else self._threshold
             return Match(agreed.score, agreed) if agreed.score >= least else None
         if cosine < VECTORS_ALONE or not same_length(*lengths):
             return None

@@ -7,11 +7,13 @@ import re
 
 from audiosearch.catalog.records import Sound
 
-# A lossy coder keeps little above 20 kHz, whatever rate it declares: Opus always declares 48 kHz.
-_LOSSY_RATE = 44_100
+# The rate of a lossy file says little of what it holds: Opus declares 48 kHz for every sound, and
+# others raise the rate of what they get. So a lossy copy is preferred for its rate only to lossless
+# ones below this.
+_LOSSY_RATE = 22_050
 
 _LOSSLESS = re.compile(
-    r"(s?pcm|float|double|dwvw|dpcm|alac|flac|wavpack|tta|ape|als|mlp|truehd|shorten|dsd)"
+    r"(s?pcm|float|double|dwvw|dpcm|alac|flac|wavpack|tta|ape|als|mlp|truehd|shorten|dsd|wmalossless)"
 )
 _DEPTHS = {"float": 32, "double": 64}
 

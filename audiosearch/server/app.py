@@ -19,6 +19,7 @@ from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
     describe_routes,
+    duplicate_routes,
     feed_routes,
     health_routes,
     ingest_routes,
@@ -43,6 +44,7 @@ _ROUTES = (
     upload_routes,
     sound_routes,
     describe_routes,
+    duplicate_routes,
     feed_routes,
     ingest_routes,
     job_routes,
@@ -68,6 +70,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
             state.pools = Pools()
+            state.duplicates = duplicate_routes.LatestDuplicates(library, state.stopping)
             state.renderings, state.jobs = Renderings(library), Jobs(library)
             try:
                 yield

@@ -114,7 +114,10 @@ class _Shown(BaseModel):
     offset: Annotated[int, Field(ge=0, le=MOST_RESULTS)] = 0
     template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
     moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
-    group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+    group: Annotated[
+        bool | Literal["near"],
+        Field(description="Copies of one file as one hit; near: near-duplicates as well."),
+    ] = False
     min_score: Annotated[
         Finite | None, Field(description="No hit with a lower cosine.", ge=-1, le=1)
     ] = None
@@ -199,8 +202,8 @@ class Mixture(_Shown):
 
     @property
     def decodes(self) -> bool:
-        """Whether a part of a sound is among the terms, which must be decoded."""
-        return any(
+        """Whether a part of a sound is among the terms, or copies are compared: both decode."""
+        return self.group == "near" or any(
             (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
             for t in self.terms
         )
@@ -247,7 +250,8 @@ async def search(
     library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
 ) -> Response:
     terms = [Term(text=asked.q)]
-    return await pools.search(answer, library, terms, asked.given(), asked)
+    pool = pools.decode if asked.group == "near" else pools.search
+    return await pool(answer, library, terms, asked.given(), asked)
 
 
 @router.post("/search", response_model=Page | SparsePage, summary="Sounds by a mixture of terms.")
