@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import changes, fingerprints, schema, words
+from audiosearch.catalog import changes, fingerprints, folder_options, schema, words
 from audiosearch.errors import LibraryTooNew
 
 
@@ -55,7 +55,11 @@ def _m004_note_changes(connection: Connection) -> None:
     changes.create_table(connection)
 
 
-def _m005_fingerprints(connection: Connection) -> None:
+def _m005_remember_folder_options(connection: Connection) -> None:
+    folder_options.create_table(connection)
+
+
+def _m006_fingerprints(connection: Connection) -> None:
     fingerprints.create_table(connection)
 
 
@@ -64,7 +68,8 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m002_notices,
     _m003_index_words,
     _m004_note_changes,
-    _m005_fingerprints,
+    _m005_remember_folder_options,
+    _m006_fingerprints,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

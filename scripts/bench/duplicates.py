@@ -25,7 +25,12 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import make_filter
 from audiosearch.catalog.means import means
 from audiosearch.duplicates.finding import find_duplicates
-from audiosearch.duplicates.matching import THRESHOLD, Matcher
+from audiosearch.duplicates.matching import (
+    SHORT_SECONDS,
+    SHORT_THRESHOLD,
+    THRESHOLD,
+    Matcher,
+)
 from audiosearch.duplicates.proposals import gather, propose, same_length
 from indexer.fingerprints import StoredFingerprints
 from indexer.isolated import IsolatedReader

@@ -27,7 +27,7 @@ from audiosearch import Library
 from audiosearch.audio.fingerprint import HOP_SECONDS, VERSION, Fingerprint, fingerprint_file
 from audiosearch.catalog import database
 from audiosearch.catalog.fingerprints import fingerprints
-from audiosearch.catalog.schema import contents, embeddings, sounds
+from audiosearch.catalog.schema import contents, embeddings
 from audiosearch.duplicates.finding import DuplicateProgress
 from audiosearch.vectors.codec import from_blobs, to_blob, unit
 from scripts.bench.make_library import SAMPLES, make
@@ -137,7 +137,8 @@ def rows(sizes: list[int], folder: Path) -> Iterator[str]:
         make(directory, size - before, 1, first=before)
         plant(directory, before, size - before)
         before = size
-        command = [sys.executable, "-m", __spec__.name, "--measure", directory]
+        command = [sys.executable, "-m", "scripts.bench.duplicates_speed", "--measure"]
+        command.append(str(directory))
         run = subprocess.run(command, capture_output=True, text=True, check=True)
         got = json.loads(run.stdout)
         stages = got["stages"]

@@ -119,7 +119,7 @@ def test_another_writer_is_not_waited_for(library: Path, decoding: Counting) -> 
     assert decoding.decoded == 2
 
 
-def test_an_interrupted_run_keeps_what_it_finished(library: Path) -> None:
+def test_an_interrupted_run_keeps_what_it_finished(library: Path, decoding: Counting) -> None:
     with pytest.raises(KeyboardInterrupt):
         stored(library, Counting(last=2)).make([1, 2, 3])  # which closes its decoders
     stored(library, decoding).make([1, 2, 3])
