@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
@@ -24,7 +24,6 @@ from audiosearch.catalog.fingerprints import (
 )
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
-from audiosearch.catalog.schema import contents
 from audiosearch.errors import AudioRejected, LibraryBusy, LibraryReadOnly
 from indexer.isolated import IsolatedReader
 from indexer.lock import writer_lock
@@ -120,14 +119,20 @@ class StoredFingerprints:
                 raise
 
     def _keep(self, done: Mapping[int, Fingerprint]) -> None:
-        if not done:
+        """Store these, and what could not be stored before."""
+        waiting = {**self._unstored, **done}
+        if not waiting:
             return
         directory = self._reader.directory
+        # Whoever writes for longer than a second writes for minutes: later batches do not wait.
+        patience = 0.0 if self._unstored else _LOCK_SECONDS
         try:
-            with writer_lock(directory, wait=_LOCK_SECONDS), database.translating(directory):
-                _store(directory, done)
+            with writer_lock(directory, wait=patience), database.translating(directory):
+                _store(directory, waiting)
         except (LibraryBusy, LibraryReadOnly):
-            self._unstored.update(done)
+            self._unstored = waiting
+        else:
+            self._unstored = {}
 
 
 def _fingerprint(decoders: IsolatedReader, copies: Sequence[Sound]) -> Fingerprint | str:
@@ -163,5 +168,5 @@ def _store(directory: Path, done: Mapping[int, Fingerprint]) -> None:
 
 def _still_there(connection: Connection, content_ids: Iterable[int]) -> list[int]:
     """Return the contents that no other program removed meanwhile."""
-    query = select(contents.c.id).where(contents.c.id.in_(list(content_ids)))
-    return [row.id for row in connection.execute(query)]
+    query = text(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
+    return [row[0] for row in connection.execute(query, reading.ids_parameter(content_ids))]
