@@ -22,7 +22,7 @@ from audiosearch.contents import FilePath, Where
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
-from audiosearch.results import Classification, Facets, Hit
+from audiosearch.results import Classification, Facets, Hit, Suggestion
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.facet_search import FacetSearch
 from audiosearch.search.query import Group, Match, Query, Term, as_terms
@@ -168,11 +168,9 @@ class Library(LibraryWriting):
             return ranked(k)
         if moments:
             raise InvalidQuery("moments of a sound cannot be folded: leave moments or near out")
-        from audiosearch.duplicates.folding import folded_search
-        from indexer.fingerprints import StoredFingerprints
+        from indexer.duplicates import folded
 
-        fingerprints = StoredFingerprints(self._reader, lambda: self._decoding.reader)
-        return folded_search(self._reader, fingerprints, ranked, k)
+        return folded(self._reader, self._decoding, ranked, k)
 
     def similar(
         self,
@@ -221,20 +219,22 @@ class Library(LibraryWriting):
         >>> library.duplicates(where={"path": "*/fire/*"})
         []
         """
-        from audiosearch.duplicates.finding import find_duplicates
-        from audiosearch.duplicates.matching import THRESHOLD
-        from indexer.fingerprints import StoredFingerprints
-        from indexer.isolated import IsolatedReader
+        from indexer.duplicates import duplicates
 
-        processes = os.cpu_count() or 1
-        with IsolatedReader(processes) as decoding:
-            return find_duplicates(
-                self._reader,
-                StoredFingerprints(self._reader, lambda: decoding, processes),
-                make_filter(where),
-                THRESHOLD if threshold is None else threshold,
-                on_progress,
-            )
+        return duplicates(self._reader, make_filter(where), threshold, on_progress)
+
+    def suggestions(self, k: int = 12) -> list[Suggestion]:
+        """Return up to k short queries that this library answers well, each of another kind of sound.
+
+        They come from a sample of 1,000 sounds, and are made once for each state of the library.
+
+        >>> [first] = library.suggestions(1)
+        >>> library.search(first.text, 1)[0].score >= first.score - 1e-6
+        True
+        """
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        return self._engine.suggestions()[:k]
 
     def facets(
         self,

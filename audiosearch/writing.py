@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from indexer.options import Options
     from indexer.progress import Progress
     from indexer.root_options import OptionsSummary
-    from indexer.selection import Selection
     from indexer.summary import RemovalSummary, Summary
-    from indexer.watch_events import WatchEvent
+    from indexer.watching.events import WatchEvent
+    from indexer.watching.selection import Selection
 
 
 class LibraryWriting(LibraryContents):
@@ -125,10 +125,11 @@ class LibraryWriting(LibraryContents):
         set. Yields what happens.
 
         The writer's lock is held while sounds are written, and waited for. `poll`, `settle` and
-        `workers` are those of `indexer.watch_events.WatchOptions`. Raises `SoundNotFound`,
+        `workers` are those of `indexer.watching.events.WatchOptions`. Raises `SoundNotFound`,
         `LibraryBusy` where another program watches for this library, `AudioSearchError` where
         `watchfiles` is missing and `poll` not given, and what `add` raises.
 
+        >>> import threading
         >>> stop = threading.Event()
         >>> for event in library.watch(poll=60, cancel=stop):
         ...     print(event.text)
@@ -136,8 +137,8 @@ class LibraryWriting(LibraryContents):
         watching 1 folder, with a look every 60 s
         """
         from indexer.run import index
-        from indexer.watch import watch
-        from indexer.watch_events import WatchOptions
+        from indexer.watching.events import WatchOptions
+        from indexer.watching.loop import watch
 
         sources = [folders] if isinstance(folders, str | os.PathLike) else folders
         event = cancel or threading.Event()

@@ -26,6 +26,7 @@ from audiosearch.models.registry import load_model
 from indexer import roots, store
 from indexer.batches import Batches
 from indexer.cache import renew_cache
+from indexer.chance import renew_chance
 from indexer.lock import writer_lock
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
@@ -33,9 +34,9 @@ from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
 from indexer.root_options import remember
-from indexer.selection import Selection
 from indexer.standby import Standby
 from indexer.summary import Summary
+from indexer.watching.selection import Selection
 
 
 def index(
@@ -171,6 +172,8 @@ class _Run:
             active = reading.active_model(connection)
         if active:
             self._refresh(engine, active, len(plan.tasks))
+            if active.digest == model.identity.digest and walked:
+                renew_chance(self.directory, engine, active, model)
         return self._finished()
 
     # -- steps --------------------------------------------------------------------------------
@@ -210,7 +213,11 @@ class _Run:
 
         def known(content_hash: bytes) -> bool:
             with reader.connect() as connection:
-                return store.has_embedding(connection, content_hash, model_id)
+                embedded = store.has_embedding(connection, content_hash, model_id)
+                # A library of an older version has no loudness until its files are read again.
+                return embedded and not (
+                    self.options.rehash and not store.is_measured(connection, content_hash)
+                )
 
         tasks, total, done = plan.tasks, len(plan.tasks), 0
         try:

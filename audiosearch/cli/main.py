@@ -29,6 +29,7 @@ _COMMANDS = (
     "roots",
     "doctor",
     "export",
+    "collection",
     "eval",
     "models",
     "serve",

@@ -18,16 +18,20 @@ from audiosearch import __version__
 from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
+    collection_routes,
     describe_routes,
     duplicate_routes,
     facet_routes,
     feed_routes,
+    folder_routes,
     health_routes,
     ingest_routes,
     job_routes,
+    picture_routes,
     root_routes,
     search_routes,
     sound_routes,
+    suggestion_routes,
     upload_routes,
 )
 from audiosearch.server.compression import Compression
@@ -48,6 +52,10 @@ _ROUTES = (
     sound_routes,
     describe_routes,
     duplicate_routes,
+    collection_routes,
+    picture_routes,
+    suggestion_routes,
+    folder_routes,
     facet_routes,
     feed_routes,
     ingest_routes,
