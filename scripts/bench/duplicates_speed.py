@@ -86,7 +86,7 @@ def plant(directory: Path, first: int, count: int) -> None:
 
 
 def _copy(own: np.ndarray, original: int) -> np.ndarray:
-    changed = np.random.default_rng(original).random(own.shape) < 0.2
+    changed = np.random.default_rng([original, 1]).random(own.shape) < 0.2
     return np.where(changed, own, _values(original))
 
 
