@@ -30,7 +30,7 @@ def client(dogs: Dogs, tmp_path: Path) -> Iterator[TestClient]:
         yield opened
 
 
-def test_groups_and_folded_hits(client: TestClient) -> None:
+def test_groups_and_folded_hits(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     page = client.get("/v1/duplicates").json()
     (group,) = page["groups"]
     assert (page["total"], page["offset"], page["next"]) == (1, 0, None)
@@ -55,8 +55,6 @@ def test_groups_and_folded_hits(client: TestClient) -> None:
     similar = client.get("/v1/sounds/1/similar", params={"group": "near"}).json()["hits"]
     assert len(similar) == 1
 
-
-def test_the_client_folds_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def post(server: object, path: str, body: bytes, kind: str) -> object:
         return client.post(path, content=body, headers={"content-type": kind}).json()
 
