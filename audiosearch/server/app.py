@@ -20,6 +20,7 @@ from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
     collection_routes,
     describe_routes,
+    duplicate_routes,
     facet_routes,
     feed_routes,
     folder_routes,
@@ -50,6 +51,7 @@ _ROUTES = (
     upload_routes,
     sound_routes,
     describe_routes,
+    duplicate_routes,
     collection_routes,
     picture_routes,
     suggestion_routes,
@@ -81,6 +83,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
             state.pools = Pools()
+            state.duplicates = duplicate_routes.LatestDuplicates(library, state.stopping)
             state.renderings, state.jobs = Renderings(library), Jobs(library)
             state.watching = Watching(library, settings.poll) if settings.watch else None
             try:

@@ -25,6 +25,7 @@ _NAMES = {
     "audio": "get_audio",
     "peaks": "get_peaks",
     "classify": "classify_sounds",
+    "duplicates": "list_duplicates",
     "embed": "embed_texts",
     "describe_many": "describe_sounds",
     "describe": "describe_sound",

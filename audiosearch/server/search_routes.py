@@ -116,7 +116,10 @@ class _Shown(BaseModel):
     offset: Annotated[int, Field(ge=0, le=MOST_RESULTS)] = 0
     template: Annotated[Text | None, Field(examples=["this is a sound of {}"])] = None
     moments: Annotated[bool, Field(description="Every stretch that stands out.")] = False
-    group: Annotated[bool, Field(description="Copies of one file as one hit.")] = False
+    group: Annotated[
+        bool | Literal["near"],
+        Field(description="Copies of one file as one hit; near: near-duplicates as well."),
+    ] = False
     min_score: Annotated[
         Finite | None, Field(description="No hit with a lower cosine.", ge=-1, le=1)
     ] = None
@@ -241,12 +244,15 @@ async def search(
     library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
 ) -> Response:
     terms = [Term(text=asked.q)]
-    return await pools.search(answer, library, terms, asked.given(), asked)
+    pool = pools.decode if asked.group == "near" else pools.search
+    return await pool(answer, library, terms, asked.given(), asked)
 
 
 @router.post("/search", response_model=Page | SparsePage, summary="Sounds by a mixture of terms.")
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
-    return await run(pools, mixture.terms, lambda: as_json(mixture.page(library)))
+    compares = mixture.group == "near"
+    work = partial(_mixture_answer, library, mixture)
+    return await run(pools, mixture.terms, work, compares=compares)
 
 
 @router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
@@ -260,7 +266,9 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Re
     for number, mixture in enumerate(batch.queries):
         try:
             # A turn each: others have theirs in between.
-            page = await run(pools, mixture.terms, partial(mixture.page, library))
+            compares = mixture.group == "near"
+            work = partial(mixture.page, library)
+            page = await run(pools, mixture.terms, work, compares=compares)
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -285,13 +293,21 @@ async def search_by_sound(
         return await pools.decode(answer, library, terms, asked.given(), asked)
 
 
-async def run(pools: Pools, terms: list[OneTerm], work: Callable[[], Result]) -> Result:
-    """The result of `work` on these terms, where its turn is: decoding waits for a decoder."""
-    if not decodes(terms):
+async def run(
+    pools: Pools, terms: list[OneTerm], work: Callable[[], Result], *, compares: bool = False
+) -> Result:
+    """The result of `work` on these terms, where its turn is: decoding waits for a decoder, and so
+    does work that `compares` copies.
+    """
+    if not (compares or decodes(terms)):
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
         raise Problem(503, "busy", "too many wait for parts of sounds: try again")
     return await pools.decode(work)
+
+
+def _mixture_answer(library: Library, mixture: Mixture) -> Response:
+    return as_json(mixture.page(library))
 
 
 def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown) -> Response:

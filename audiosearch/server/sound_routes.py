@@ -125,7 +125,8 @@ async def similar(
     sound_id: SoundId,
     asked: Annotated[AskedBySound, Query()],
 ) -> Response:
-    return await pools.search(answer, library, [Term(id=sound_id)], asked.given(), asked)
+    pool = pools.decode if asked.group == "near" else pools.search
+    return await pool(answer, library, [Term(id=sound_id)], asked.given(), asked)
 
 
 @router.get(
