@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from fastapi import APIRouter, Request, Response
 
 from audiosearch.results import Status
@@ -11,16 +14,23 @@ from audiosearch.server.metrics import CONTENT_TYPE, Metrics
 router = APIRouter()
 
 
+@dataclass(frozen=True)
+class Health:
+    """`ok` where the process is alive, `ready` where it can answer."""
+
+    status: Literal["ok", "ready"]
+
+
 @router.get("/healthz", tags=["health"], summary="The process is alive.")
-async def healthz() -> dict[str, str]:
-    return {"status": "ok"}
+async def healthz() -> Health:
+    return Health("ok")
 
 
 @router.get("/readyz", tags=["health"], summary="The library can be searched.")
-def readyz(library: TheLibrary) -> dict[str, str]:
+def readyz(library: TheLibrary) -> Health:
     library.embed_text(["ready"])  # loads the model, once
     library.status()
-    return {"status": "ready"}
+    return Health("ready")
 
 
 @router.get("/metrics", tags=["health"], summary="For Prometheus.", response_class=Response)

@@ -23,7 +23,9 @@ from typing import Any, get_args
 from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, LibraryReadOnly
 from audiosearch.library import Library
 from audiosearch.server.ingest import index_items
-from audiosearch.server.job_store import Job, JobStore, State
+from audiosearch.server.job_store import Job, JobStore
+from audiosearch.server.job_view import JobOptions
+from audiosearch.server.types import JobState
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +79,8 @@ class Jobs:
             raise LibraryBusy(f"{waiting} jobs are waiting already: try again later")
         # Ids sort by time.
         number = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
-        job = Job(number, paths, external_id, metadata, options or {}, items, made=_now())
+        chosen = asdict(JobOptions()) | (options or {})
+        job = Job(number, paths, external_id, metadata, chosen, items, made=_now())
         try:
             self._store.save(job)
         except OSError as error:
@@ -96,7 +99,7 @@ class Jobs:
     def counts(self) -> dict[str, int]:
         """How many there are in each state."""
         counts = Counter(job.state for job in self.all())
-        return {state: counts[state] for state in get_args(State)}
+        return {state: counts[state] for state in get_args(JobState.__value__)}
 
     def cancel(self, job_id: str) -> Job:
         """End a job after the batch in hand. Raises `InvalidQuery` where it is over already,

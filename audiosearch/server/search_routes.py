@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Query, Response
@@ -29,6 +29,7 @@ from audiosearch.server.types import (
     Fields,
     Finite,
     Id,
+    Matching,
     Number,
     Text,
     Word,
@@ -62,7 +63,7 @@ class Filters(BaseModel):
     def given(self) -> dict[str, Any]:
         """Those that were set."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        known = {*Where.model_fields}
+        known = {*SearchFilters.model_fields}
         return {n: v for n, v in values.items() if n in known and v not in (None, [], {})}
 
 
@@ -80,7 +81,7 @@ class Bounds(BaseModel):
     lt: str | int | Finite | None = None
 
 
-class Where(Filters):
+class SearchFilters(Filters):
     """Filters in a body, where fields of the metadata can be compared exactly too."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -120,7 +121,7 @@ class _Shown(BaseModel):
     ] = None
     fields: Fields = None
     match: Annotated[
-        Literal["both", "sound", "words"],
+        Matching,
         Field(description="What is heard, the words of names and metadata, or both."),
     ] = "both"
 
@@ -145,7 +146,7 @@ class Faceted(Filters):
         return {name: value for name, value in super().given().items() if name != "metadata"}
 
 
-class OneTerm(BaseModel):
+class SearchTerm(BaseModel):
     """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
     `/v1/embed`, and how much it counts; below zero it pushes away."""
 
@@ -184,15 +185,15 @@ _EXAMPLE: Any = {
 }
 
 
-class Mixture(_Shown):
+class SearchRequest(_Shown):
     """The body of a `POST`."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": _EXAMPLE})
 
-    terms: Annotated[list[OneTerm], Field(min_length=1, max_length=MOST_TERMS)]
-    where: Where = Where()
+    terms: Annotated[list[SearchTerm], Field(min_length=1, max_length=MOST_TERMS)]
+    where: SearchFilters = SearchFilters()
 
-    def page(self, library: Library) -> Page | SparsePage:
+    def page(self, library: Library) -> HitPage | SparseHitPage:
         """Its part of the ranking."""
         terms = [term.term(library) for term in self.terms]
         return page_of(library, terms, self.where.given(), self)
@@ -206,18 +207,18 @@ class Mixture(_Shown):
         )
 
 
-class Batch(BaseModel):
+class SearchBatch(BaseModel):
     """Several mixtures at once."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"example": {"queries": [_EXAMPLE]}}
     )
 
-    queries: Annotated[list[Mixture], Field(min_length=1, max_length=MOST_QUERIES)]
+    queries: Annotated[list[SearchRequest], Field(min_length=1, max_length=MOST_QUERIES)]
 
 
 @dataclass(frozen=True)
-class Page:
+class HitPage:
     """Hits `offset` to `offset + len(hits)` of the ranking; `next` is where it goes on, if it
     does."""
 
@@ -227,7 +228,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class SparsePage:
+class SparseHitPage:
     """The same with those fields of the hits that were asked for."""
 
     hits: tuple[dict[str, Any], ...]
@@ -236,13 +237,13 @@ class SparsePage:
 
 
 @dataclass(frozen=True)
-class Pages:
+class HitPages:
     """A page for each query, in their order."""
 
-    pages: tuple[Page | SparsePage, ...]
+    pages: tuple[HitPage | SparseHitPage, ...]
 
 
-@router.get("/search", response_model=Page | SparsePage, summary="Sounds by a description.")
+@router.get("/search", response_model=HitPage | SparseHitPage, summary="Sounds by a description.")
 async def search(
     library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
 ) -> Response:
@@ -250,13 +251,15 @@ async def search(
     return await pools.search(answer, library, terms, asked.given(), asked)
 
 
-@router.post("/search", response_model=Page | SparsePage, summary="Sounds by a mixture of terms.")
-async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
+@router.post(
+    "/search", response_model=HitPage | SparseHitPage, summary="Sounds by a mixture of terms."
+)
+async def search_mixture(library: TheLibrary, pools: ThePools, mixture: SearchRequest) -> Response:
     return await _run(pools, mixture, lambda: as_json(mixture.page(library)))
 
 
-@router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
-async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Response:
+@router.post("/search/batch", response_model=HitPages, summary="Several mixtures at once.")
+async def search_batch(library: TheLibrary, pools: ThePools, batch: SearchBatch) -> Response:
     total = sum(mixture.offset + mixture.k for mixture in batch.queries)
     if total > MOST_BATCH_RESULTS:
         raise InvalidQuery(
@@ -270,12 +273,12 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Re
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
-    return await pools.search(as_json, Pages(tuple(pages)))
+    return await pools.search(as_json, HitPages(tuple(pages)))
 
 
 @router.post(
     "/search/audio",
-    response_model=Page | SparsePage,
+    response_model=HitPage | SparseHitPage,
     summary="Sounds like the one in the body.",
     openapi_extra=BODY,
 )
@@ -296,7 +299,7 @@ def facets(library: TheLibrary, where: Annotated[Faceted, Query()]) -> Response:
     return as_json(library.facets(where.given() or None, where.metadata))
 
 
-async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
+async def _run(pools: Pools, mixture: SearchRequest, work: Callable[[], Result]) -> Result:
     if not mixture.decodes:
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
@@ -310,7 +313,7 @@ def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: _S
 
 def page_of(
     library: Library, terms: list[Term], where: dict[str, Any], shown: _Shown
-) -> Page | SparsePage:
+) -> HitPage | SparseHitPage:
     """A part of the ranking, whose order is the same from page to page."""
     if shown.offset >= MOST_RESULTS:
         raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}")
@@ -336,5 +339,7 @@ def page_of(
     more = len(hits) > end and end < MOST_RESULTS
     part = hits[shown.offset : end]
     if shown.fields:
-        return SparsePage(some_fields(part, shown.fields, Hit), shown.offset, end if more else None)
-    return Page(tuple(part), shown.offset, end if more else None)
+        return SparseHitPage(
+            some_fields(part, shown.fields, Hit), shown.offset, end if more else None
+        )
+    return HitPage(tuple(part), shown.offset, end if more else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.effort import thorough_only
 from tests.serving import free_port, running
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
@@ -55,7 +57,7 @@ def run(shell: Shell, command: list[str], code: str, port: int) -> list[str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
 
@@ -85,6 +87,71 @@ def test_a_copy(shell: Shell, port: int) -> None:
 def test_javascript(shell: Shell, port: int) -> None:
     found = run(shell, ["node", "--input-type=module", "-"], block("javascript"), port)
     assert found == ["campfire.ogg 3", "true 11", "true"]
+
+
+def generate(shell: Shell, name: str, port: int) -> None:
+    """Follow a block that makes a client; skip where its tools cannot be had."""
+    for line in block(f"generate {name}").replace("8321", str(port)).splitlines():
+        if "use.m" in line:  # the test runs it, with the code of the next block
+            continue
+        # The registries' settings are those of who runs the tests, the home is not.
+        home = os.environ["HOME"] if "install" in line else str(shell.home)
+        ran = subprocess.run(
+            line,
+            shell=True,
+            cwd=shell.home,
+            env=shell.environment | {"HOME": home},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode and re.match(r"(pip|npm) install [a-z]", line):
+            pytest.skip(f"{line.split()[2]} cannot be installed: {ran.stderr[-300:]}")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "warning(s) encountered" not in (ran.stdout + ran.stderr).lower() or (
+            "Skipping Integration" in ran.stdout + ran.stderr
+        ), ran.stdout + ran.stderr
+
+
+@thorough_only
+def test_a_generated_python_client(shell: Shell, port: int) -> None:
+    made = shell.home / "made"
+    subprocess.run([sys.executable, "-m", "venv", made], check=True)
+    shell.environment["PATH"] = f"{made / 'bin'}:{shell.environment['PATH']}"
+    generate(shell, "python", port)
+    code = block("generated python")
+    assert run(shell, [str(made / "bin" / "python"), "-"], code, port) == [
+        "done 1 []",
+        "[('asset-3', {'rights': 'own'})]",
+        "[('changed', 'asset-3')]",
+        "True",
+        "sound-not-found",
+    ]
+    (shell.home / "use.py").write_text(code)
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable"]
+    run(shell, [*command, str(made / "bin" / "python"), "use.py"], "", port)
+
+
+@thorough_only
+@pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+def test_a_generated_typescript_client(shell: Shell, port: int) -> None:
+    generate(shell, "typescript", port)
+    use = block("generated typescript").replace("8321", str(port))
+    (shell.home / "use.mts").write_text(use)
+    check, start = block("generate typescript").splitlines()[-2:]
+    run(shell, ["sh", "-c", check], "", port)
+    lines = run(shell, ["sh", "-c", start], "", port)
+    assert lines == [
+        "done 1 []",
+        "asset-4 { rights: 'own' } true",
+        "[ [ 'changed', 'asset-4' ] ]",
+        "204",
+        "sound-not-found",
+    ]
+    # A name that the description does not know is an error of the compiler.
+    (shell.home / "use.mts").write_text(use.replace("hit.external_id", "hit.externalId"))
+    with pytest.raises(AssertionError):
+        run(shell, ["sh", "-c", check], "", port)
 
 
 def test_keys(shell: Shell, port: int) -> None:
