@@ -24,9 +24,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -216,11 +217,21 @@ def upload(port: int, folder: Path, prefix: str) -> float:
         return time.perf_counter() - began
 
 
-def measured(versions: Sequence[Version], work: Path, args: argparse.Namespace) -> None:
-    """Print the table."""
-    script = work / "ask.lua"
-    rows: list[list[str]] = []
-    ratios: list[list[str]] = []
+@dataclass
+class Results:
+    """What the rounds of one version gave: files a second of the index runs, seconds of the uploads."""
+
+    alone: list[Load] = field(default_factory=list)
+    indexing: list[Load] = field(default_factory=list)
+    indexed: list[float] = field(default_factory=list)
+    uploads: list[float] = field(default_factory=list)
+
+
+def measured(
+    versions: Sequence[Version], work: Path, args: argparse.Namespace
+) -> dict[str, Results]:
+    """Serve each version, and do each phase by turns."""
+    script, results = work / "ask.lua", {version.name: Results() for version in versions}
     with ExitStack() as stack:
         servers = {
             version.name: stack.enter_context(
@@ -228,62 +239,73 @@ def measured(versions: Sequence[Version], work: Path, args: argparse.Namespace) 
             )
             for version in versions
         }
-        alone: dict[str, list[Load]] = {version.name: [] for version in versions}
-        busy: dict[str, list[Load]] = {version.name: [] for version in versions}
-        indexed: dict[str, list[float]] = {version.name: [] for version in versions}
-        uploads: dict[str, list[float]] = {version.name: [] for version in versions}
-        for _ in range(args.rounds):
-            for name, (port, pid) in servers.items():
-                alone[name].append(load(port, pid, script, args.seconds, args.connections))
-        for number in range(args.rounds):
-            for name, (port, pid) in servers.items():
-                folder = work / name / "uploads" / f"effects {number}"
-                effects(folder, 100 * args.indexing_seconds)
-                result, files = while_indexing(
-                    port, pid, script, folder, args.indexing_seconds, args.connections
-                )
-                busy[name].append(result)
-                indexed[name].append(files / args.indexing_seconds)
-                shutil.rmtree(folder)
-        for number in range(args.rounds):
-            for name, (port, _) in servers.items():
-                effects(work / name / f"to upload {number}", args.uploads)
-                took = upload(port, work / name / f"to upload {number}", f"{number} ")
-                uploads[name].append(took)
-    for what, loads in (("alone", alone), ("while indexing", busy)):
-        for name, results in loads.items():
-            row = [f"{name}, {what}"]
-            row += [f"{median(r.rate for r in results):.0f}"]
-            row += [f"{median(getattr(r, p) for r in results):.0f}" for p in ("p50", "p95", "p99")]
-            errors, requests = sum(r.errors for r in results), sum(r.requests for r in results)
-            first, last = results[0].memory[0], results[-1].memory[1]
-            most = max(r.memory[2] for r in results)
-            row += [f"{errors} of {requests}", f"{first:.0f} / {last:.0f} / {most:.0f}"]
-            rows.append(row)
+        for phase in args.phases.split(","):
+            for number, (name, (port, pid)) in product(range(args.rounds), servers.items()):
+                if phase == "alone":
+                    result = load(port, pid, script, args.seconds, args.connections)
+                    results[name].alone.append(result)
+                elif phase == "indexing":
+                    folder = work / name / "uploads" / f"effects {number}"
+                    effects(folder, 100 * args.indexing_seconds)
+                    result, files = while_indexing(
+                        port, pid, script, folder, args.indexing_seconds, args.connections
+                    )
+                    results[name].indexing.append(result)
+                    results[name].indexed.append(files / args.indexing_seconds)
+                    shutil.rmtree(folder)
+                else:
+                    folder = work / name / f"to upload {number}"
+                    effects(folder, args.uploads)
+                    results[name].uploads.append(upload(port, folder, f"{number} "))
+    return results
+
+
+def queries_row(what: str, loads: Sequence[Load]) -> list[str]:
+    """Return a row of medians over the rounds."""
+    numbers = [median(getattr(a, name) for a in loads) for name in ("rate", "p50", "p95", "p99")]
+    errors, requests = sum(a.errors for a in loads), sum(a.requests for a in loads)
+    memory = (loads[0].memory[0], loads[-1].memory[1], max(a.memory[2] for a in loads))
+    return [
+        what,
+        *(f"{number:.0f}" for number in numbers),
+        f"{errors} of {requests}",
+        " / ".join(f"{size:.0f}" for size in memory),
+    ]
+
+
+def show(results: dict[str, Results], uploads: int) -> None:
+    """Print the tables, and the ratios of two versions."""
+    rows = []
+    for phase, what in (("alone", "alone"), ("indexing", "while indexing")):
+        for name, of in results.items():
+            if getattr(of, phase):
+                rows.append(queries_row(f"{name}, {what}", getattr(of, phase)))
     header = ["", "requests/s", "p50, ms", "p95, ms", "p99, ms", "errors", "memory, MB"]
     measure.table(header, rows)
     print()
-    measure.table(
-        ["", f"{args.uploads} uploads, s", "files indexed a second under load"],
+    rows = [
         [
-            [name, f"{median(took):.1f}", f"{median(indexed[name]):.1f}"]
-            for name, took in uploads.items()
-        ],
-    )
-    if len(versions) == 2:
-        old, new = (version.name for version in versions)
-
-        def ratio(of: Callable[[str], float]) -> str:
-            return f"{of(new) / of(old):.2f}"
-
-        ratios = [
-            ["requests/s alone", ratio(lambda n: median(r.rate for r in alone[n])), "1.1 or more"],
-            ["p95 while indexing", ratio(lambda n: median(r.p95 for r in busy[n])), "below 0.5"],
-            ["files indexed a second", ratio(lambda n: median(indexed[n])), ""],
-            ["time of the uploads", ratio(lambda n: median(uploads[n])), "0.33 or less"],
+            name,
+            f"{median(of.uploads):.1f}" if of.uploads else "",
+            f"{median(of.indexed):.1f}" if of.indexed else "",
         ]
-        print()
-        measure.table(["after / before", "ratio", "aim"], ratios)
+        for name, of in results.items()
+    ]
+    measure.table(["", f"{uploads} uploads, s", "files indexed a second under load"], rows)
+    if len(results) < 2:
+        return
+    before, after = results.values()
+    ratios = []
+    for what, aim, figure in (
+        ("requests/s alone", "1.1 or more", lambda of: [a.rate for a in of.alone]),
+        ("p95 while indexing", "below 0.5", lambda of: [a.p95 for a in of.indexing]),
+        ("files indexed a second under load", "", lambda of: of.indexed),
+        ("time of the uploads", "0.33 or less", lambda of: of.uploads),
+    ):
+        if figure(before):
+            ratios.append([what, f"{median(figure(after)) / median(figure(before)):.2f}", aim])
+    print()
+    measure.table(["after / before", "ratio", "aim"], ratios)
 
 
 def main() -> None:
@@ -294,6 +316,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--uploads", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=1, help="turns of each version")
+    parser.add_argument("--phases", default="alone,indexing,uploads", help="what to measure")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another version")
     parser.add_argument("--libraries", type=Path, help="where libraries are kept between runs")
     args = parser.parse_args()
@@ -316,7 +339,7 @@ def main() -> None:
             words = ", ".join(f'"{row["query"]}"' for row in csv.DictReader(file))
         (work / "ask.lua").write_text(SCRIPT % words, encoding="utf-8")
         print(measure.machine())
-        measured(versions, work, args)
+        show(measured(versions, work, args), args.uploads)
 
 
 if __name__ == "__main__":
