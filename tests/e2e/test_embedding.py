@@ -61,6 +61,7 @@ def run(shell: Shell, command: list[str], code: str, port: int) -> list[str]:
     return done.stdout.splitlines()
 
 
+@thorough_only
 def test_python_and_backfill(shell: Shell, port: int) -> None:
     state, first, *_ = lines = run(shell, [sys.executable, "-"], block("python"), port)
     assert state == "done []"

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 from tests.e2e.conftest import Shell, tone, write
+from tests.effort import thorough_only
 
 
+@thorough_only
 def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
     old, new = tmp_path / "my sounds", tmp_path / "ältere Klänge"
     old.mkdir()
