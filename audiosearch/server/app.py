@@ -70,7 +70,10 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
             state.pools = Pools()
-            state.renderings, state.jobs = Renderings(library), Jobs(library)
+            state.renderings, state.jobs = (
+                Renderings(library),
+                Jobs(library, state.hands.let_searches_go_first),
+            )
             try:
                 yield
             finally:

@@ -14,6 +14,7 @@ import queue
 import secrets
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -45,8 +46,10 @@ def _now() -> str:
 class Jobs:
     """The jobs of a library, and the thread that does them."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, turn: Callable[[], None] | None = None) -> None:
+        """`turn` is as in `Library.add`."""
         self._library = library
+        self._turn = turn
         self._store = JobStore(library.directory)
         self._owner = False
         self._lock = threading.Lock()
@@ -192,6 +195,7 @@ class Jobs:
                     job,
                     on_progress=lambda progress: self._progress(job.id, asdict(progress)),
                     cancel=cancel,
+                    turn=self._turn,
                 )
             except LibraryBusy:
                 cancel.wait(_PATIENCE)
