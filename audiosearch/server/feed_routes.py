@@ -15,7 +15,7 @@ from audiosearch.catalog.changes import Change
 from audiosearch.catalog.records import Sound
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
 from audiosearch.server.job_view import JobStatus
-from audiosearch.server.search_routes import Filters
+from audiosearch.server.search_models import Filters
 from audiosearch.server.types import LARGEST_ID, Id
 
 router = APIRouter(prefix="/v1", tags=["sounds"])

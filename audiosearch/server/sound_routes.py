@@ -27,7 +27,8 @@ from audiosearch.server.answers import (
 )
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search_routes import AskedBySound, Filters, HitPage, SparseHitPage, answer
+from audiosearch.server.search_models import AskedBySound, Filters, HitPage, SparseHitPage
+from audiosearch.server.search_routes import answer
 from audiosearch.server.types import LARGEST_ID, AudioForm, Fields
 
 if TYPE_CHECKING:
