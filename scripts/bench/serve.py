@@ -86,12 +86,15 @@ class Version:
 
 @dataclass(frozen=True)
 class Load:
-    """What one round of queries gave. Latencies are in ms, memory in MB: first, last, most."""
+    """What one round of queries gave. Latencies are in ms, and so is the server's processor time
+    for a request; memory is in MB: first, last, most.
+    """
 
     rate: float
     p50: float
     p95: float
     p99: float
+    cpu: float
     errors: int
     requests: int
     memory: tuple[float, float, float]
@@ -146,6 +149,7 @@ def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> L
     """Send queries for so many seconds."""
     memory = Memory(pid)
     memory.start()
+    spent = processor_seconds(pid)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(script)]
     output = subprocess.run(
@@ -154,7 +158,14 @@ def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> L
     figures = re.search(r"RESULT (\S+) (\S+) (\S+) (\S+) (\S+) (\S+)", output)
     assert figures, output
     count, took, p50, p95, p99, errors = map(float, figures.groups())
-    return Load(count / took, p50, p95, p99, int(errors), int(count), memory.stop())
+    cpu = 1000 * (processor_seconds(pid) - spent) / max(1, count)
+    return Load(count / took, p50, p95, p99, cpu, int(errors), int(count), memory.stop())
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process. On a busy machine it says more than a clock."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def effects(folder: Path, count: int) -> None:
@@ -188,13 +199,13 @@ def while_indexing(
     """Send queries while a job indexes a folder; return how many of its files were done, too."""
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as server:
         job = server.post("/v1/jobs", json={"paths": [str(folder)]}).raise_for_status().json()
-        while not ((job["progress"] or {}).get("done")):
+        while (job["progress"] or {}).get("stage") != "index":
             time.sleep(0.05)
             job = current(server, job)
         before = job["progress"]["done"]
         result = load(port, pid, script, seconds, connections)
         job = current(server, job)
-        assert job["state"] == "running", "the folder was indexed before the queries ended"
+        assert job["progress"]["stage"] == "index", "the index run ended before the queries"
         server.delete(f"/v1/jobs/{job['id']}")
         finished(server, job)
         return result, job["progress"]["done"] - before
@@ -239,6 +250,8 @@ def measured(
             )
             for version in versions
         }
+        for port, pid in servers.values():  # what a server remembers, it has after some requests
+            load(port, pid, script, args.warm, args.connections)
         for phase in args.phases.split(","):
             for number, (name, (port, pid)) in product(range(args.rounds), servers.items()):
                 if phase == "alone":
@@ -262,7 +275,9 @@ def measured(
 
 def queries_row(what: str, loads: Sequence[Load]) -> list[str]:
     """Return a row of medians over the rounds."""
-    numbers = [median(getattr(a, name) for a in loads) for name in ("rate", "p50", "p95", "p99")]
+    numbers = [
+        median(getattr(a, name) for a in loads) for name in ("rate", "p50", "p95", "p99", "cpu")
+    ]
     errors, requests = sum(a.errors for a in loads), sum(a.requests for a in loads)
     memory = (loads[0].memory[0], loads[-1].memory[1], max(a.memory[2] for a in loads))
     return [
@@ -280,7 +295,7 @@ def show(results: dict[str, Results], uploads: int) -> None:
         for name, of in results.items():
             if getattr(of, phase):
                 rows.append(queries_row(f"{name}, {what}", getattr(of, phase)))
-    header = ["", "requests/s", "p50, ms", "p95, ms", "p99, ms", "errors", "memory, MB"]
+    header = ["", "requests/s", "p50, ms", "p95, ms", "p99, ms", "CPU, ms", "errors", "memory, MB"]
     measure.table(header, rows)
     print()
     rows = [
@@ -298,6 +313,7 @@ def show(results: dict[str, Results], uploads: int) -> None:
     ratios = []
     for what, aim, figure in (
         ("requests/s alone", "1.1 or more", lambda of: [a.rate for a in of.alone]),
+        ("CPU a request alone", "", lambda of: [a.cpu for a in of.alone]),
         ("p95 while indexing", "below 0.5", lambda of: [a.p95 for a in of.indexing]),
         ("files indexed a second under load", "", lambda of: of.indexed),
         ("time of the uploads", "0.33 or less", lambda of: of.uploads),
@@ -312,6 +328,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=100_000)
     parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--warm", type=int, default=10, help="seconds before it is measured")
     parser.add_argument("--indexing-seconds", type=int, default=120)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--uploads", type=int, default=50)
