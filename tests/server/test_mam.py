@@ -399,7 +399,7 @@ def test_the_description_reads_well(client: TestClient) -> None:
             assert content["application/problem+json"]["schema"] == problem
     schemas = described["components"]["schemas"]
     assert "Problem" in schemas
-    view = schemas["JobView"]["properties"]
+    view = schemas["JobStatus"]["properties"]
     for part in ("progress", "summary"):
         assert {"$ref": f"#/components/schemas/Job{part.title()}"} in view[part]["anyOf"]
 
