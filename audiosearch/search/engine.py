@@ -7,9 +7,9 @@ the library's generation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
 from sqlalchemy import Connection
@@ -18,13 +18,14 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound, StoredModel
-from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
-from audiosearch.results import Classification, Hit
+from audiosearch.results import Classification, Hit, Suggestion
 from audiosearch.search import ranking
+from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify
-from audiosearch.search.composition import query_vector, stored_windows
+from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
 from audiosearch.search.hybrid import in_reach, named_moments, words_in_state
 from audiosearch.search.isolation import Isolation
@@ -32,6 +33,7 @@ from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
+from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.search.words import NO_MATCHES, WordMatches
 from audiosearch.vectors.cachefile import SnapshotTooOld
@@ -44,9 +46,15 @@ if TYPE_CHECKING:
 _SNAPSHOT_TRIES = 5
 
 
+Answer = TypeVar("Answer")
+
+
 @dataclass(frozen=True)
 class _Query:
-    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id.
+
+    Scores are weak up to `floor` above the mean of the sample; `None` where that is not known.
+    """
 
     vector: np.ndarray
     condition: Filter
@@ -54,6 +62,7 @@ class _Query:
     moments: bool
     group: bool
     words: WordMatches
+    floor: float | None = None
 
 
 class SearchEngine:
@@ -75,7 +84,8 @@ class SearchEngine:
         self._decoding = decoding
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
-        self._state_cache: StateCache[Sample] = StateCache()
+        self.state_cache: StateCache[Sample] = StateCache()
+        self._suggestions = Suggestions()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -106,6 +116,32 @@ class SearchEngine:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        # What chance reaches was measured with such queries.
+        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
+
+        def hits(
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
+        ) -> list[Hit]:
+            chance = stored_chance(connection, search.model) if judged else None
+            floor = chance.margin if chance else None
+            query = _Query(vector, condition, k, moments, group, words, floor)
+            if match == "words":
+                return self._hits_by_words(connection, search, query)
+            return self._hits(connection, search, query)
+
+        return self.over_one_state(terms, hits, template=template, match=match) or []
+
+    def over_one_state(
+        self,
+        terms: Sequence[Term],
+        answer: Callable[[Connection, WindowSearch, np.ndarray, WordMatches], Answer],
+        *,
+        template: str | None,
+        match: Match,
+    ) -> Answer | None:
+        """Return what `answer` makes of the vector (d,) and the word matches of the terms, over one
+        state of the library; `None` for a library without model.
+        """
         if match not in get_args(Match):
             raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         texts = [term.text for term in terms if term.text is not None and term.weight > 0]
@@ -115,7 +151,7 @@ class SearchEngine:
             with self._reader.snapshot() as connection:
                 stored = reading.active_model(connection)
                 if stored is None:
-                    return []
+                    return None
                 if vector is None or composed_with != stored.digest:
                     vector = self._composed(connection, terms, stored, template)
                     composed_with = stored.digest
@@ -127,11 +163,26 @@ class SearchEngine:
                     continue
                 words = NO_MATCHES
                 if match != "sound":
-                    words = words_in_state(connection, self._state_cache, search, texts)
-                query = _Query(vector, condition, k, moments, group, words)
-                if match == "words":
-                    return self._hits_by_words(connection, search, query)
-                return self._hits(connection, search, query)
+                    words = words_in_state(connection, self.state_cache, search, texts)
+                return answer(connection, search, vector, words)
+        raise AssertionError("unreachable")
+
+    def suggestions(self) -> list[Suggestion]:
+        """Return short queries that the library answers well, best first."""
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reader.snapshot() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                try:
+                    search = self._state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
+                except SnapshotTooOld:
+                    continue
+                sample = self.sample(connection, search)
+                model = self._model.matching(stored)
+                return self._suggestions.get(connection, search, sample, model)
         raise AssertionError("unreachable")
 
     def classify(
@@ -145,7 +196,7 @@ class SearchEngine:
         """Score stored sounds by id, or files by path, against labels; see `Library.classify`."""
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
-            names = [_name(connection, sound) for sound in sounds]
+            names = [path_of(connection, sound) for sound in sounds]
         model = self._model.matching(stored)
         sound_of = dict(zip(names, sounds, strict=True))
 
@@ -177,13 +228,13 @@ class SearchEngine:
         model, vector = search.model, query.vector
         allowed = None
         if query.condition:
-            allowed = self._state_cache.allowed(
+            allowed = self.state_cache.allowed(
                 search.generation,
                 model.digest,
                 query.condition,
                 lambda: reading.allowed_windows(connection, query.condition, model.id),
             )
-        sample = self._sample(connection, search)
+        sample = self.sample(connection, search)
         count = min(query.k, search.count)
         if query.moments:
             base = sample.median(vector)
@@ -195,8 +246,7 @@ class SearchEngine:
         if query.words:
             named, scores = named_moments(connection, search, vector, query.words, query.k, heard)
             best += in_reach(
-                *(best, named, scores, query.k, sample.spread(vector)),
-                sure=not query.condition,
+                *(best, named, scores, query.k, sample.spread(vector)), sure=not query.condition
             )
         return self._ranked(connection, query, sample, best, heard)
 
@@ -205,19 +255,20 @@ class SearchEngine:
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
         moments, _ = named_moments(connection, search, query.vector, query.words, query.k)
-        sample = self._sample(connection, search)
+        sample = self.sample(connection, search)
         return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
 
-    def _sample(self, connection: Connection, search: WindowSearch) -> Sample:
+    def sample(self, connection: Connection, search: WindowSearch) -> Sample:
+        """Return the sample of a state, which percentiles refer to."""
         model = search.model
-        return self._state_cache.sample(
+        return self.state_cache.sample(
             search.generation,
             model.digest,
             lambda: Sample(
                 connection,
                 model.id,
                 model.dimension,
-                self._state_cache.previous_sample(search.generation, model.digest),
+                self.state_cache.previous_sample(search.generation, model.digest),
             ),
         )
 
@@ -230,7 +281,9 @@ class SearchEngine:
         heard: frozenset[int],
         words_alone: bool = False,
     ) -> list[Hit]:
-        mean, spread = sample.spread(query.vector) if query.words else (0.0, 0.0)
+        compared = query.words or query.floor is not None
+        best = sample.best(query.vector)
+        mean, spread = sample.spread(query.vector, best) if compared else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
             match = query.words.get(sound.id)
@@ -244,12 +297,13 @@ class SearchEngine:
                 why += tuple(f"words: {field}" for field in match.fields)
             if words_alone:
                 return Place(score, why)
+            weak = match is None and query.floor is not None and moment.score - mean <= query.floor
             if not query.words:
-                return Place(moment.score, why)
-            return Place(fused_key(moment.score, score, mean, spread), why)
+                return Place(moment.score, why, weak)
+            return Place(fused_key(moment.score, score, mean, spread), why, weak)
 
         scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32))
+        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), best)
         sounds = reading.sounds_of_contents(
             connection, [moment.content_id for moment in moments], query.condition
         )
@@ -273,13 +327,3 @@ class SearchEngine:
             query.group,
             place,
         )
-
-
-def _name(connection: Connection, sound: int | str) -> str:
-    """Return the path of a stored sound by its id, or the path itself."""
-    if isinstance(sound, str):
-        return sound
-    row = reading.sound_by_id(connection, sound)
-    if row is None:
-        raise SoundNotFound(f"there is no sound with id {sound} in the library")
-    return row.path

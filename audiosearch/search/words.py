@@ -89,6 +89,11 @@ class WordMatches(Mapping[int, WordMatch]):
         names = tuple(name for n, name in enumerate(catalog_words.FIELDS) if bits >> n & 1)
         return WordMatch(float(self._scores[place]), names)
 
+    def at_least(self, score: float) -> np.ndarray:
+        """Return the ids (int64, ascending) of the sounds with this word score or a higher one."""
+        ids: np.ndarray = self._ids[self._scores >= score]
+        return ids
+
     def leading(self, most: int) -> dict[int, float]:
         """Return the ids and scores of the sounds with the best word scores, ties by id."""
         order = np.lexsort((self._ids, -self._scores))[:most]

@@ -25,6 +25,7 @@ _NAMES = {
     "metrics": "get_metrics",
     "status": "get_status",
     "facets": "get_facets",
+    "facets_of_mixture": "get_facets_of_mixture",
     "upload": "upload_sound",
     "sounds": "list_sounds",
     "sound": "get_sound",
@@ -46,6 +47,8 @@ _NAMES = {
     "one": "get_job",
     "cancel": "cancel_job",
     "events": "watch_job",
+    "roots": "list_roots",
+    "set_root": "set_root_options",
 }
 
 
@@ -62,6 +65,7 @@ _TAGS = {
     "uploads": "Sounds in the body of a request.",
     "jobs": "Index runs.",
     "model": "Labels and vectors.",
+    "collections": "Favourites, named collections and saved searches.",
     "library": "What there is.",
     "health": "For those who watch the server. Probes need no key.",
 }
@@ -86,6 +90,7 @@ _REF = "#/components/schemas/"
 _SPARSE = {
     "SparseHitPage": ("hits", "SparseHit", "Hit"),
     "SparseSoundPage": ("sounds", "SparseSound", "Sound"),
+    "SparseCollected": ("sounds", "SparseSound", "Sound"),
 }
 
 
@@ -113,6 +118,7 @@ def _complete(described: dict[str, Any]) -> None:
     answered = _reached(schemas, (o["responses"] for o in operations))
     for name in answered - asked - {"Problem"}:
         _always_there(schemas[name])
+    schemas["Health"]["required"] = ["status"]  # the one that leaves a field out
     for name in asked - answered:
         _default_in_words(schemas[name])
     for page, (field, sparse, whole) in _SPARSE.items():

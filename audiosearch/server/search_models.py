@@ -39,6 +39,8 @@ class Filters(BaseModel):
 
     min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
     max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    min_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
+    max_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
     path: Annotated[list[Word], Field(examples=[["*/doors/*"]], max_length=50)] = []
     format: Annotated[list[Word], Field(examples=[["wav", "flac"]], max_length=50)] = []
     channels: Annotated[list[Number], Field(max_length=50)] = []
@@ -124,16 +126,6 @@ class AskedBySound(Filters, Shown):
     """The parameters beside an uploaded sound."""
 
 
-class Faceted(Filters):
-    """Filters, and fields of the metadata to count the values of."""
-
-    metadata: Annotated[list[Word], Field(max_length=20, examples=[["rights"]])] = []
-
-    def given(self) -> dict[str, Any]:
-        """The filters that were set."""
-        return {name: value for name, value in super().given().items() if name != "metadata"}
-
-
 class SearchTerm(BaseModel):
     """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
     `/v1/embed`, and how much it counts; below zero it pushes away."""
@@ -173,6 +165,14 @@ _EXAMPLE: Any = {
 }
 
 
+def decodes(terms: list[SearchTerm]) -> bool:
+    """Whether a part of a sound is among the terms, which must be decoded."""
+    return any(
+        (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
+        for t in terms
+    )
+
+
 class SearchRequest(Shown):
     """The body of a `POST`."""
 
@@ -180,14 +180,6 @@ class SearchRequest(Shown):
 
     terms: Annotated[list[SearchTerm], Field(min_length=1, max_length=MOST_TERMS)]
     where: SearchFilters = SearchFilters()
-
-    @property
-    def decodes(self) -> bool:
-        """Whether a part of a sound is among the terms, which must be decoded."""
-        return any(
-            (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
-            for t in self.terms
-        )
 
 
 class SearchBatch(BaseModel):
@@ -203,11 +195,12 @@ class SearchBatch(BaseModel):
 @dataclass(frozen=True)
 class HitPage:
     """Hits `offset` to `offset + len(hits)` of the ranking; `next` is where it goes on, if it
-    does."""
+    does. `weak`: even the best of the ranking stands out no more than made-up words would."""
 
     hits: tuple[Hit, ...]
     offset: int
     next: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,6 +210,7 @@ class SparseHitPage:
     hits: tuple[dict[str, Any], ...]
     offset: int
     next: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`; facets."""
+"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
-from audiosearch.results import Facets, Hit
+from audiosearch.results import Hit
 from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, ThePools, as_json, some_fields
 from audiosearch.server.pools import Pools
@@ -19,7 +19,6 @@ from audiosearch.server.problems import Problem
 from audiosearch.server.search_models import (
     Asked,
     AskedBySound,
-    Faceted,
     HitPage,
     HitPages,
     SearchBatch,
@@ -27,6 +26,7 @@ from audiosearch.server.search_models import (
     SearchTerm,
     Shown,
     SparseHitPage,
+    decodes,
 )
 from audiosearch.server.types import MOST_BATCH_RESULTS, MOST_RESULTS
 from audiosearch.server.upload_routes import BODY, TheUpload
@@ -44,7 +44,7 @@ async def search(
     library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
 ) -> Response:
     terms = [Term(text=asked.q)]
-    await _embed_texts(pools, library, terms, asked.template)
+    await embed_texts(pools, library, terms, asked.template)
     return await pools.search(answer, library, terms, asked.given(), asked)
 
 
@@ -52,8 +52,8 @@ async def search(
     "/search", response_model=HitPage | SparseHitPage, summary="Sounds by a mixture of terms."
 )
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: SearchRequest) -> Response:
-    await _embed_texts(pools, library, mixture.terms, mixture.template)
-    return await _run(pools, mixture, lambda: as_json(_page(library, mixture)))
+    await embed_texts(pools, library, mixture.terms, mixture.template)
+    return await run(pools, mixture.terms, lambda: as_json(_page(library, mixture)))
 
 
 @router.post("/search/batch", response_model=HitPages, summary="Several mixtures at once.")
@@ -67,7 +67,7 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: SearchBatch)
     for number, mixture in enumerate(batch.queries):
         try:
             # A turn each: others have theirs in between.
-            page = await _run(pools, mixture, partial(_page, library, mixture))
+            page = await run(pools, mixture.terms, partial(_page, library, mixture))
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -92,17 +92,12 @@ async def search_by_sound(
         return await pools.decode(answer, library, terms, asked.given(), asked)
 
 
-@router.get("/facets", response_model=Facets, summary="How many sounds have what.")
-def facets(library: TheLibrary, where: Annotated[Faceted, Query()]) -> Response:
-    return as_json(library.facets(where.given() or None, where.metadata))
-
-
 def _page(library: Library, mixture: SearchRequest) -> HitPage | SparseHitPage:
     terms = [term.term(library) for term in mixture.terms]
     return page_of(library, terms, mixture.where.given(), mixture)
 
 
-async def _embed_texts(
+async def embed_texts(
     pools: Pools, library: Library, terms: Sequence[Term | SearchTerm], template: str | None
 ) -> None:
     """Let the library know the vectors of the texts, which the search then need not wait for."""
@@ -112,8 +107,9 @@ async def _embed_texts(
             await pools.embed(library.embed_text, texts, template=template)
 
 
-async def _run(pools: Pools, mixture: SearchRequest, work: Callable[[], Result]) -> Result:
-    if not mixture.decodes:
+async def run(pools: Pools, terms: list[SearchTerm], work: Callable[[], Result]) -> Result:
+    """The result of `work` on these terms, where its turn is: decoding waits for a decoder."""
+    if not decodes(terms):
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
         raise Problem(503, "busy", "too many wait for parts of sounds: try again")
@@ -151,8 +147,8 @@ def page_of(
         hits = [hit for hit in hits if hit.score >= shown.min_score]
     more = len(hits) > end and end < MOST_RESULTS
     part = hits[shown.offset : end]
+    weak = bool(hits) and all(hit.weak for hit in hits)
+    following = end if more else None
     if shown.fields:
-        return SparseHitPage(
-            some_fields(part, shown.fields, Hit), shown.offset, end if more else None
-        )
-    return HitPage(tuple(part), shown.offset, end if more else None)
+        return SparseHitPage(some_fields(part, shown.fields, Hit), shown.offset, following, weak)
+    return HitPage(tuple(part), shown.offset, following, weak)
