@@ -29,9 +29,10 @@ function nameField(instead, value, label, onName) {
     instead.focus?.();
   };
   input.onkeydown = (event) => {
-    if (event.key === "Enter") end(input.value.trim());
-    if (event.key === "Escape") end("");
     event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault(); // or Enter presses the button that comes back
+    end(event.key === "Enter" ? input.value.trim() : "");
   };
   input.onblur = () => end(input.value.trim());
   instead.replaceWith(input);
