@@ -34,8 +34,8 @@ export async function run(options = {}) {
   drawShelf();
   document.title = [current().name, "audiosearch"].filter(Boolean).join(" – ");
   const searched = search(options);
-  if (results.value.kind === "none") drawWelcome().catch(sayUnlessAway);
   recount();
+  if (results.value.kind === "none") await drawWelcome().catch(sayUnlessAway);
   return searched;
 }
 
