@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import changes, collections, folder_options, schema, words
+from audiosearch.catalog import (
+    changes,
+    collections,
+    fingerprints,
+    folder_options,
+    schema,
+    words,
+)
 from audiosearch.errors import LibraryTooNew
 
 
@@ -71,6 +78,10 @@ def _m007_collections(connection: Connection) -> None:
     collections.create_tables(connection)
 
 
+def _m008_fingerprints(connection: Connection) -> None:
+    fingerprints.create_table(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
@@ -79,6 +90,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m005_remember_folder_options,
     _m006_loudness,
     _m007_collections,
+    _m008_fingerprints,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -1,7 +1,7 @@
 """Hints of changes from the operating system, by `watchfiles` (extra `watch`).
 
 A hint is a path below an armed folder that somebody made, changed, renamed or removed. Hints may be
-late, too many or lost; `indexer.watch` looks at the folders themselves.
+late, too many or lost; `indexer.watching.loop` looks at the folders themselves.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 
 from audiosearch.catalog.schema import roots, sounds
-from indexer.mounts import inside_of, is_silent
 from indexer.plan import Scan
 from indexer.roots import absolute, inside
 from indexer.rules import Rules, root_rules
+from indexer.scan import is_sound_name
+from indexer.watching.mounts import inside_of, is_silent
 
 # A root that the library does not have yet.
 NO_ROOT = -1
@@ -85,8 +86,6 @@ def unit_of(place: Place, hint: bytes) -> tuple[bytes, bool] | None:
 
     `None` where no sound can be meant.
     """
-    from indexer.scan import is_sound_name
-
     relative = inside(hint, place.root)
     if not relative or not place.rules.meet(place.root, relative):
         return None

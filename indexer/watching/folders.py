@@ -15,10 +15,11 @@ from pathlib import Path
 
 from audiosearch import paths
 from audiosearch.catalog import database
-from indexer import hints, roots
-from indexer.mounts import mounts
-from indexer.watch_events import WatchOptions
-from indexer.watched import Disk, Place, disk, places, unit_of
+from indexer import roots
+from indexer.watching import hints
+from indexer.watching.events import WatchOptions
+from indexer.watching.mounts import mounts
+from indexer.watching.places import Disk, Place, disk, places, unit_of
 
 # Hints are lost where more come at once than the system's queue holds (16,384 by default).
 _MOST_HINTS = 8_000
@@ -33,7 +34,7 @@ _POLL_SHARE = 50.0
 
 
 @dataclass
-class Armed:
+class WatchedFolders:
     """The watched folders (`places`), and the parts of them that may have changed (`units`: folders
     relative to the root, and whether with all below; by the place's path).
     """

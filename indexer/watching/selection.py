@@ -1,4 +1,4 @@
-"""The files that `indexer.watch` hands to a run, each with the state in which it was complete."""
+"""The files that `indexer.watching.loop` hands to a run, each with the state in which it was complete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audiosearch.catalog.schema import roots
 from indexer.pipeline import Failed, Outcome
 from indexer.plan import Plan, Scan
 from indexer.roots import inside, plan_scans
-from indexer.settling import GONE, State
+from indexer.watching.settling import GONE, State
 
 
 @dataclass

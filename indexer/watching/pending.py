@@ -13,14 +13,14 @@ from indexer import roots
 from indexer.options import Options
 from indexer.plan import Scan, compare
 from indexer.scan import stamp
-from indexer.selection import Selection
-from indexer.settling import GONE, Settling, State
 from indexer.summary import Summary
-from indexer.watched import Place
+from indexer.watching.places import Place
+from indexer.watching.selection import Selection
+from indexer.watching.settling import GONE, Settling, State
 
 
 @dataclass
-class Unsettled:
+class Pending:
     """The files that differ from the catalog of the library in `directory`."""
 
     directory: Path

@@ -21,16 +21,17 @@ import filelock
 
 from audiosearch import paths
 from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, LibraryReadOnly
-from indexer import hints, roots
-from indexer.armed import Armed
+from indexer import roots
 from indexer.options import Options
 from indexer.plan import Scan
-from indexer.selection import Selection
-from indexer.settling import GONE
 from indexer.summary import Summary
-from indexer.unsettled import Unsettled
-from indexer.watch_events import WatchEvent, WatchOptions
-from indexer.watched import NO_ROOT, scans_of
+from indexer.watching import hints
+from indexer.watching.events import WatchEvent, WatchOptions
+from indexer.watching.folders import WatchedFolders
+from indexer.watching.pending import Pending
+from indexer.watching.places import NO_ROOT, scans_of
+from indexer.watching.selection import Selection
+from indexer.watching.settling import GONE
 
 LOCK = "watch.lock"
 
@@ -87,23 +88,23 @@ def watch(
             "watching needs watchfiles: pip install 'audiosearch[watch]' (or look every minute "
             "without it: --poll 60)"
         )
-    armed = Armed(directory, sources, options, cancel)
-    armed.read_places()
-    unknown = {place.path for place in armed.places if place.root_id == NO_ROOT}
+    folders = WatchedFolders(directory, sources, options, cancel)
+    folders.read_places()
+    unknown = {place.path for place in folders.places if place.root_id == NO_ROOT}
     new = [source for source in sources if roots.absolute(source) in unknown]
     roots.check_sources(new, files=False)  # a known one may be on a disk that comes later
     with watch_lock(directory):
         try:
-            armed.places = []
-            yield from _Watcher(armed, Unsettled(directory), run).events()
+            folders.places = []
+            yield from _Watcher(folders, Pending(directory), run).events()
         finally:
-            armed.close()
+            folders.close()
 
 
 @dataclass
 class _Watcher:
-    armed: Armed
-    unsettled: Unsettled
+    folders: WatchedFolders
+    pending: Pending
     run: Run
     _said: set[str] = field(default_factory=set)
     _waiting: bool = False
@@ -112,69 +113,69 @@ class _Watcher:
 
     def events(self) -> Iterator[WatchEvent]:
         """Yield what happens until it is cancelled."""
-        cancel, tick = self.armed.cancel, 0.0
+        cancel, tick = self.folders.cancel, 0.0
         while not cancel.is_set():
             now = time.monotonic()
             if now >= tick:
-                if self.armed.refresh():
+                if self.folders.refresh():
                     yield self._watching()
                 tick = now + _TICK
             if now >= self._next_whole:
                 self._next_whole = now + _WHOLE
-                self.unsettled.try_again()
-                self.armed.everything()
-            self.armed.poll(now)
-            for text in self.armed.reasons():
+                self.pending.try_again()
+                self.folders.everything()
+            self.folders.poll(now)
+            for text in self.folders.reasons():
                 yield from self._notice(text)
-            if any(self.armed.units.values()):
+            if any(self.folders.units.values()):
                 yield from self._look()
             if time.monotonic() >= self._next_try and not cancel.is_set():
                 yield from self._settle()
-            self.armed.hear(max(0.01, self._next_moment(tick) - time.monotonic()))
+            self.folders.hear(max(0.01, self._next_moment(tick) - time.monotonic()))
 
     def _next_moment(self, tick: float) -> float:
         moments = [tick, self._next_whole]
-        if self.armed.polled:
-            moments.append(self.armed.next_poll)
-        due = self.unsettled.settling.next_due(self._settle_seconds)
+        if self.folders.polled:
+            moments.append(self.folders.next_poll)
+        due = self.pending.settling.next_due(self._settle_seconds)
         if due is not None:
             moments.append(max(due, self._next_try))
         return min(moments)
 
     @property
     def _settle_seconds(self) -> float:
-        settle = self.armed.options.settle
-        return max(settle, _REMOTE_SETTLE) if self.armed.is_silent else settle
+        settle = self.folders.options.settle
+        return max(settle, _REMOTE_SETTLE) if self.folders.is_silent else settle
 
     def _look(self) -> Iterator[WatchEvent]:
-        units, self.armed.units = self.armed.units, {}
+        units, self.folders.units = self.folders.units, {}
         started = time.monotonic()
         scans: list[Scan] = []
-        for place in self.armed.places:
+        for place in self.folders.places:
             parts = units.get(place.path)
             if parts:
                 scans += scans_of(place, {place.below: True} if len(parts) > _MOST_UNITS else parts)
-        notices = self.unsettled.look(scans)
-        self.armed.look_seconds = time.monotonic() - started
+        notices = self.pending.look(scans)
+        self.folders.look_seconds = time.monotonic() - started
         for notice in notices:
             yield from self._notice(notice)
 
     def _settle(self) -> Iterator[WatchEvent]:
         """Hand what is complete to a run, unless another program writes."""
-        if not len(self.unsettled.settling):
+        if not len(self.pending.settling):
             return
         started = time.monotonic()
-        self.armed.see_disks()
-        ready = self.unsettled.complete(
-            self.armed.places, self._settle_seconds, self.armed.unmounted
+        self.folders.see_disks()
+        ready = self.pending.complete(
+            self.folders.places, self._settle_seconds, self.folders.unmounted
         )
         if not ready:
             return
-        folders = [*self.armed.sources, *self.armed.emptied]
+        folders = [*self.folders.sources, *self.folders.emptied]
         selection = Selection(ready, [f for f in folders if os.path.isdir(f)])  # noqa: PTH112
-        before = {place.path for place in self.armed.places if place.root_id != NO_ROOT}
+        before = {place.path for place in self.folders.places if place.root_id != NO_ROOT}
         try:
-            summary = self.run(selection, Options(workers=self.armed.options.workers))
+            summary = self.run(selection, Options(workers=self.folders.options.workers))
         except LibraryBusy as error:
             spent = time.monotonic() - started
             self._next_try = time.monotonic() + max(_PATIENCE, 10 * spent)
@@ -184,12 +185,12 @@ class _Watcher:
                 yield WatchEvent("waiting", f"waiting: {what}", paths=_usable(ready))
             return
         self._waiting = False
-        self.armed.read_places()
-        self.unsettled.done(self.armed.places, selection, summary)
-        if not self.armed.sources:  # a folder that was emptied may fill again
-            after = {place.path for place in self.armed.places if place.root_id != NO_ROOT}
-            self.armed.emptied += [paths.usable(folder) for folder in sorted(before - after)]
-            self.armed.read_places()
+        self.folders.read_places()
+        self.pending.done(self.folders.places, selection, summary)
+        if not self.folders.sources:  # a folder that was emptied may fill again
+            after = {place.path for place in self.folders.places if place.root_id != NO_ROOT}
+            self.folders.emptied += [paths.usable(folder) for folder in sorted(before - after)]
+            self.folders.read_places()
         for notice in summary.notices:
             yield from self._notice(notice)
         text = _in_words(selection, summary)
@@ -205,11 +206,11 @@ class _Watcher:
 
     def _watching(self) -> WatchEvent:
         self._said.clear()
-        folders = _usable(place.path for place in self.armed.places)
-        polled = _usable(self.armed.polled)
+        folders = _usable(place.path for place in self.folders.places)
+        polled = _usable(self.folders.polled)
         text = f"watching {len(folders)} folder{'' if len(folders) == 1 else 's'}"
-        if self.armed.options.poll is not None:
-            text += f", with a look every {self.armed.options.poll:g} s"
+        if self.folders.options.poll is not None:
+            text += f", with a look every {self.folders.options.poll:g} s"
         return WatchEvent("watching", text, folders, polled)
 
 
