@@ -11,7 +11,7 @@ from audiosearch.library import Library
 from audiosearch.results import Facets
 from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
-from audiosearch.server.search_models import Filters, SearchFilters, SearchTerm
+from audiosearch.server.search_models import Filters, SearchFilters, SearchTerm, decodes
 from audiosearch.server.search_routes import embed_texts, run
 from audiosearch.server.types import MOST_TERMS, Finite, Matching, Text, Word
 
@@ -82,7 +82,7 @@ async def facets_of_mixture(
         return _counts(library, terms, mixture.where.given(), mixture.metadata, mixture)
 
     await embed_texts(pools, library, mixture.terms, mixture.template)
-    return await run(pools, mixture.terms, work)
+    return await run(pools, decodes(mixture.terms), work)
 
 
 def _counts(

@@ -55,8 +55,7 @@ async def search(
 )
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: SearchRequest) -> Response:
     await embed_texts(pools, library, mixture.terms, mixture.template)
-    work = partial(_mixture_answer, library, mixture)
-    return await run(pools, mixture.terms, work, compares=mixture.group == "near")
+    return await run(pools, _waits(mixture), lambda: as_json(_page(library, mixture)))
 
 
 @router.post("/search/batch", response_model=HitPages, summary="Several mixtures at once.")
@@ -70,8 +69,7 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: SearchBatch)
     for number, mixture in enumerate(batch.queries):
         try:
             # A turn each: others have theirs in between.
-            work = partial(_page, library, mixture)
-            page = await run(pools, mixture.terms, work, compares=mixture.group == "near")
+            page = await run(pools, _waits(mixture), partial(_page, library, mixture))
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -101,10 +99,6 @@ def _page(library: Library, mixture: SearchRequest) -> HitPage | SparseHitPage:
     return page_of(library, terms, mixture.where.given(), mixture)
 
 
-def _mixture_answer(library: Library, mixture: SearchRequest) -> Response:
-    return as_json(_page(library, mixture))
-
-
 async def embed_texts(
     pools: Pools, library: Library, terms: Sequence[Term | SearchTerm], template: str | None
 ) -> None:
@@ -115,17 +109,17 @@ async def embed_texts(
             await pools.embed(library.embed_text, texts, template=template)
 
 
-async def run(
-    pools: Pools, terms: list[SearchTerm], work: Callable[[], Result], *, compares: bool = False
-) -> Result:
-    """The result of `work` on these terms, where its turn is: decoding waits for a decoder, and so
-    does work that `compares` copies.
-    """
-    if not (compares or decodes(terms)):
+async def run(pools: Pools, waits: bool, work: Callable[[], Result]) -> Result:
+    """The result of `work`, where its turn is: what decodes, or takes as long, waits for a decoder."""
+    if not waits:
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
         raise Problem(503, "busy", "too many wait for parts of sounds: try again")
     return await pools.decode(work)
+
+
+def _waits(mixture: SearchRequest) -> bool:
+    return mixture.group == "near" or decodes(mixture.terms)
 
 
 def answer(library: Library, terms: list[Term], where: dict[str, Any], shown: Shown) -> Response:

@@ -31,7 +31,7 @@ WIRE = """[...performance.getEntriesByType('resource'), performance.getEntriesBy
 MESSAGE = "document.querySelector('#said').textContent"
 ASKED = "new URLSearchParams(location.search).get('q')"
 IDLE = f"!document.body.classList.contains('busy') && {MESSAGE}.includes('best first')"
-VIEWPORT = {"width": 1280, "height": 800}
+VIEWPORT: Any = {"width": 1280, "height": 800}
 _PATIENCE = 20  # looks for more rows in vain: two seconds
 
 

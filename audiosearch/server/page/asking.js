@@ -34,8 +34,8 @@ export async function run(options = {}) {
   drawShelf();
   document.title = [current().name, "audiosearch"].filter(Boolean).join(" – ");
   const searched = search(options);
-  if (results.value.kind === "none") drawWelcome().catch(sayUnlessAway);
   recount();
+  if (results.value.kind === "none") await drawWelcome().catch(sayUnlessAway);
   return searched;
 }
 
@@ -115,11 +115,14 @@ export function describe({ kind, hits, total, best, isWhole, busy, error, weak }
   by("nothing").hidden = kind === "none" || busy || Boolean(error) || hits.length > 0;
   if (kind === "none" || error) return;
   const count = isWhole ? hits.length : total;
-  by("nothing").textContent = kind === "collection" ? EMPTY : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
+  by("nothing").textContent = kind === "collection" ? EMPTY
+    : total === 0 ? "No sound passes the filters." : "Nothing is like it.";
   if (kind === "collection") say(many(hits.length, "sound"));
   else if (kind === "browse" && hits.length) say(many(count ?? hits.length, "sound"));
   else if (hides) say("nothing fits well");
-  else if (hits.length) say([count === null ? null : many(count, "sound"), best ? `${number(best)} stand${best === 1 ? "s" : ""} out` : null, "best first"]
-    .filter(Boolean).join(", "));
+  else if (hits.length) {
+    const apart = best ? `${number(best)} stand${best === 1 ? "s" : ""} out` : null;
+    say([count === null ? null : many(count, "sound"), apart, "best first"].filter(Boolean).join(", "));
+  }
   else if (!busy) say("no sounds");
 }

@@ -74,8 +74,8 @@ async function fill(signal) {
     ask(`v1/sounds/${id}`, { signal }).then((sound) => still() && by("d-facts").replaceChildren(...facts(sound))),
     moments(signal).then((found) => {
       if (!still()) return;
-      const times = found.map((each) => button(`${time(each.start)} – ${time(each.end)}`, `Play from ${time(each.start)}, score ${each.score.toFixed(3)}`,
-        () => play(hit, each.start)));
+      const times = found.map((each) => button(`${time(each.start)} – ${time(each.end)}`,
+        `Play from ${time(each.start)}, score ${each.score.toFixed(3)}`, () => play(hit, each.start)));
       section("d-moments", "Heard at", ...(times.length ? [element("div", { className: "times" }, ...times)] : []));
     }),
     ask(`v1/sounds/${id}/similar?k=${LIKE + 1}&group=true`, { signal }).then(({ hits }) => {

@@ -87,7 +87,8 @@ function since(counts = {}) {
     if (select.value) state.filters.since = [select.value];
     else delete state.filters.since;
     changed();
-  } }, ...SINCE.map(([value, label]) => new Option(value in counts ? `${label} (${number(counts[value])})` : label, value, false, value === chosen)));
+  } }, ...SINCE.map(([value, label]) =>
+    new Option(value in counts ? `${label} (${number(counts[value])})` : label, value, false, value === chosen)));
   return select;
 }
 

@@ -19,7 +19,7 @@ import { flip, set, settings } from "./settings.js";
 import { setUpShelf } from "./shelf.js";
 import { settle, state } from "./state.js";
 import { setUpTransport } from "./transport.js";
-import { drawWelcome, readSession, readStatus, remembered, setUpWelcome } from "./welcome.js";
+import { readSession, readStatus, remembered, setUpWelcome } from "./welcome.js";
 
 const NARROW = 900; // pixels, below which panels lie over the list; also in the styles
 
@@ -99,7 +99,7 @@ function setUp() {
   setUpJobs(async () => {
     forgetFolders();
     readTags();
-    await Promise.all([drawWelcome(), run({ push: false })]);
+    await Promise.all([readStatus(), run({ push: false })]);
   });
   settings.follow(showPanels);
   kept.members.follow(list.markAll);

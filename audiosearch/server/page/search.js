@@ -10,10 +10,12 @@ const FIRST = 40; // rows of the first page: more than a screen, and soon there
 const COUNT = 60; // rows of the next ones
 const MOST = 1000; // down to which a ranking is given
 
-// `kind` is "search", "collection", "browse" or "none". `hits` so far; `next` is where the ranking goes on; `isWhole`: there is nothing beyond it;
-// `total`: how many sounds pass the filters; `best`: how many of them stand out; `weak`: not even the best hit fits the words; `typed`:
-// other words than before; `error` is what went wrong.
-export const results = signal({ kind: "none", hits: [], next: null, total: null, best: null, weak: false, isWhole: true, busy: false, error: null });
+// `kind` is "search", "collection", "browse" or "none". `hits` so far; `next` is where the ranking goes on; `isWhole`: there
+// is nothing beyond it; `total`: how many sounds pass the filters; `best`: how many of them stand out; `weak`: not even the
+// best hit fits the words; `typed`: other words than before; `error` is what went wrong.
+export const results = signal({
+  kind: "none", hits: [], next: null, isWhole: true, total: null, best: null, weak: false, typed: false, busy: false, error: null,
+});
 const change = (changes) => {
   results.value = { ...results.value, ...changes };
 };
@@ -52,7 +54,7 @@ export async function search({ push = true, typed = false } = {}) {
   const { signal } = asking;
   const kind = state.collection ? "collection" : terms().length ? "search" : Object.keys(where()).length ? "browse" : "none";
   if (kind === "none") {
-    change({ kind, hits: [], next: null, weak: false, busy: false, error: null });
+    change({ kind, hits: [], next: null, isWhole: true, weak: false, busy: false, error: null });
     return true;
   }
   change({ busy: true });

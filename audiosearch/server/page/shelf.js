@@ -4,7 +4,7 @@ import { by, element, many, number, say, tool } from "./dom.js";
 import * as kept from "./collections.js";
 import { state } from "./state.js";
 
-const FORMATS = [["paths", "paths"], ["csv", "csv"], ["m3u8", "m3u8"]];
+const FORMATS = ["paths", "csv", "m3u8"];
 
 let does = null;
 
@@ -29,9 +29,10 @@ function nameField(instead, value, label, onName) {
     instead.focus?.();
   };
   input.onkeydown = (event) => {
-    if (event.key === "Enter") end(input.value.trim());
-    if (event.key === "Escape") end("");
     event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault(); // or Enter presses the button that comes back
+    end(event.key === "Enter" ? input.value.trim() : "");
   };
   input.onblur = () => end(input.value.trim());
   instead.replaceWith(input);
@@ -50,7 +51,8 @@ function confirmed(question, work) {
 function collection(each) {
   const isOpen = state.collection === each.id;
   const isFavourites = each.kind === "favourites";
-  const open = element("button", { type: "button", className: "open", "aria-pressed": isOpen, onclick: () => does.open(isOpen ? null : each.id) },
+  const open = element("button", { type: "button", className: "open", "aria-pressed": isOpen,
+    onclick: () => does.open(isOpen ? null : each.id) },
     element("span", { className: "what", textContent: each.name }), element("span", { className: "count", textContent: number(each.sounds) }));
   const item = element("li", { className: "shelf-item" }, open);
   if (!isFavourites) {
@@ -60,12 +62,12 @@ function collection(each) {
       onchange: () => attempt(() => kept.use(each.id)) }));
   }
   if (!isOpen) return item;
-  const links = FORMATS.map(([format, text]) => element("a", { href: kept.exportLink(each.id, format), download: "", textContent: text,
-    title: `Export ${each.name} as ${text}` }));
+  const links = FORMATS.map((format) => element("a", { href: kept.exportLink(each.id, format), download: "", textContent: format,
+    title: `Export ${each.name} as ${format}` }));
   const own = isFavourites ? [] : [
     tool("pen", `Rename ${each.name}`, () => nameField(open, each.name, "Name", (name) => kept.rename(each.id, name))),
-    tool("bin", `Delete ${each.name}`, () => confirmed(`Delete the collection ${each.name} (${many(each.sounds, "sound")})? The sounds stay.`,
-      async () => {
+    tool("bin", `Delete ${each.name}`, () =>
+      confirmed(`Delete the collection ${each.name} (${many(each.sounds, "sound")})? The sounds stay.`, async () => {
         await kept.drop(each.id);
         does.open(null);
       })),

@@ -54,6 +54,7 @@ function drawAdding() {
   if (mayAdd && !by("w-path").value) by("w-path").value = session.add_folders[0];
   by("w-again").hidden = session.scope !== "write" || !sounds;
   by("w-empty").hidden = sounds !== 0;
+  by("w-listen").hidden = sounds === 0;
   by("w-terminal").hidden = mayAdd;
 }
 

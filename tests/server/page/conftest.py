@@ -36,7 +36,9 @@ def address(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) ->
         yield where
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # no longer: playwright keeps a loop running, and other tests have theirs
 def browser() -> Iterator[Any]:
     from tests.server.page.helpers import CHROMIUM, playwright
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.effort import THOROUGH
+from tests.effort import THOROUGH, thorough_only
 from tests.server.page.helpers import (
     PAGE_FILES,
     keys,
@@ -68,6 +68,32 @@ def test_every_state(page: Any, scheme: str, size: tuple[int, int]) -> None:
     check(page, width)
     keys(page, "Escape", "?")
     check(page, width)
+
+
+@thorough_only
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_rarer_states(page: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.fill("#q", "xqzvk blorf")
+    until(page, "!document.querySelector('#weak').hidden")
+    check(page, 1280)
+    page.click("#anyway")
+    until(page, "document.querySelector('#rows .weak') !== null")
+    check(page, 1280)
+    page.click("#new-collection")
+    page.get_by_label("Name of the collection").fill(f"For {scheme}")
+    keys(page, "Enter")
+    page.locator("#collections .open", has_text=f"For {scheme}").click()
+    until(page, "!document.querySelector('#nothing').hidden")
+    check(page, 1280)
+    page.get_by_label(f"Delete For {scheme}").click()
+    until(page, "document.querySelector('#sure').open")
+    check(page, 1280)
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.route("**/v1/**", lambda route: route.abort())
+    page.fill("#q", "wind")
+    until(page, "!document.querySelector('#away').hidden")
+    check(page, 1280)
 
 
 def test_weight() -> None:
