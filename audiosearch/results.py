@@ -17,7 +17,7 @@ class Hit:
     `start` to `end` is the matching window, `end` <= `duration`. `content` is the file's hash;
     `copies` are the other paths with the same content, where hits are grouped. `why` lists the
     reasons for the hit: ``sound`` where the sound alone is near enough, and ``words: FIELD`` for
-    each field that holds a word of the query.
+    each field that holds a word of the query. `ucs` is as in `Sound`.
     """
 
     rank: int
@@ -37,6 +37,7 @@ class Hit:
     metadata: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
     why: tuple[str, ...] = ("sound",)
+    ucs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ class Facets:
     upper end. `folder` counts the folders just below each root, and below each folder that the
     filter `root` names, at any depth. `category` and `keywords` are embedded tags. `since` counts
     the files modified in the last day (``1d``), week (``7d``) and so on. `folder` and `since` hold
-    values of the filters `root` and `since`, `suffix` those of `format`.
+    values of the filters `root` and `since`, `suffix` those of `format`. `ucs` counts CatIDs,
+    `ucs_category` their categories (without the list their short forms) and `ucs_subcategory` their
+    subcategories; all are values of the filter `ucs_category`.
     """
 
     format: dict[str, int]
@@ -100,7 +103,32 @@ class Facets:
     folder: dict[str, int] = field(default_factory=dict)
     category: dict[str, int] = field(default_factory=dict)
     keywords: dict[str, int] = field(default_factory=dict)
+    ucs: dict[str, int] = field(default_factory=dict)
+    ucs_category: dict[str, int] = field(default_factory=dict)
+    ucs_subcategory: dict[str, int] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UcsSuggestion:
+    """A category of the Universal Category System that fits a sound.
+
+    `score` is the cosine of the category's name and the sound's mean vector: a guess, not a fact.
+    """
+
+    cat_id: str
+    category: str
+    subcategory: str
+    score: float
+
+
+@dataclass(frozen=True)
+class UcsSuggestions:
+    """The categories suggested for a sound whose name has none, best first."""
+
+    path: str
+    id: int
+    suggestions: tuple[UcsSuggestion, ...]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ class Sound:
     `path` is absolute and opens the file as it is; `root` is the folder that it was indexed under.
     `content` is the hash of the file (hex): sounds that share it are copies. The file holds `tags`;
     the program that embeds the library sets `metadata` and `external_id`. A file that could not be
-    embedded has `failure` and `reason`, and no audio properties.
+    embedded has `failure` and `reason`, and no audio properties. `ucs` holds the blocks of a name in
+    the Universal Category System: ``cat_id``, ``fx_name``, ``creator_id`` and so on.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Sound:
     metadata: dict[str, Any] = field(default_factory=dict)
     failure: str | None = None
     reason: str | None = None
+    ucs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ _COMMANDS = (
     "similar",
     "facets",
     "classify",
+    "ucs",
     "status",
     "remove",
     "roots",

@@ -202,6 +202,7 @@ def make_hits(
             metadata=sound.metadata,
             copies=others,
             why=place_.why,
+            ucs=sound.ucs,
         )
         for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]
