@@ -19,9 +19,10 @@ import numpy as np
 from audiosearch import paths
 from audiosearch.catalog.filters import make_filter
 from audiosearch.contents import FilePath, Where
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
-from audiosearch.results import Classification, Facets, Hit, UcsSuggestions
+from audiosearch.results import Classification, Facets, Hit, Suggestion, UcsSuggestions
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.facet_search import FacetSearch
 from audiosearch.search.query import Match, Query, Term, as_terms
@@ -180,6 +181,19 @@ class Library(LibraryWriting):
         else:
             term = Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
+
+    def suggestions(self, k: int = 12) -> list[Suggestion]:
+        """Return up to k short queries that this library answers well, each of another kind of sound.
+
+        They come from a sample of 1,000 sounds, and are made once for each state of the library.
+
+        >>> [first] = library.suggestions(1)
+        >>> library.search(first.text, 1)[0].score >= first.score - 1e-6
+        True
+        """
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        return self._engine.suggestions()[:k]
 
     def facets(
         self,

@@ -17,7 +17,9 @@ class Hit:
     `start` to `end` is the matching window, `end` <= `duration`. `content` is the file's hash;
     `copies` are the other paths with the same content, where hits are grouped. `why` lists the
     reasons for the hit: ``sound`` where the sound alone is near enough, and ``words: FIELD`` for
-    each field that holds a word of the query. `ucs` is as in `Sound`.
+    each field that holds a word of the query. `loudness` (LUFS) and `peak` (dBFS) are as in `Sound`.
+    `weak` hits stand out no more than the best hits of made-up words do, and no word fits; it is
+    known of queries of plain texts, in libraries of 50 sounds or more. `ucs` is as in `Sound`.
     """
 
     rank: int
@@ -37,7 +39,19 @@ class Hit:
     metadata: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
     why: tuple[str, ...] = ("sound",)
+    loudness: float | None = None
+    peak: float | None = None
+    weak: bool = False
     ucs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A short query that a library answers well: its best sound by `id`, and that sound's score."""
+
+    text: str
+    score: float
+    id: int
 
 
 @dataclass(frozen=True)
@@ -141,17 +155,32 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class PartOptions:
+    """What is set for a folder inside a root. Its patterns are added to those of the folders around
+    it. `follow_symlinks` is `None` where the folder around it decides.
+    """
+
+    path: str
+    exclude: tuple[str, ...]
+    follow_symlinks: bool | None
+
+
+@dataclass(frozen=True)
 class RootStatus:
     """A folder of the library.
 
     `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty``
-    (such as an unmounted disk) or ``unreadable``.
+    (such as an unmounted disk) or ``unreadable``. `exclude` and `follow_symlinks` are what every run
+    of the indexer keeps to; `parts` are folders inside that have something set of their own.
     """
 
     path: str
     sounds: int
     present: bool
     state: str = "present"
+    exclude: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+    parts: tuple[PartOptions, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from audiosearch.cli import exits, streams
 # Help lists the commands in this order. Each has a module of its name, with an `app`.
 _COMMANDS = (
     "index",
+    "watch",
     "query",
     "similar",
     "facets",
@@ -28,6 +29,7 @@ _COMMANDS = (
     "roots",
     "doctor",
     "export",
+    "collection",
     "eval",
     "models",
     "serve",

@@ -23,8 +23,9 @@ from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
-from audiosearch.results import Classification, Hit, UcsSuggestions
+from audiosearch.results import Classification, Hit, Suggestion, UcsSuggestions
 from audiosearch.search import ranking
+from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
@@ -33,6 +34,7 @@ from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
+from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.search.words import WordMatch, match_words
 from audiosearch.vectors.cachefile import SnapshotTooOld
@@ -57,7 +59,10 @@ Words = dict[int, WordMatch]
 
 @dataclass(frozen=True)
 class _Query:
-    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id.
+
+    Scores are weak up to `floor` above the mean of the sample; `None` where that is not known.
+    """
 
     vector: np.ndarray
     condition: Filter
@@ -65,6 +70,7 @@ class _Query:
     moments: bool
     group: bool
     words: Words
+    floor: float | None = None
 
 
 class SearchEngine:
@@ -87,6 +93,7 @@ class SearchEngine:
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
         self.state_cache: StateCache[Sample] = StateCache()
+        self._suggestions = Suggestions()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -117,11 +124,15 @@ class SearchEngine:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        # What chance reaches was measured with such queries.
+        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
             connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
         ) -> list[Hit]:
-            query = _Query(vector, condition, k, moments, group, words)
+            chance = stored_chance(connection, search.model) if judged else None
+            floor = chance.margin if chance else None
+            query = _Query(vector, condition, k, moments, group, words, floor)
             if match == "words":
                 return self._hits_by_words(connection, search, query)
             return self._hits(connection, search, query)
@@ -160,6 +171,24 @@ class SearchEngine:
                     continue
                 words = {} if match == "sound" else self._word_matches(connection, texts)
                 return answer(connection, search, vector, words)
+        raise AssertionError("unreachable")
+
+    def suggestions(self) -> list[Suggestion]:
+        """Return short queries that the library answers well, best first."""
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reader.snapshot() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                try:
+                    search = self._state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
+                except SnapshotTooOld:
+                    continue
+                sample = self.sample(connection, search)
+                model = self._model.matching(stored)
+                return self._suggestions.get(connection, search, sample, model)
         raise AssertionError("unreachable")
 
     def classify(
@@ -282,7 +311,9 @@ class SearchEngine:
         heard: frozenset[int],
         words_alone: bool = False,
     ) -> list[Hit]:
-        mean, spread = sample.spread(query.vector) if query.words else (0.0, 0.0)
+        compared = query.words or query.floor is not None
+        best = sample.best(query.vector)
+        mean, spread = sample.spread(query.vector, best) if compared else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
             match = query.words.get(sound.id)
@@ -296,12 +327,13 @@ class SearchEngine:
                 why += tuple(f"words: {field}" for field in match.fields)
             if words_alone:
                 return Place(score, why)
+            weak = match is None and query.floor is not None and moment.score - mean <= query.floor
             if not query.words:
-                return Place(moment.score, why)
-            return Place(fused_key(moment.score, score, mean, spread), why)
+                return Place(moment.score, why, weak)
+            return Place(fused_key(moment.score, score, mean, spread), why, weak)
 
         scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32))
+        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), best)
         sounds = reading.sounds_of_contents(
             connection, [moment.content_id for moment in moments], query.condition
         )

@@ -39,6 +39,8 @@ _NAMES = {
     "one": "get_job",
     "cancel": "cancel_job",
     "events": "watch_job",
+    "roots": "list_roots",
+    "set_root": "set_root_options",
 }
 
 

@@ -50,6 +50,8 @@ class Filters(BaseModel):
 
     min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
     max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    min_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
+    max_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
     path: Annotated[list[Word], Field(examples=[["*/doors/*"]], max_length=50)] = []
     format: Annotated[list[Word], Field(examples=[["wav", "flac"]], max_length=50)] = []
     channels: Annotated[list[Number], Field(max_length=50)] = []
@@ -213,11 +215,12 @@ class Batch(BaseModel):
 @dataclass(frozen=True)
 class Page:
     """Hits `offset` to `offset + len(hits)` of the ranking; `next` is where it goes on, if it
-    does."""
+    does. `weak`: even the best of the ranking stands out no more than made-up words would."""
 
     hits: tuple[Hit, ...]
     offset: int
     next: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,7 @@ class SparsePage:
     hits: tuple[dict[str, Any], ...]
     offset: int
     next: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -325,6 +329,8 @@ def page_of(
         hits = [hit for hit in hits if hit.score >= shown.min_score]
     more = len(hits) > end and end < MOST_RESULTS
     part = hits[shown.offset : end]
+    weak = bool(hits) and all(hit.weak for hit in hits)
+    following = end if more else None
     if shown.fields:
-        return SparsePage(some_fields(part, shown.fields, Hit), shown.offset, end if more else None)
-    return Page(tuple(part), shown.offset, end if more else None)
+        return SparsePage(some_fields(part, shown.fields, Hit), shown.offset, following, weak)
+    return Page(tuple(part), shown.offset, following, weak)
