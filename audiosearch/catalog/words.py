@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, text
 
 from audiosearch.catalog.reading import IDS, ids_parameter
@@ -130,30 +131,40 @@ def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
         )
 
 
-# MATCH takes its expression as a parameter, so one statement serves every question.
-_MATCHING = text("SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most")
+# MATCH takes its expression as a parameter, so these statements serve every question.
+_COUNT = text(
+    "SELECT count(*) FROM (SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most)"
+)
+_BY_FIELD = text(
+    " UNION ALL ".join(
+        f"SELECT {number}, rowid FROM words WHERE words MATCH :in_{field}"
+        for number, field in enumerate(FIELDS)
+    )
+)
+
+
+def count_with_word(connection: Connection, word: str, most: int, *, prefix: bool = False) -> int:
+    """Return how many sounds hold a word, counted up to `most`.
+
+    With `prefix`, a word that begins with `word` counts too.
+    """
+    values = {"expression": _term(word, prefix), "most": most}
+    count: int = connection.execute(_COUNT, values).scalar_one()
+    return count
 
 
 def sounds_with_word(
-    connection: Connection, word: str, most: int, *, prefix: bool = False
-) -> dict[int, tuple[str, ...]]:
-    """Return the sounds that hold a word, by id, each with the fields that hold it.
-
-    With `prefix`, a word that begins with `word` counts too.
-
-    The function reads at most `most` sounds of a field: a word that so many hold says little about
-    any of them.
+    connection: Connection, word: str, *, prefix: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sounds that hold a word: an id (n,) and the number of the field in `FIELDS` (n,)
+    for each field of each sound. `prefix` is as in `count_with_word`.
     """
-    term = f'"{word}"' + ("*" if prefix else "")
-    if not _ids(connection, term, 1):
-        return {}
-    fields: dict[int, list[str]] = {}
-    for field in FIELDS:
-        for sound_id in _ids(connection, f"{{{field}}} : {term}", most):
-            fields.setdefault(sound_id, []).append(field)
-    return {sound_id: tuple(names) for sound_id, names in fields.items()}
+    term = _term(word, prefix)
+    values = {f"in_{field}": f"{{{field}}} : {term}" for field in FIELDS}
+    rows = connection.execute(_BY_FIELD, values).all()
+    pairs = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    return pairs[:, 1], pairs[:, 0]
 
 
-def _ids(connection: Connection, expression: str, most: int) -> list[int]:
-    rows = connection.execute(_MATCHING, {"expression": expression, "most": most})
-    return [row[0] for row in rows.all()]
+def _term(word: str, prefix: bool) -> str:
+    return f'"{word}"' + ("*" if prefix else "")

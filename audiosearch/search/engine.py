@@ -7,7 +7,6 @@ the library's generation.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +35,7 @@ from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
 from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
-from audiosearch.search.words import WordMatch, match_words
+from audiosearch.search.words import NO_MATCHES, WordMatches, match_words
 from audiosearch.vectors.cachefile import SnapshotTooOld
 from audiosearch.vectors.window_search import SearchState, WindowSearch
 
@@ -53,9 +52,6 @@ _SNAPSHOT_TRIES = 5
 
 Answer = TypeVar("Answer")
 
-# The sounds that the words of a query match, by id.
-Words = dict[int, WordMatch]
-
 
 @dataclass(frozen=True)
 class _Query:
@@ -69,7 +65,7 @@ class _Query:
     k: int
     moments: bool
     group: bool
-    words: Words
+    words: WordMatches
     floor: float | None = None
 
 
@@ -128,7 +124,7 @@ class SearchEngine:
         judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
-            connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
         ) -> list[Hit]:
             chance = stored_chance(connection, search.model) if judged else None
             floor = chance.margin if chance else None
@@ -142,7 +138,7 @@ class SearchEngine:
     def over_one_state(
         self,
         terms: Sequence[Term],
-        answer: Callable[[Connection, WindowSearch, np.ndarray, Words], Answer],
+        answer: Callable[[Connection, WindowSearch, np.ndarray, WordMatches], Answer],
         *,
         template: str | None,
         match: Match,
@@ -169,7 +165,7 @@ class SearchEngine:
                     )
                 except SnapshotTooOld:
                     continue
-                words = {} if match == "sound" else self._word_matches(connection, texts)
+                words = NO_MATCHES if match == "sound" else self._word_matches(connection, texts)
                 return answer(connection, search, vector, words)
         raise AssertionError("unreachable")
 
@@ -241,7 +237,7 @@ class SearchEngine:
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
-    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> Words:
+    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> WordMatches:
         sounds = reading.count_sounds(connection) if texts else 0
         return match_words(connection, texts, sounds)
 
@@ -296,9 +292,7 @@ class SearchEngine:
         `heard`.
         """
         most = max(_LEAST_BY_WORDS, query.k)
-        leading = heapq.nsmallest(
-            most, query.words, key=lambda sound_id: (-query.words[sound_id].score, sound_id)
-        )
+        leading = query.words.leading(most)
         contents = set(reading.contents_of_sounds(connection, leading).values()) - heard
         return ranking.moments_of(connection, search, query.vector, sorted(contents))
 

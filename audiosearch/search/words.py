@@ -10,9 +10,10 @@ the same on every store, because a store reports matches and no scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import words as catalog_words
@@ -31,6 +32,8 @@ _WEIGHTS = {
     "folder": 0.5,
     "originator": 0.3,
 }
+
+_FIELD_WEIGHTS = np.array([_WEIGHTS[name] for name in catalog_words.FIELDS])
 
 # These words are in every description, or say only that the text is a query.
 _STOP_WORDS = frozenset(
@@ -52,39 +55,68 @@ class WordMatch:
     fields: tuple[str, ...]
 
 
-@dataclass
-class _Evidence:
-    score: float = 0.0
-    fields: set[str] = field(default_factory=set)
+class WordMatches(Mapping[int, WordMatch]):
+    """The matches of a query by the ids of their sounds. `ids` (n,) ascend; `scores` (n,) are word
+    scores; bit i of `fields` (n,) says that the field i of `catalog.words.FIELDS` holds a word.
+    """
+
+    def __init__(self, ids: np.ndarray, scores: np.ndarray, fields: np.ndarray) -> None:
+        self.ids, self.scores, self._fields = ids, scores, fields
+
+    def __getitem__(self, sound_id: int) -> WordMatch:
+        place = int(np.searchsorted(self.ids, sound_id))
+        if place == len(self.ids) or self.ids[place] != sound_id:
+            raise KeyError(sound_id)
+        bits = int(self._fields[place])
+        names = (name for i, name in enumerate(catalog_words.FIELDS) if bits >> i & 1)
+        return WordMatch(float(self.scores[place]), tuple(names))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.ids.tolist())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def leading(self, most: int) -> list[int]:
+        """Return the ids of the `most` best matches, best first; ties go by id."""
+        ids: list[int] = self.ids[np.lexsort((self.ids, -self.scores))[:most]].tolist()
+        return ids
 
 
-def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> dict[int, WordMatch]:
-    """Return the sounds, by id, that hold words of these texts, in a library of so many `sounds`.
+NO_MATCHES = WordMatches(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+
+
+def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> WordMatches:
+    """Return the sounds that hold words of these texts, in a library of so many `sounds`.
 
     A query whose words no sound holds, or too many sounds hold, matches nothing.
     """
-    rarities: dict[str, float] = {}
-    matches: dict[str, dict[int, tuple[str, ...]]] = {}
+    rarities: list[float] = []
+    holders: list[tuple[int, np.ndarray, np.ndarray]] = []
     for word in _query_words(texts):
-        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1)
-        if not holders and len(word) >= catalog_words.SHORTEST_PREFIX:
-            holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1, prefix=True)
-        if len(holders) > MOST_SOUNDS:
+        prefix = False
+        count = catalog_words.count_with_word(connection, word, MOST_SOUNDS + 1)
+        if not count and len(word) >= catalog_words.SHORTEST_PREFIX:
+            prefix = True
+            count = catalog_words.count_with_word(connection, word, MOST_SOUNDS + 1, prefix=True)
+        if count > MOST_SOUNDS:
             continue
-        rarities[word] = math.log(1.0 + sounds / max(1, len(holders)))
-        matches[word] = holders
-    total = sum(rarities.values())
-    evidence: dict[int, _Evidence] = {}
-    for word, holders in matches.items():
-        for sound_id, fields in holders.items():
-            of_sound = evidence.setdefault(sound_id, _Evidence())
-            weight = max(_WEIGHTS[name] for name in fields)
-            of_sound.score += rarities[word] * weight / total
-            of_sound.fields.update(fields)
-    return {
-        sound_id: WordMatch(e.score, tuple(f for f in catalog_words.FIELDS if f in e.fields))
-        for sound_id, e in evidence.items()
-    }
+        rarities.append(math.log(1.0 + sounds / max(1, count)))
+        if count:
+            of_word, in_field = catalog_words.sounds_with_word(connection, word, prefix=prefix)
+            holders.append((len(rarities) - 1, of_word, in_field))
+    if not holders:
+        return NO_MATCHES
+    total = sum(rarities)
+    ids = np.unique(np.concatenate([of_word for _, of_word, _ in holders]))
+    scores, fields = np.zeros(len(ids)), np.zeros(len(ids), np.int64)
+    for number, of_word, in_field in holders:
+        rows = np.searchsorted(ids, of_word)
+        best = np.zeros(len(ids))
+        np.maximum.at(best, rows, _FIELD_WEIGHTS[in_field])
+        scores += rarities[number] * best / total
+        np.bitwise_or.at(fields, rows, 1 << in_field)
+    return WordMatches(ids, scores, fields)
 
 
 def _query_words(texts: Iterable[str]) -> list[str]:

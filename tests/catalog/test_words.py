@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch import Library
-from audiosearch.catalog.words import FIELDS, fields_of, sounds_with_word, words_of
+from audiosearch.catalog.words import (
+    FIELDS,
+    count_with_word,
+    fields_of,
+    sounds_with_word,
+    words_of,
+)
 from audiosearch.search.words import match_words
 from tests.libraries import random_units, synthetic
 
@@ -68,8 +74,12 @@ def test_any_name_and_metadata_give_words(path: bytes, value: object) -> None:
 def test_the_words_of_a_sound_come_and_go_with_it(tmp_path: Path) -> None:
     def holders(word: str, prefix: bool = False) -> list[tuple[str, tuple[str, ...]]]:
         with Library.open(made.directory) as library, library._reader.snapshot() as connection:
-            fields_by_id = sounds_with_word(connection, word, 100, prefix=prefix)
-            return sorted((Path(library.sound(i).path).name, f) for i, f in fields_by_id.items())
+            ids, fields = sounds_with_word(connection, word, prefix=prefix)
+            assert count_with_word(connection, word, 100, prefix=prefix) == len(set(ids.tolist()))
+            by_id: dict[int, tuple[str, ...]] = {}
+            for sound_id, field in zip(ids.tolist(), fields.tolist(), strict=True):
+                by_id[sound_id] = (*by_id.get(sound_id, ()), FIELDS[field])
+            return sorted((Path(library.sound(i).path).name, f) for i, f in by_id.items())
 
     with synthetic(tmp_path / "library") as made:
         made.add("barking dogs.wav", random_units(1, 1))
@@ -108,3 +118,8 @@ def test_rare_words_count_more_and_common_ones_not_at_all(
             squeaky = matches("squeaky gate")
             assert squeaky["squeaky gate.wav"] == pytest.approx(1.0)
             assert squeaky["gate.wav"] < 0.5  # the common half of the question
+            both = match_words(connection, ["squeaky gate"], 10)
+            assert [names[i] for i in both.leading(2)] == ["squeaky gate.wav", "gate.wav"]
+            assert both[both.leading(1)[0]].fields == ("name",)
+            assert 0 not in both
+            assert 10**9 not in both
