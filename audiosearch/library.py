@@ -22,7 +22,7 @@ from audiosearch.contents import FilePath, Where
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
-from audiosearch.results import Classification, Facets, Hit, Suggestion
+from audiosearch.results import Classification, Facets, Hit, Suggestion, UcsSuggestions
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.facet_search import FacetSearch
 from audiosearch.search.query import Group, Match, Query, Term, as_terms
@@ -296,3 +296,21 @@ class Library(LibraryWriting):
         """
         sounds = [file if isinstance(file, int) else os.fspath(file) for file in files]
         return self._engine.classify(sounds, labels, template=template, multi=multi)
+
+    def suggest_ucs(self, where: Where = None, k: int = 1) -> Iterator[UcsSuggestions]:
+        """Suggest k categories of the Universal Category System for each sound that passes the filter
+        and whose name has none, ordered by path.
+
+        The library must have a list (`set_ucs_list`). Suggestions are guesses, and are not stored.
+        Raises `InvalidQuery`.
+
+        >>> _ = (folder / "ucs.csv").write_text(
+        ...     "Category,SubCategory,CatID\\nANIMALS,DOG,ANMLDog\\nRAIN,GENERAL,RAINGenl"
+        ... )
+        >>> library.set_ucs_list(folder / "ucs.csv")
+        2
+        >>> [dogs] = library.suggest_ucs({"path": "dogs.mp3"})
+        >>> dogs.suggestions[0].cat_id
+        'ANMLDog'
+        """
+        return self._engine.suggest_ucs(make_filter(where), k)

@@ -19,7 +19,7 @@ class Hit:
     reasons for the hit: ``sound`` where the sound alone is near enough, and ``words: FIELD`` for
     each field that holds a word of the query. `loudness` (LUFS) and `peak` (dBFS) are as in `Sound`.
     `weak` hits stand out no more than the best hits of made-up words do, and no word fits; it is
-    known of queries of plain texts, in libraries of 50 sounds or more.
+    known of queries of plain texts, in libraries of 50 sounds or more. `ucs` is as in `Sound`.
     """
 
     rank: int
@@ -42,6 +42,7 @@ class Hit:
     loudness: float | None = None
     peak: float | None = None
     weak: bool = False
+    ucs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ class Facets:
     upper end. `folder` counts the folders just below each root, and below each folder that the
     filter `root` names, at any depth. `category` and `keywords` are embedded tags. `since` counts
     the files modified in the last day (``1d``), week (``7d``) and so on. `folder` and `since` hold
-    values of the filters `root` and `since`, `suffix` those of `format`.
+    values of the filters `root` and `since`, `suffix` those of `format`. `ucs` counts CatIDs,
+    `ucs_category` their categories (without the list their short forms) and `ucs_subcategory` their
+    subcategories; all are values of the filter `ucs_category`.
     """
 
     format: dict[str, int]
@@ -114,7 +117,32 @@ class Facets:
     folder: dict[str, int] = field(default_factory=dict)
     category: dict[str, int] = field(default_factory=dict)
     keywords: dict[str, int] = field(default_factory=dict)
+    ucs: dict[str, int] = field(default_factory=dict)
+    ucs_category: dict[str, int] = field(default_factory=dict)
+    ucs_subcategory: dict[str, int] = field(default_factory=dict)
     since: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class UcsSuggestion:
+    """A category of the Universal Category System that fits a sound.
+
+    `score` is the cosine of the category's name and the sound's mean vector: a guess, not a fact.
+    """
+
+    cat_id: str
+    category: str
+    subcategory: str
+    score: float
+
+
+@dataclass(frozen=True)
+class UcsSuggestions:
+    """The categories suggested for a sound whose name has none, best first."""
+
+    path: str
+    id: int
+    suggestions: tuple[UcsSuggestion, ...]
 
 
 @dataclass(frozen=True)

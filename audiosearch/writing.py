@@ -219,6 +219,25 @@ class LibraryWriting(LibraryContents):
             dry_run=dry_run,
         )
 
+    def set_ucs_list(self, file: FilePath) -> int:
+        """Keep a list of UCS categories in the library: the official one, saved as CSV with the
+        columns Category, SubCategory and CatID. Returns the number of categories.
+
+        With it, names need no more than a CatID of the list, and facets have categories.
+
+        Raises `InvalidQuery` for another file, or `LibraryBusy`.
+
+        >>> _ = (folder / "ucs.csv").write_text("Category,SubCategory,CatID\\nDOORS,WOOD,DOORWood")
+        >>> library.set_ucs_list(folder / "ucs.csv")
+        1
+        """
+        from audiosearch.catalog.ucs import read_list
+        from indexer.ucs import set_list
+
+        entries = read_list(Path(file))
+        set_list(self.directory, entries)
+        return len(entries)
+
     def describe(
         self,
         which: int | FilePath,

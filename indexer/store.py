@@ -27,6 +27,7 @@ from audiosearch.catalog.schema import (
     sounds,
     windows,
 )
+from audiosearch.catalog.ucs import index_names
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import InvalidQuery, LibraryReadOnly
 from audiosearch.models.model import Model
@@ -192,6 +193,7 @@ def store_batch(
         elif isinstance(outcome, Failed):
             placed.append(_store_failure(connection, outcome, belongings))
     index_words(connection, placed)
+    index_names(connection, placed)
     return stored
 
 

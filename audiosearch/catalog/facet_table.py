@@ -19,6 +19,7 @@ import numpy as np
 from sqlalchemy import Connection, Text, case, cast, func, select, text, true
 
 from audiosearch import paths
+from audiosearch.catalog import ucs
 from audiosearch.catalog.filters import Filter, conditions, nanoseconds
 from audiosearch.catalog.reading import IDS, ids_parameter
 from audiosearch.catalog.schema import contents, roots, sounds, windows
@@ -105,6 +106,7 @@ class FacetTable:
             "category": self._several((one,) if one else () for one in map(_label, fields[10])),
             "keywords": self._several(map(_keywords, fields[11])),
         }
+        self.columns |= self._ucs(connection)
         self._windows = _windows(connection, model_id)
         self._lock = threading.Lock()
         self._masks: OrderedDict[Hashable, np.ndarray] = OrderedDict()
@@ -112,6 +114,29 @@ class FacetTable:
     def _several(self, values: Iterable[Iterable[Any]]) -> Column:
         pairs = [(row, value) for row, some in enumerate(values) for value in some]
         return column((value for _, value in pairs), np.array([row for row, _ in pairs], np.int64))
+
+    def _ucs(self, connection: Connection) -> dict[str, Column]:
+        """Return the columns of names in the UCS: CatIDs, categories and subcategories."""
+        query = (
+            select(sounds.c.id, *ucs.COLUMNS)
+            .select_from(
+                sounds.join(ucs.names).outerjoin(
+                    ucs.categories, ucs.categories.c.cat_id == ucs.names.c.cat_id
+                )
+            )
+            .where(sounds.c.content_id.is_not(None))
+        )
+        rows = connection.execute(query).all()
+        places = np.searchsorted(self.ids, np.array([row.id for row in rows], np.int64))
+        listed = np.array([row.ucs_category is not None for row in rows], bool)
+        return {
+            "ucs": column((row.ucs_cat_id for row in rows), places),
+            "ucs_category": column((row.ucs_category or row.ucs_cat_short for row in rows), places),
+            "ucs_subcategory": column(
+                (f"{row.ucs_category}-{row.ucs_subcategory}" for row in rows if row.ucs_category),
+                places[listed],
+            ),
+        }
 
     def contents_of(self, windows_: np.ndarray) -> np.ndarray:
         """Return the content (n,) of each of these windows (n,)."""

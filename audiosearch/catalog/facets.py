@@ -33,6 +33,8 @@ _OWN = {
     "duration": ("min_duration", "max_duration"),
     "suffix": ("format",),
     "folder": ("root",),
+    "ucs": ("ucs_category",),
+    "ucs_subcategory": ("ucs_category",),
 }
 
 
@@ -88,6 +90,9 @@ def facets(
         category=count("category", _MOST_VALUES),
         keywords=count("keywords", _MOST_VALUES),
         since=count("since"),
+        ucs=count("ucs", _MOST_VALUES),
+        ucs_category=count("ucs_category", _MOST_VALUES),
+        ucs_subcategory=count("ucs_subcategory", _MOST_VALUES),
         metadata=by_metadata,
     )
 

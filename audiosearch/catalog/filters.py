@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
 from audiosearch.catalog.schema import contents, sounds
+from audiosearch.catalog.ucs import in_category
 from audiosearch.errors import InvalidQuery, shown_value
 
 _AGE = re.compile(r"(\d+)\s*([hdwmy])")
@@ -78,6 +79,8 @@ class Filter:
     top-level fields of the JSON that was set, each compared exactly with a value, or with several of
     which any may be it, or with the bounds of a `Range`; of a field that is a list, any member may.
     `min_loudness` and `max_loudness` are in LUFS; a sound without loudness passes neither.
+    `ucs_category`: a CatID, category or subcategory of the Universal Category System, by the name of
+    the file: ``DOORWood``, ``DOOR``, ``DOORS``, ``DOORS-WOOD``.
     """
 
     min_duration: float | None = None
@@ -93,6 +96,7 @@ class Filter:
     tag: tuple[str, ...] = ()
     external_id: tuple[str, ...] = ()
     metadata: tuple[tuple[str, FieldValue], ...] = ()
+    ucs_category: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self != _EVERYTHING
@@ -312,6 +316,8 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
         clauses.append(or_(*(_tag_matches(tag) for tag in condition.tag)))
     if condition.external_id:
         clauses.append(sounds.c.external_id.in_(condition.external_id))
+    if condition.ucs_category:
+        clauses.append(in_category(condition.ucs_category))
     clauses.extend(_metadata_matches(key, value) for key, value in condition.metadata)
     return clauses
 

@@ -19,6 +19,7 @@ from audiosearch.catalog import (
     fingerprints,
     folder_options,
     schema,
+    ucs,
     words,
 )
 from audiosearch.errors import LibraryTooNew
@@ -82,6 +83,10 @@ def _m008_fingerprints(connection: Connection) -> None:
     fingerprints.create_table(connection)
 
 
+def _m009_ucs_names(connection: Connection) -> None:
+    ucs.create_tables(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
@@ -91,6 +96,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m006_loudness,
     _m007_collections,
     _m008_fingerprints,
+    _m009_ucs_names,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

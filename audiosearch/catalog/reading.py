@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from audiosearch import paths
+from audiosearch.catalog import ucs
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
 from audiosearch.catalog.schema import (
@@ -40,7 +41,13 @@ from audiosearch.catalog.schema import (
 )
 from audiosearch.errors import LibraryDamaged
 
-_JOINED = sounds.join(roots).outerjoin(contents).outerjoin(failures)
+_JOINED = (
+    sounds.join(roots)
+    .outerjoin(contents)
+    .outerjoin(failures)
+    .outerjoin(ucs.names)
+    .outerjoin(ucs.categories, ucs.categories.c.cat_id == ucs.names.c.cat_id)
+)
 
 # One statement takes this many parameters; SQLite's own limit is 32,766.
 CHUNK = 10_000
@@ -125,6 +132,7 @@ def _sound_columns() -> Select[Any]:
         contents.c.tags,
         failures.c.kind,
         failures.c.reason,
+        *ucs.COLUMNS,
     ).select_from(_JOINED)
 
 
@@ -154,6 +162,7 @@ def _sound(row: Row[Any]) -> Sound:
         metadata=json.loads(row.metadata),
         failure=row.kind,
         reason=row.reason,
+        ucs=ucs.fields_of(row) if row.ucs_cat_id else {},
     )
 
 

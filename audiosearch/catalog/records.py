@@ -16,6 +16,8 @@ class Sound:
     embedded has `failure` and `reason`, and no audio properties. `loudness` is in LUFS (ITU-R
     BS.1770-4), `None` for what is shorter than 0.4 s or nearly silent; `peak`, the highest sample, is
     in dBFS. Both are `None` in a library of an older version until `index --rehash` measures them.
+    `ucs` holds the blocks of a name in the Universal Category System: ``cat_id``, ``fx_name`` and so
+    on.
     """
 
     id: int
@@ -38,6 +40,7 @@ class Sound:
     metadata: dict[str, Any] = field(default_factory=dict)
     failure: str | None = None
     reason: str | None = None
+    ucs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

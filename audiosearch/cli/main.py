@@ -24,6 +24,7 @@ _COMMANDS = (
     "facets",
     "classify",
     "duplicates",
+    "ucs",
     "status",
     "remove",
     "roots",

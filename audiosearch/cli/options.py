@@ -175,6 +175,14 @@ class Filters:
             help="Only sounds with WORD in their metadata, or in its field KEY. Repeatable.",
         ),
     ] = None
+    ucs_category: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ucs-category",
+            metavar="NAME",
+            help="Only names of this UCS category: DOORWood, DOOR, DOORS, DOORS-WOOD. Repeatable.",
+        ),
+    ] = None
 
     @property
     def where(self) -> dict[str, Any]:

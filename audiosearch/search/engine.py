@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
-from audiosearch.results import Classification, Hit, Suggestion
+from audiosearch.results import Classification, Hit, Suggestion, UcsSuggestions
 from audiosearch.search import ranking
 from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify
@@ -206,6 +207,17 @@ class SearchEngine:
             return stored_file or self._decoding.reader.embed(model, name)
 
         return classify(model, names, labels, template, multi, windows_of)
+
+    def suggest_ucs(self, condition: Filter, k: int) -> Iterator[UcsSuggestions]:
+        """Yield suggestions of UCS categories; see `Library.suggest_ucs`."""
+        from audiosearch.search.ucs_suggestions import suggest
+
+        with self._reader.snapshot() as connection:
+            stored = reading.active_model(connection)
+            if stored is None:
+                return
+            embed = partial(self.embed_texts, self._model.matching(stored))
+            yield from suggest(connection, stored, condition, k, embed)
 
     def _composed(
         self,

@@ -206,6 +206,7 @@ def make_hits(
             loudness=sound.loudness,
             peak=sound.peak,
             weak=place_.weak,
+            ucs=sound.ucs,
         )
         for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]

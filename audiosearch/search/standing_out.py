@@ -66,4 +66,4 @@ def sounds_above(
 
 def sounds_with_words(table: FacetTable, matches: WordMatches, least: float) -> np.ndarray:
     """Return the mask of the sounds whose word score is at least `least`."""
-    return np.isin(table.ids, matches.at_least(least))
+    return np.isin(table.ids, matches.at_least(least), kind="table")

@@ -49,6 +49,10 @@ class Filters(BaseModel):
     since: Annotated[Word | None, Field(examples=["2026-01-31", "7d"])] = None
     tag: Annotated[list[Word], Field(examples=[["rights=cleared"]], max_length=50)] = []
     external_id: Annotated[list[ExternalId], Field(max_length=50)] = []
+    ucs_category: Annotated[
+        list[Word],
+        Field(description="By names in the UCS.", examples=[["DOORS"]], max_length=50),
+    ] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,20 @@ def test_help(shell: Shell) -> None:
         text = shell(command, "--help", library=False).text
         assert "Usage" in text
         assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_ucs(sample_shell: Shell, tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    shutil.copytree(sample_shell.library, shell.library)
+    listed = tmp_path / "my list.csv"
+    listed.write_text("Category,SubCategory,CatID\nANIMALS,DOG,ANMLDog\nRAIN,MISC,RAINMisc\n")
+    ran = shell("ucs", "--ucs-list", listed, "--suggest", "--path", "dogs.mp3")
+    assert ran.text.splitlines()[0].split() == ["score", "suggested", "category", "sound"]
+    assert ran.text.splitlines()[1].split()[1:3] == ["ANMLDog", "ANIMALS-DOG"]
+    assert "2 categories" in ran.talk
+    assert shell("ucs", "--json").objects == [
+        {"ucs": {}, "ucs_category": {}, "ucs_subcategory": {}}
+    ]
 
 
 def test_facets(sample_shell: Shell) -> None:

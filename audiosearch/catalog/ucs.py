@@ -1,0 +1,183 @@
+"""The Universal Category System in a library: the blocks of the names of its sounds, and the list of
+categories, where a user gave it.
+
+The list is not part of this program. It names the category and the subcategory of each CatID;
+without it a CatID is kept as it is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    ForeignKey,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
+
+from audiosearch.catalog.schema import metadata, sounds
+from audiosearch.catalog.ucs_names import parse_name
+from audiosearch.errors import InvalidQuery
+
+names = Table(
+    "ucs_names",
+    metadata,
+    Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
+    Column("cat_id", Text, nullable=False),
+    Column("cat_short", Text, nullable=False),
+    Column("fx_name", Text, nullable=False),
+    Column("creator_id", Text),
+    Column("source_id", Text),
+    Column("user_category", Text),
+    Column("vendor_category", Text),
+    Column("user_data", Text),
+)
+
+categories = Table(
+    "ucs_categories",
+    metadata,
+    Column("cat_id", Text, primary_key=True),
+    Column("category", Text, nullable=False),
+    Column("subcategory", Text, nullable=False),
+)
+
+# The official list has some 750 categories; a larger file is something else.
+_MOST_CATEGORIES = 10_000
+_MOST_BYTES = 10_000_000
+_CHUNK = 1_000
+
+# The fields of `ucs` on a sound, in their order.
+FIELDS = (
+    *("cat_id", "cat_short", "fx_name", "creator_id", "source_id", "user_category"),
+    *("vendor_category", "user_data", "category", "subcategory"),
+)
+COLUMNS = tuple(
+    (categories if name in ("category", "subcategory") else names).c[name].label(f"ucs_{name}")
+    for name in FIELDS
+)
+
+
+@dataclass(frozen=True)
+class UcsCategory:
+    """An entry of the list: ``DOORWood``, ``DOORS``, ``WOOD``."""
+
+    cat_id: str
+    category: str
+    subcategory: str
+
+
+def create_tables(connection: Connection) -> None:
+    """Make the tables where they are missing, and take the names of the stored sounds apart."""
+    metadata.create_all(connection, [names, categories])
+    index_all(connection)
+
+
+def index_all(connection: Connection) -> None:
+    """Take the names of all sounds apart."""
+    ids = [row[0] for row in connection.execute(select(sounds.c.id))]
+    for first in range(0, len(ids), _CHUNK):
+        index_names(connection, ids[first : first + _CHUNK])
+
+
+def index_names(connection: Connection, sound_ids: Sequence[int]) -> None:
+    """Take the names of these sounds apart, in the transaction that changed the sounds."""
+    for first in range(0, len(sound_ids), _CHUNK):
+        ids = [int(one) for one in sound_ids[first : first + _CHUNK]]
+        connection.execute(delete(names).where(names.c.sound_id.in_(ids)))
+        rows = connection.execute(select(sounds.c.id, sounds.c.path).where(sounds.c.id.in_(ids)))
+        known = _known(connection)
+        parsed = [(row.id, parse_name(row.path, known)) for row in rows]
+        values = [{"sound_id": number, **asdict(name)} for number, name in parsed if name]
+        if values:
+            connection.execute(insert(names), values)
+
+
+def _known(connection: Connection) -> frozenset[str]:
+    return frozenset(connection.execute(select(categories.c.cat_id)).scalars())
+
+
+def all_categories(connection: Connection) -> list[UcsCategory]:
+    """Return the list of categories, by CatID; empty where nobody gave one."""
+    rows = connection.execute(select(categories).order_by(categories.c.cat_id))
+    return [UcsCategory(*row) for row in rows]
+
+
+def set_categories(connection: Connection, entries: Iterable[UcsCategory]) -> None:
+    """Replace the list, and take all names apart again: with it more of them count."""
+    connection.execute(delete(categories))
+    connection.execute(insert(categories), [asdict(entry) for entry in entries])
+    index_all(connection)
+
+
+def fields_of(row: Row[Any]) -> dict[str, str]:
+    """Return the fields of a row that has `COLUMNS`, without empty ones."""
+    values = {name: getattr(row, f"ucs_{name}") for name in FIELDS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def in_category(values: Iterable[str]) -> ColumnElement[bool]:
+    """Return whether a sound's name is in one of these: a CatID (``DOORWood``), the short or the full
+    name of a category (``DOOR``, ``DOORS``) or of a subcategory (``DOORS-WOOD``), in any case.
+    """
+    lowered = [value.lower() for value in values]
+    full = categories.c.category + "-" + categories.c.subcategory
+    forms = (names.c.cat_id, names.c.cat_short, categories.c.category, full)
+    matching = (
+        select(names.c.sound_id)
+        .select_from(names.outerjoin(categories, categories.c.cat_id == names.c.cat_id))
+        .where(or_(*(func.lower(form).in_(lowered) for form in forms)))
+    )
+    return sounds.c.id.in_(matching)
+
+
+def read_list(file: Path) -> list[UcsCategory]:
+    """Return the categories of the official list, saved as CSV with commas, semicolons or tabs.
+
+    One line names the columns: Category, SubCategory, CatID. Raises `InvalidQuery` for any other
+    file.
+    """
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise InvalidQuery(f"{file} is no list of UCS categories: it is too large")
+        content = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidQuery(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidQuery(f"{file} is not UTF-8 text: save the list as CSV (UTF-8)") from error
+    entries: dict[str, UcsCategory] = {}
+    for delimiter in ",;\t":
+        columns: dict[str, int] = {}
+        for row in csv.reader(io.StringIO(content), delimiter=delimiter):
+            cells = [cell.strip() for cell in row]
+            if not columns:
+                heads = [cell.lower() for cell in cells]
+                if {"category", "subcategory", "catid"} <= set(heads):
+                    columns = {name: heads.index(name) for name in heads}
+            elif len(cells) > max(columns[n] for n in ("category", "subcategory", "catid")):
+                one = UcsCategory(
+                    *(cells[columns[n]] for n in ("catid", "category", "subcategory"))
+                )
+                if one.cat_id and one.category:
+                    entries[one.cat_id] = one
+        if columns:
+            break
+    if not 0 < len(entries) <= _MOST_CATEGORIES:
+        raise InvalidQuery(
+            f"{file} is no list of UCS categories: it needs a line that names the columns "
+            "Category, SubCategory and CatID (save the official list as CSV)"
+        )
+    return list(entries.values())
