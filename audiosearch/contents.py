@@ -17,6 +17,7 @@ from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
+from audiosearch.heads.scores import HeadScores
 from audiosearch.results import Facets, Failure, Status
 from audiosearch.search.isolation import Isolation
 
@@ -37,6 +38,7 @@ class LibraryContents:
         self.directory = directory
         self._reader = CatalogReader(directory)
         self._decoding = Isolation(decoders)
+        self._head_scores = HeadScores()
 
     def close(self) -> None:
         """Release connections, files and decoding processes."""
@@ -73,6 +75,7 @@ class LibraryContents:
         """
         condition = make_filter(where)
         with self._reader.snapshot() as connection:
+            condition = self._head_scores.resolved(connection, condition)
             yield from reading.iterate_sounds(connection, condition, failed=False)
 
     def sound(self, which: int | FilePath) -> Sound:
@@ -102,8 +105,10 @@ class LibraryContents:
         """
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        condition = make_filter(where)
         with self._reader.snapshot() as connection:
-            return reading.page_of_sounds(connection, make_filter(where), after, k)
+            condition = self._head_scores.resolved(connection, condition)
+            return reading.page_of_sounds(connection, condition, after, k)
 
     def facets(self, where: Where = None, metadata: Sequence[str] = ()) -> Facets:
         """Count the sounds that pass the filter by format, duration, rate, number of channels and
@@ -116,6 +121,7 @@ class LibraryContents:
         """
         condition = make_filter(where)
         with self._reader.snapshot() as connection:
+            condition = self._head_scores.resolved(connection, condition)
             return facets(connection, condition, metadata)
 
     def failed_page(self, after: int = 0, k: int = 100) -> list[Sound]:
@@ -212,4 +218,5 @@ class LibraryContents:
 
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
-            return export(connection, stored, Path(file), make_filter(where))
+            condition = self._head_scores.resolved(connection, make_filter(where))
+            return export(connection, stored, Path(file), condition)

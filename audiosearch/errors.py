@@ -54,6 +54,10 @@ class SoundNotFound(AudioSearchError):
     """The library has no sound with this path or id, or the file does not exist."""
 
 
+class HeadNotFound(AudioSearchError):
+    """The library has no head of this name."""
+
+
 class AudioRejected(AudioSearchError):
     """The program cannot make an embedding of this file; `kind` says why.
 

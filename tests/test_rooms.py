@@ -23,15 +23,17 @@ ROOMS = [
     "audiosearch.catalog",
     "audiosearch.vectors",
     "audiosearch.models",
+    "audiosearch.heads",
     "audiosearch.search",
     "audiosearch.care",
     "audiosearch.remote",
     "indexer",
+    "audiosearch.evaluation",
+    "audiosearch.library_heads",
     "audiosearch.contents",
     "audiosearch.writing",
     "audiosearch.library",
     "audiosearch",  # its __init__: the public names
-    "audiosearch.evaluation",
     "audiosearch.server",
     "audiosearch.cli",
 ]

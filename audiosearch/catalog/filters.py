@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 
+from audiosearch.catalog.head_filters import HeadBound, bound_condition, parse_bound
 from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
 from audiosearch.catalog.schema import contents, sounds
 from audiosearch.errors import InvalidQuery, shown_value
@@ -39,6 +40,7 @@ _MOST_VALUES = {
     "format": 100,
     "tag": 100,
     "metadata": 100,
+    "head": 20,
     "external_id": 20_000,
 }
 _MOST_OTHERS = 1_000
@@ -77,6 +79,8 @@ class Filter:
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
     top-level fields of the JSON that was set, each compared exactly with a value, or with several of
     which any may be it, or with the bounds of a `Range`; of a field that is a list, any member may.
+    `head`: ``NAME=LABEL>0.8`` bounds the probability of a label by a head of the library; all bounds
+    must hold.
     """
 
     min_duration: float | None = None
@@ -90,6 +94,7 @@ class Filter:
     tag: tuple[str, ...] = ()
     external_id: tuple[str, ...] = ()
     metadata: tuple[tuple[str, FieldValue], ...] = ()
+    head: tuple[HeadBound, ...] = ()
 
     def __bool__(self) -> bool:
         return self != _EVERYTHING
@@ -213,7 +218,19 @@ def _single(value: Any) -> Single:
     return value
 
 
-_OTHERS = {"path": _word, "root": _folder, "channels": _integer, "rate": _integer}
+def _bound(value: Any) -> HeadBound:
+    if not isinstance(value, str | HeadBound):
+        raise TypeError("a bound on a head is a text")
+    return parse_bound(value if isinstance(value, HeadBound) else _text(value))
+
+
+_OTHERS = {
+    "path": _word,
+    "root": _folder,
+    "channels": _integer,
+    "rate": _integer,
+    "head": _bound,
+}
 
 
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
@@ -297,6 +314,7 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     if condition.external_id:
         clauses.append(sounds.c.external_id.in_(condition.external_id))
     clauses.extend(_metadata_matches(key, value) for key, value in condition.metadata)
+    clauses.extend(map(bound_condition, condition.head))
     return clauses
 
 

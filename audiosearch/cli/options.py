@@ -12,12 +12,24 @@ from typing import Annotated, Any
 
 import typer
 
+from audiosearch.errors import InvalidQuery
 from audiosearch.paths import user_path
 
 
 def path_text(text: str) -> str:
     """Return a path of the command line as text. Raises `InvalidQuery` for an empty path."""
     return str(user_path(text))
+
+
+def head_bound(text: str) -> str:
+    """Return the bound on a head that ``head:NAME=LABEL>0.8`` states. Raises `InvalidQuery`."""
+    kind, colon, bound = text.partition(":")
+    if kind != "head" or not colon:
+        raise InvalidQuery(
+            f"cannot read --where {text[:80]!r}: it is head:NAME=LABEL>0.8, in quotes, with the name "
+            "of a head of the library"
+        )
+    return bound
 
 
 LibraryDirectory = Annotated[
@@ -138,6 +150,17 @@ class Filters:
             "--tag",
             metavar="[KEY=]WORD",
             help="Only sounds with WORD in their metadata, or in its field KEY. Repeatable.",
+        ),
+    ] = None
+
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            parser=head_bound,
+            metavar="head:NAME=LABEL>0.8",
+            help="Only sounds whose probability of LABEL, by the trained head NAME, is above the "
+            "bound (or >=, <, <=). Repeatable: all must hold.",
         ),
     ] = None
 

@@ -11,23 +11,15 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from audiosearch.errors import AudioSearchError
+from audiosearch.evaluation.items import Item
 
 
 class DatasetError(AudioSearchError):
     """The dataset cannot be read. The message says where, why, and what a dataset looks like."""
-
-
-@dataclass
-class Item:
-    """A sound file, its captions, and the classes that it belongs to."""
-
-    path: Path
-    captions: list[str] = field(default_factory=list)
-    classes: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,7 @@ def _read_csv(path: Path) -> Iterator[Item]:
     for row in _rows(where):
         if row.get("file") is None:
             raise KeyError(f"{where.name} has no column file")
-        item = items.setdefault(row["file"], Item(where.parent / row["file"]))
+        item = items.setdefault(row["file"], Item(where.parent / row["file"], row=row))
         item.captions += [row[name] for name in _CAPTION if row.get(name)]
         item.classes |= {spoken(row[name]) for name in _LABEL if row.get(name)}
     yield from items.values()
