@@ -58,6 +58,10 @@ class HeadNotFound(AudioSearchError):
     """The library has no head of this name."""
 
 
+class HeadMismatch(ModelMismatch):
+    """The head was trained on the vectors of another model than the library's."""
+
+
 class AudioRejected(AudioSearchError):
     """The program cannot make an embedding of this file; `kind` says why.
 

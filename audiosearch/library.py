@@ -208,7 +208,7 @@ class Library(LibraryWriting):
         each takes its score from its best window. A file need not be in the library; an unchanged
         file of the library gives its stored vectors. `template` is as in `search`. With a
         head, its own labels come with calibrated probabilities. Raises `InvalidQuery`,
-        `AudioRejected`, `SoundNotFound`, `HeadNotFound`, or `ModelMismatch` for a head of another
+        `AudioRejected`, `SoundNotFound`, `HeadNotFound`, or `HeadMismatch` for a head of another
         model.
 
         >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])

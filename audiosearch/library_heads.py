@@ -193,7 +193,7 @@ class LibraryHeads:
     def usable(self, name: str) -> Head:
         """Return the head of that name for this library's vectors.
 
-        Raises what `get` raises, and `ModelMismatch` where it is a head of another model.
+        Raises what `get` raises, and `HeadMismatch` where it is a head of another model.
         """
         with self._reader.snapshot() as connection:
             return load_head(connection, name, reading.active_model(connection))

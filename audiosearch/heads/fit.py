@@ -115,10 +115,10 @@ def fit(
     centre = raw.mean(axis=0)
     centred = raw - centre
     scale = float(np.sqrt((centred**2).mean())) or 1.0
-    inputs = centred / scale
+    inputs, axes = _spanned(centred / scale)
     given = np.zeros(truth.shape) if prior is None else raw @ prior
     weights = example_weights(truth, multi, balanced)
-    shapes = _shapes(raw.shape[1], hidden, truth.shape[1])
+    shapes = _shapes(inputs.shape[1], hidden, truth.shape[1])
     start = _first(shapes, np.random.default_rng(seed))
 
     def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
@@ -139,11 +139,24 @@ def fit(
 
     learned = _unpacked(minimise(objective, start), shapes)
     first, shifts = learned[0]
-    first = first / scale
+    first = (first if axes is None else axes @ first) / scale
     layers = [(first, shifts - centre @ first), *learned[1:]]
     if prior is not None:
         layers[-1] = (layers[-1][0] + prior, layers[-1][1])
     return Layers(tuple(layers))
+
+
+def _spanned(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return fewer inputs (n, r) that say the same, and their axes (d, r).
+
+    With fewer examples than dimensions, weights across the examples' span would stay zero: they
+    change no logit, and the penalty is on them. The axes are `None` where nothing is saved.
+    """
+    count, dimension = inputs.shape
+    if count >= dimension:
+        return inputs, None
+    left, sizes, axes = np.linalg.svd(inputs, full_matrices=False)
+    return left * sizes, axes.T
 
 
 def _shapes(inputs: int, hidden: int, labels: int) -> list[tuple[int, int]]:

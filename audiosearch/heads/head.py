@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audiosearch.errors import HeadNotFound, InvalidQuery, LibraryDamaged, ModelMismatch
+from audiosearch.errors import HeadMismatch, HeadNotFound, InvalidQuery, LibraryDamaged
 from audiosearch.heads.calibration import Calibration
 from audiosearch.heads.fit import Layers
 
@@ -143,7 +143,7 @@ def _check_shapes(
 def load_head(connection: Connection, name: str, stored: StoredModel | None) -> Head:
     """Return the head of that name, for vectors of the library's model.
 
-    Raises `HeadNotFound`, `LibraryDamaged`, and `ModelMismatch` where the head was trained on the
+    Raises `HeadNotFound`, `LibraryDamaged`, and `HeadMismatch` where the head was trained on the
     vectors of another model.
     """
     from audiosearch.catalog.heads import head_row, head_rows
@@ -156,7 +156,7 @@ def load_head(connection: Connection, name: str, stored: StoredModel | None) -> 
             "audiosearch head train NAME --from FOLDER"
         )
     if stored is not None and row.digest != stored.digest:
-        raise ModelMismatch(
+        raise HeadMismatch(
             f"the head {name} was trained on vectors of the model {row.model}, and the library "
             f"answers with another ({stored.name}): train it again with: audiosearch head train {name}"
         )

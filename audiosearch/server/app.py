@@ -20,6 +20,7 @@ from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
     describe_routes,
     feed_routes,
+    head_routes,
     health_routes,
     ingest_routes,
     job_routes,
@@ -46,6 +47,7 @@ _ROUTES = (
     feed_routes,
     ingest_routes,
     job_routes,
+    head_routes,
 )
 _MONTH = 30 * 24 * 3600
 

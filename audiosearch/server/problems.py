@@ -18,6 +18,8 @@ _OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
     (errors.InvalidQuery, 422, "invalid-query"),
     (errors.AudioRejected, 422, "audio-rejected"),
     (errors.SoundNotFound, 404, "sound-not-found"),
+    (errors.HeadNotFound, 404, "head-not-found"),
+    (errors.HeadMismatch, 409, "head-mismatch"),
     (errors.LibraryNotFound, 503, "library-not-found"),
     (errors.LibraryBusy, 503, "library-busy"),
     (errors.LibraryReadOnly, 503, "library-read-only"),

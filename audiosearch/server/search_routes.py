@@ -58,6 +58,14 @@ class Filters(BaseModel):
     since: Annotated[Word | None, Field(examples=["2026-01-31", "7d"])] = None
     tag: Annotated[list[Word], Field(examples=[["rights=cleared"]], max_length=50)] = []
     external_id: Annotated[list[ExternalId], Field(max_length=50)] = []
+    head: Annotated[
+        list[Word],
+        Field(
+            description="Bounds on the probability of a label by a trained head; all must hold.",
+            examples=[["animals=dog>0.8"]],
+            max_length=20,
+        ),
+    ] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""

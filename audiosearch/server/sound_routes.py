@@ -86,7 +86,10 @@ class ToClassify(BaseModel):
 
     ids: Annotated[list[Id], Field(max_length=100)] = []
     external_ids: Annotated[list[ExternalId], Field(max_length=100)] = []
-    labels: Annotated[list[Word], Field(min_length=1, max_length=100)]
+    labels: Annotated[
+        list[Word] | None, Field(min_length=1, max_length=100, description="Or a head.")
+    ] = None
+    head: Annotated[Word | None, Field(description="A trained head, in place of labels.")] = None
     template: Text | None = None
     multi: StrictBool = False
 
@@ -213,7 +216,7 @@ def _classify(library: Library, asked: ToClassify) -> Classifications:
     if not ids:
         raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
     classifications = library.classify(
-        ids, asked.labels, template=asked.template, multi=asked.multi
+        ids, asked.labels, head=asked.head, template=asked.template, multi=asked.multi
     )
     return Classifications(tuple(classifications))
 

@@ -162,12 +162,15 @@ async def classify_audio(
     library: TheLibrary,
     pools: ThePools,
     upload: TheUpload,
-    label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
+    label: Annotated[list[Word], Query(max_length=50, examples=[["dog", "rain"]])] = [],  # noqa: B006
+    head: Annotated[Word | None, Query(description="A trained head, in place of labels.")] = None,
     template: str | None = None,
     multi: bool = False,
 ) -> Response:
     def classified(path: Path) -> Classification:
-        (classification,) = library.classify([path], label, template=template, multi=multi)
+        (classification,) = library.classify(
+            [path], label or None, head=head, template=template, multi=multi
+        )
         return dataclasses.replace(classification, path="")
 
     async with upload.file() as path:
