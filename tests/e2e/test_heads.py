@@ -114,9 +114,9 @@ def test_files_beside_the_library(shell: Shell) -> None:
         (["classify", SAMPLES / "animals/dogs.mp3", "--head", "x", "--multi"], 2, "its own labels"),
     ],
 )
-def test_errors(sample_shell: Shell, arguments: list[str], code: int, line: str) -> None:
+def test_errors(sample_shell: Shell, arguments: list[str | Path], code: int, line: str) -> None:
     words = 2 if arguments[0] == "head" else 1  # `-L` follows the name of the command
-    where = ["-L", sample_shell.library]
+    where: list[str | Path] = ["-L", sample_shell.library]
     ran = sample_shell(*arguments[:words], *where, *arguments[words:], library=False, code=code)
     assert line in ran.talk
     assert len(ran.talk.splitlines()) <= (1 if code == 1 else 4)

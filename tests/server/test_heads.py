@@ -42,7 +42,7 @@ def test_a_head_from_training_to_removal(client: TestClient) -> None:
     body = (SAMPLES / "animals" / "dogs.mp3").read_bytes()
     sent = client.post("/v1/classify/audio", params={"head": "kinds"}, content=body).json()
     assert sent["labels"][0]["label"] == "beast"
-    asked_for = {"q": "something", "k": 99, "head": "kinds=beast>0.5"}
+    asked_for: dict[str, str | int] = {"q": "something", "k": 99, "head": "kinds=beast>0.5"}
     hits = client.get("/v1/search", params=asked_for).json()["hits"]
     assert dogs["id"] in [hit["id"] for hit in hits]
     assert len(hits) < 61
