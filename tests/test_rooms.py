@@ -36,6 +36,7 @@ ROOMS = [
     "audiosearch",  # its __init__: the public names
     "audiosearch.server",
     "audiosearch.cli",
+    "audiosearch.__main__",
 ]
 
 

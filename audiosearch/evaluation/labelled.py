@@ -12,8 +12,9 @@ from typing import Any
 
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery
-from audiosearch.evaluation.datasets import is_sound, read_dataset
+from audiosearch.evaluation.datasets import read_dataset
 from audiosearch.evaluation.items import Item
+from audiosearch.evaluation.task import is_sound
 
 # The column of a csv that names the group of a sound where the user names none.
 GROUP = "group"
