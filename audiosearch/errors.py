@@ -62,6 +62,14 @@ class HeadMismatch(ModelMismatch):
     """The head was trained on the vectors of another model than the library's."""
 
 
+class CollectionNotFound(AudioSearchError):
+    """The library has no collection or saved search with this id or name."""
+
+
+class NameTaken(AudioSearchError):
+    """Another collection or saved search has this name."""
+
+
 class AudioRejected(AudioSearchError):
     """The program cannot make an embedding of this file; `kind` says why.
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.folder_options import folder_options
 from audiosearch.catalog.schema import (
     contents,
     embeddings,
@@ -198,6 +199,18 @@ def _content_id(connection: Connection, content_hash: bytes) -> int | None:
     return connection.execute(select(contents.c.id).where(contents.c.hash == content_hash)).scalar()
 
 
+def _loudness(file: Embedded) -> dict[str, float | None]:
+    return {"loudness": file.done.loudness.integrated, "peak": file.done.loudness.peak}
+
+
+def is_measured(connection: Connection, content_hash: bytes) -> bool:
+    """Return whether the content's loudness was measured: what is stored is heard, so it has a
+    peak.
+    """
+    query = select(contents.c.peak).where(contents.c.hash == content_hash)
+    return connection.execute(query).scalar() is not None
+
+
 def _store_content(connection: Connection, file: Embedded, model_id: int) -> int:
     content_id = _content_id(connection, file.read.hash)
     if content_id is None:
@@ -213,9 +226,14 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                 tags=json.dumps(file.done.tags, ensure_ascii=False),
                 truncated=file.done.truncated,
                 notices=json.dumps(file.done.notices, ensure_ascii=False),
+                **_loudness(file),
             )
             .returning(contents.c.id)
         ).scalar_one()
+    else:
+        connection.execute(
+            update(contents).where(contents.c.id == content_id).values(_loudness(file))
+        )
     row = upsert(embeddings).values(
         content_id=content_id,
         model_id=model_id,
@@ -439,7 +457,9 @@ def set_belongings(connection: Connection, described: Sequence[tuple[int, Belong
 
 
 def forget_empty_roots(connection: Connection) -> None:
-    """Delete roots that hold no sounds."""
-    connection.execute(
-        delete(roots).where(~select(sounds.c.id).where(sounds.c.root_id == roots.c.id).exists())
+    """Delete roots that hold no sounds, unless something was set for them."""
+    holds = select(sounds.c.id).where(sounds.c.root_id == roots.c.id).exists()
+    remembers = (
+        select(folder_options.c.below).where(folder_options.c.root_id == roots.c.id).exists()
     )
+    connection.execute(delete(roots).where(~holds, ~remembers))

@@ -81,10 +81,13 @@ class Filter:
     which any may be it, or with the bounds of a `Range`; of a field that is a list, any member may.
     `head`: ``NAME=LABEL>0.8`` bounds the probability of a label by a head of the library; all bounds
     must hold.
+    `min_loudness` and `max_loudness` are in LUFS; a sound without loudness passes neither.
     """
 
     min_duration: float | None = None
     max_duration: float | None = None
+    min_loudness: float | None = None
+    max_loudness: float | None = None
     path: tuple[str, ...] = ()
     format: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
@@ -144,14 +147,14 @@ def _several(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _seconds(value: Any) -> float | None:
+def _number(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, Iterable) and not isinstance(value, str):
-        raise TypeError("a duration is one number")
+        raise TypeError("a bound is one number")
     number = float(value)
     if math.isnan(number):
-        raise ValueError("NaN is no duration")
+        raise ValueError("NaN is no bound")
     return number
 
 
@@ -231,13 +234,16 @@ _OTHERS = {
     "rate": _integer,
     "head": _bound,
 }
+# What has a least and a most, and their units.
+_PAIRS = {"duration": "s", "loudness": "LUFS"}
+_BOUNDS = {f"{bound}_{name}" for name in _PAIRS for bound in ("min", "max")}
 
 
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
     """A filter from the mapping that `Library.search` takes.
 
-    Keys are the fields of `Filter`, and ``duration``: a pair (shortest, longest), either of them
-    `None`. Single values may stand alone. Raises `InvalidQuery` on an unknown key or a value of the
+    Keys are the fields of `Filter`, and ``duration`` and ``loudness``: a pair (least, most), either
+    of them `None`. Single values may stand alone. Raises `InvalidQuery` on an unknown key or a value of the
     wrong kind.
     """
     if where is None:
@@ -252,10 +258,10 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
         if value is None:
             continue
         try:
-            if key == "duration":
-                known["min_duration"], known["max_duration"] = map(_seconds, value)
-            elif key in ("min_duration", "max_duration"):
-                known[key] = _seconds(value)
+            if key in _PAIRS:
+                known[f"min_{key}"], known[f"max_{key}"] = map(_number, value)
+            elif key in _BOUNDS:
+                known[key] = _number(value)
             elif key == "since":
                 known[key] = parse_since(value)
             elif key == "metadata":
@@ -266,7 +272,7 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
             else:
                 raise InvalidQuery(
                     f"unknown filter {shown_value(key)}: "
-                    f"there are {', '.join(sorted(names))} and duration"
+                    f"there are {', '.join(sorted(names))}, duration and loudness"
                 )
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidQuery(f"the filter {key} cannot be {shown_value(value)}") from error
@@ -275,14 +281,17 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
             raise InvalidQuery(f"the filter {key} takes at most {most} values")
     known["format"] = tuple(v.lower().lstrip(".") for v in known.get("format", ()))
     made = Filter(**known)
-    low, high = made.min_duration, made.max_duration
-    if low is not None and high is not None and low > high:
-        raise InvalidQuery(f"no duration is at least {low:g} s and at most {high:g} s")
+    for key, unit in _PAIRS.items():
+        low, high = getattr(made, f"min_{key}"), getattr(made, f"max_{key}")
+        if low is not None and high is not None and low > high:
+            raise InvalidQuery(f"no {key} is at least {low:g} {unit} and at most {high:g} {unit}")
     return made
 
 
-def _nanoseconds(moment: datetime) -> int:
-    """Since 1970; a time beyond what can be stored is the last that can."""
+def nanoseconds(moment: datetime) -> int:
+    """Return a time as nanoseconds since 1970; a time beyond what can be stored is the last that
+    can.
+    """
     try:
         number = int(moment.timestamp() * 1e9)
     except (OverflowError, ValueError, OSError):  # depends on the system
@@ -297,6 +306,10 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
         clauses.append(contents.c.duration >= condition.min_duration)
     if condition.max_duration is not None:
         clauses.append(contents.c.duration <= condition.max_duration)
+    if condition.min_loudness is not None:
+        clauses.append(contents.c.loudness >= condition.min_loudness)
+    if condition.max_loudness is not None:
+        clauses.append(contents.c.loudness <= condition.max_loudness)
     if condition.path:
         clauses.append(or_(*(path_matches(pattern) for pattern in condition.path)))
     if condition.format:
@@ -308,7 +321,7 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     if condition.root:
         clauses.append(or_(*(is_below(folder) for folder in condition.root)))
     if condition.since is not None:
-        clauses.append(sounds.c.mtime_ns >= _nanoseconds(condition.since))
+        clauses.append(sounds.c.mtime_ns >= nanoseconds(condition.since))
     if condition.tag:
         clauses.append(or_(*(_tag_matches(tag) for tag in condition.tag)))
     if condition.external_id:

@@ -120,6 +120,8 @@ def _sound_columns() -> Select[Any]:
         contents.c.subtype,
         contents.c.truncated,
         contents.c.notices,
+        contents.c.loudness,
+        contents.c.peak,
         contents.c.tags,
         failures.c.kind,
         failures.c.reason,
@@ -145,6 +147,8 @@ def _sound(row: Row[Any]) -> Sound:
         subtype=row.subtype,
         truncated=row.truncated,
         notices=tuple(json.loads(row.notices or "[]")),
+        loudness=row.loudness,
+        peak=row.peak,
         tags=json.loads(row.tags or "{}"),
         external_id=row.external_id,
         metadata=json.loads(row.metadata),
@@ -192,6 +196,12 @@ def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
     return _sound(row) if row else None
 
 
+def sounds_by_id(connection: Connection, sound_ids: Sequence[int]) -> dict[int, Sound]:
+    """Return these sounds by id. Ids that no longer exist are left out."""
+    rows = connection.execute(_sound_columns().where(_OF_IDS), ids_parameter(sound_ids))
+    return {row.id: _sound(row) for row in rows.all()}
+
+
 def sound_by_path(connection: Connection, path: str) -> Sound | None:
     """Return the sound stored for an absolute path."""
     raw = os.fsencode(path)
@@ -207,6 +217,7 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
     return None
 
 
+_OF_IDS = text(f"sounds.id IN {IDS}")
 _OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
 
 

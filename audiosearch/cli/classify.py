@@ -101,7 +101,7 @@ def classify(
         return
     names = [label.strip() for part in labels or () for label in part.split(",") if label.strip()]
     if vocabulary is not None:
-        from audiosearch.search.vocabulary import read_vocabulary
+        from audiosearch.search.phrases import read_vocabulary
 
         names = list(read_vocabulary(vocabulary))
     shown = None if vocabulary is None else min(most, len(names))

@@ -103,6 +103,14 @@ class Filters:
         float | None,
         typer.Option("--max-duration", metavar="SECONDS", help="Only sounds this long or shorter."),
     ] = None
+    min_loudness: Annotated[
+        float | None,
+        typer.Option("--min-loudness", metavar="LUFS", help="Only sounds this loud or louder."),
+    ] = None
+    max_loudness: Annotated[
+        float | None,
+        typer.Option("--max-loudness", metavar="LUFS", help="Only sounds this loud or quieter."),
+    ] = None
     path: Annotated[
         list[str] | None,
         typer.Option(

@@ -60,6 +60,15 @@ def serve(
             help="Accept uploaded sounds, and keep them in DIR.",
         ),
     ] = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--folder",
+            parser=user_path,
+            metavar="DIR",
+            help="Let the page add DIR, and folders below it, to the library. Repeatable.",
+        ),
+    ] = None,
     upload_limit: Annotated[
         int,
         typer.Option(
@@ -73,6 +82,18 @@ def serve(
             metavar="N",
             show_default="no limit",
             help="Answer N requests a second for each key or address.",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Keep the library up to date with its folders."),
+    ] = False,
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            "--poll",
+            metavar="SECONDS",
+            help="With --watch: look at the folders this often, as audiosearch watch --poll.",
         ),
     ] = None,
     access_log: Annotated[
@@ -93,6 +114,8 @@ def serve(
         ) from error
     if rate is not None and not rate > 0:
         context.fail("--rate must be a number above zero.")
+    if poll is not None and not (watch and 0 < poll <= 86_400):
+        context.fail("--poll is a number of seconds above zero, and goes with --watch.")
     directory = library or default_library()
     settings = Settings(
         names=tuple(names or ()),
@@ -102,6 +125,9 @@ def serve(
         most_upload=upload_limit * 1_000_000,
         per_second=rate,
         access_log=access_log,
+        watch=watch,
+        poll=poll,
+        folders=tuple(folder.absolute() for folder in folders or ()),
     )
     typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)", err=True)
     run(directory, host, port, settings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
 from sqlalchemy import Connection
@@ -19,21 +19,23 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound, StoredModel
-from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.errors import InvalidQuery
 from audiosearch.heads.head import Head, load_head
 from audiosearch.heads.scores import HeadScores
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
-from audiosearch.results import Classification, Hit
+from audiosearch.results import Classification, Hit, Suggestion
 from audiosearch.search import ranking
+from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify, classify_by_head
-from audiosearch.search.composition import query_vector, stored_windows
+from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
+from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.search.words import WordMatch, match_words
 from audiosearch.vectors.cachefile import SnapshotTooOld
@@ -50,16 +52,26 @@ _LEAST_BY_WORDS = 100
 _SNAPSHOT_TRIES = 5
 
 
+Answer = TypeVar("Answer")
+
+# The sounds that the words of a query match, by id.
+Words = dict[int, WordMatch]
+
+
 @dataclass(frozen=True)
 class _Query:
-    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id.
+
+    Scores are weak up to `floor` above the mean of the sample; `None` where that is not known.
+    """
 
     vector: np.ndarray
     condition: Filter
     k: int
     moments: bool
     group: bool
-    words: dict[int, WordMatch]
+    words: Words
+    floor: float | None = None
 
 
 class SearchEngine:
@@ -83,7 +95,8 @@ class SearchEngine:
         self._decoding = decoding
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
-        self._state_cache: StateCache[Sample] = StateCache()
+        self.state_cache: StateCache[Sample] = StateCache()
+        self._suggestions = Suggestions()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -114,6 +127,33 @@ class SearchEngine:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        # What chance reaches was measured with such queries.
+        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
+
+        def hits(
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
+        ) -> list[Hit]:
+            chance = stored_chance(connection, search.model) if judged else None
+            floor = chance.margin if chance else None
+            resolved = self._head_scores.resolved(connection, condition)
+            query = _Query(vector, resolved, k, moments, group, words, floor)
+            if match == "words":
+                return self._hits_by_words(connection, search, query)
+            return self._hits(connection, search, query)
+
+        return self.over_one_state(terms, hits, template=template, match=match) or []
+
+    def over_one_state(
+        self,
+        terms: Sequence[Term],
+        answer: Callable[[Connection, WindowSearch, np.ndarray, Words], Answer],
+        *,
+        template: str | None,
+        match: Match,
+    ) -> Answer | None:
+        """Return what `answer` makes of the vector (d,) and the word matches of the terms, over one
+        state of the library; `None` for a library without model.
+        """
         if match not in get_args(Match):
             raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         texts = [term.text for term in terms if term.text is not None and term.weight > 0]
@@ -123,7 +163,7 @@ class SearchEngine:
             with self._reader.snapshot() as connection:
                 stored = reading.active_model(connection)
                 if stored is None:
-                    return []
+                    return None
                 if vector is None or composed_with != stored.digest:
                     vector = self._composed(connection, terms, stored, template)
                     composed_with = stored.digest
@@ -134,11 +174,25 @@ class SearchEngine:
                 except SnapshotTooOld:
                     continue
                 words = {} if match == "sound" else self._word_matches(connection, texts)
-                resolved = self._head_scores.resolved(connection, condition)
-                query = _Query(vector, resolved, k, moments, group, words)
-                if match == "words":
-                    return self._hits_by_words(connection, search, query)
-                return self._hits(connection, search, query)
+                return answer(connection, search, vector, words)
+        raise AssertionError("unreachable")
+
+    def suggestions(self) -> list[Suggestion]:
+        """Return short queries that the library answers well, best first."""
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reader.snapshot() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                try:
+                    search = self._state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
+                except SnapshotTooOld:
+                    continue
+                sample = self.sample(connection, search)
+                model = self._model.matching(stored)
+                return self._suggestions.get(connection, search, sample, model)
         raise AssertionError("unreachable")
 
     def classify(
@@ -152,7 +206,7 @@ class SearchEngine:
         """Score stored sounds by id, or files by path, against labels; see `Library.classify`."""
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
-            names = [_name(connection, sound) for sound in sounds]
+            names = [path_of(connection, sound) for sound in sounds]
         model = self._model.matching(stored)
         windows_of = self._windows_of(dict(zip(names, sounds, strict=True)), stored)
         return classify(model, names, labels, template, multi, windows_of)
@@ -165,7 +219,7 @@ class SearchEngine:
             stored = reading.active_model(connection)
             if isinstance(head, str):
                 head = load_head(connection, head, stored)
-            names = [_name(connection, sound) for sound in sounds]
+            names = [path_of(connection, sound) for sound in sounds]
         windows_of = self._windows_of(dict(zip(names, sounds, strict=True)), stored)
         return classify_by_head(head, names, windows_of)
 
@@ -200,7 +254,7 @@ class SearchEngine:
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
-    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> dict[int, WordMatch]:
+    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> Words:
         sounds = reading.count_sounds(connection) if texts else 0
         return match_words(connection, texts, sounds)
 
@@ -208,13 +262,13 @@ class SearchEngine:
         model, vector = search.model, query.vector
         allowed = None
         if query.condition:
-            allowed = self._state_cache.allowed(
+            allowed = self.state_cache.allowed(
                 search.generation,
                 model.digest,
                 query.condition,
                 lambda: reading.allowed_windows(connection, query.condition, model.id),
             )
-        sample = self._sample(connection, search)
+        sample = self.sample(connection, search)
         count = min(query.k, search.count)
         if query.moments:
             base = sample.median(vector)
@@ -232,12 +286,13 @@ class SearchEngine:
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
         moments = self._by_words(connection, search, query, frozenset())
-        sample = self._sample(connection, search)
+        sample = self.sample(connection, search)
         return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
 
-    def _sample(self, connection: Connection, search: WindowSearch) -> Sample:
+    def sample(self, connection: Connection, search: WindowSearch) -> Sample:
+        """Return the sample of a state, which percentiles refer to."""
         model = search.model
-        return self._state_cache.sample(
+        return self.state_cache.sample(
             search.generation,
             model.digest,
             lambda: Sample(connection, model.id, model.dimension),
@@ -269,7 +324,9 @@ class SearchEngine:
         heard: frozenset[int],
         words_alone: bool = False,
     ) -> list[Hit]:
-        mean, spread = sample.spread(query.vector) if query.words else (0.0, 0.0)
+        compared = query.words or query.floor is not None
+        best = sample.best(query.vector)
+        mean, spread = sample.spread(query.vector, best) if compared else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
             match = query.words.get(sound.id)
@@ -283,12 +340,13 @@ class SearchEngine:
                 why += tuple(f"words: {field}" for field in match.fields)
             if words_alone:
                 return Place(score, why)
+            weak = match is None and query.floor is not None and moment.score - mean <= query.floor
             if not query.words:
-                return Place(moment.score, why)
-            return Place(fused_key(moment.score, score, mean, spread), why)
+                return Place(moment.score, why, weak)
+            return Place(fused_key(moment.score, score, mean, spread), why, weak)
 
         scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32))
+        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), best)
         sounds = reading.sounds_of_contents(
             connection, [moment.content_id for moment in moments], query.condition
         )
@@ -312,13 +370,3 @@ class SearchEngine:
             query.group,
             place,
         )
-
-
-def _name(connection: Connection, sound: int | str) -> str:
-    """Return the path of a stored sound by its id, or the path itself."""
-    if isinstance(sound, str):
-        return sound
-    row = reading.sound_by_id(connection, sound)
-    if row is None:
-        raise SoundNotFound(f"there is no sound with id {sound} in the library")
-    return row.path

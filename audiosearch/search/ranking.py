@@ -148,10 +148,13 @@ def moments_of(
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a sound's moment: a higher `key` is nearer the top. `why` is as in `Hit`."""
+    """The place of a sound's moment: a higher `key` is nearer the top. `why` and `weak` are as in
+    `Hit`.
+    """
 
     key: float
     why: tuple[str, ...] = ("sound",)
+    weak: bool = False
 
 
 def make_hits(
@@ -202,6 +205,9 @@ def make_hits(
             metadata=sound.metadata,
             copies=others,
             why=place_.why,
+            loudness=sound.loudness,
+            peak=sound.peak,
+            weak=place_.weak,
         )
         for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]

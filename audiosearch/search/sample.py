@@ -27,7 +27,7 @@ class Sample:
 
     def __init__(self, connection: Connection, model_id: int, dimension: int) -> None:
         rows = list(reading.sample_windows(connection, model_id, SAMPLE_SOUNDS, SAMPLE_WINDOWS))
-        _, self._sound = np.unique(
+        self.contents, self._sound = np.unique(
             np.array([row[0] for row in rows], dtype=np.int64), return_inverse=True
         )
         vectors = from_blobs((row[1] for row in rows), dimension)
@@ -42,32 +42,43 @@ class Sample:
         cosines: np.ndarray = (self._blocks @ query).reshape(-1)[: self._count]
         return cosines
 
-    def percentiles(self, query: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    def percentiles(
+        self, query: np.ndarray, scores: np.ndarray, best: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return, for each score (n,), its percentile (0..100) in the sample.
 
         The percentile is the percentage of sounds whose best window scores lower; ties count half.
+        `best` is that of the query, where it was made before.
         """
         if not self._count:
             return np.zeros(len(scores))
-        best = self._best(query)
-        best.sort()
+        best = np.sort(self.best(query) if best is None else best)
         below = np.searchsorted(best, scores - _TIE, side="left")
         upto = np.searchsorted(best, scores + _TIE, side="right")
         return 100.0 * (below + upto) / 2 / len(best)
 
-    def spread(self, query: np.ndarray) -> tuple[float, float]:
+    def spread(self, query: np.ndarray, best: np.ndarray | None = None) -> tuple[float, float]:
         """Return the mean and the standard deviation of the scores of the sample's sounds, by their
-        best windows.
+        best windows. `best` is as in `percentiles`.
         """
         if not self._count:
             return 0.0, 0.0
-        best = self._best(query)
+        best = self.best(query) if best is None else best
         return float(best.mean()), float(best.std())
 
-    def _best(self, query: np.ndarray) -> np.ndarray:
+    def best(self, query: np.ndarray) -> np.ndarray:
         """Return (sounds,): the score of the best window of each sound of the sample."""
-        best = np.full(self._sound.max() + 1, -np.inf, dtype=np.float32)
+        best = np.full(len(self.contents), -np.inf, dtype=np.float32)
         np.maximum.at(best, self._sound, self._scores(query))
+        return best
+
+    def scores(self, queries: np.ndarray) -> np.ndarray:
+        """Return (sounds, queries): the scores of the best windows, for unit vectors (n, d); the
+        sounds in the order of `contents`, their ids.
+        """
+        best = np.full((len(self.contents), len(queries)), -np.inf, dtype=np.float32)
+        cosines = self._blocks.reshape(-1, queries.shape[1])[: self._count] @ queries.T
+        np.maximum.at(best, self._sound, cosines)
         return best
 
     def median(self, query: np.ndarray) -> float:

@@ -1,46 +1,62 @@
-"""Vocabularies: lists of phrases, of which the nearest to a sound are looked up.
-
-A vocabulary is a text file in UTF-8 with one phrase a line; empty lines and lines that begin with #
-do not count. ``audioset`` is in the package: the 527 classes of AudioSet.
-"""
+"""Short queries for the sounds that collections hold, of which suggestions are chosen."""
 
 from __future__ import annotations
 
-from importlib.resources import files
+_TEXTS = """
+dog barking; dog growling; puppy whining; wolf howling; cat meowing; cat purring; lion roaring
+horse galloping; horse neighing; cow mooing; pig grunting; sheep bleating; goat bleating
+rooster crowing; hen clucking; ducks quacking; geese honking; turkey gobbling; birds singing
+crow cawing; owl hooting; seagulls; pigeons cooing; woodpecker; bird wings flapping; parrot squawking
+frogs croaking; crickets chirping; cicadas; bees buzzing; fly buzzing; mosquito; snake hissing
+elephant trumpeting; monkeys screeching; whale song; mouse squeaking; rattlesnake
 
-from audiosearch.errors import InvalidQuery
-from audiosearch.paths import user_path
+rain on a roof; heavy rain; rain on leaves; thunder; thunderstorm; wind howling; wind in trees
+hail; waves on a beach; stream flowing; waterfall; river; water dripping; underwater bubbles
+fire crackling; leaves rustling; footsteps in snow; footsteps on gravel; footsteps on wood
+branch snapping; earthquake rumble; avalanche; cave ambience; forest ambience; jungle at night
 
-AUDIOSET = "audioset"
-# Each phrase takes the text tower some milliseconds.
-_MOST = 20_000
+man speaking; woman speaking; child speaking; crowd talking; crowd cheering; applause; laughing
+baby crying; baby laughing; children playing; screaming; shouting; whispering; singing; choir
+coughing; sneezing; snoring; breathing; gasping; yawning; hiccup; burping; heartbeat; kissing
+whistling; humming; clapping; finger snapping; chewing; drinking; gargling; crying; sighing
+brushing teeth; footsteps running; crowd in a stadium; restaurant ambience; radio voice; robot voice
+
+door slamming; door creaking; door knocking; doorbell; sliding door; keys jingling; lock clicking
+drawer opening; window closing; light switch; clock ticking; alarm clock; church bells; bell ringing
+telephone ringing; mobile phone vibrating; typing on a keyboard; computer mouse click; typewriter
+printer; camera shutter; cash register; coins dropping; paper rustling; page turning; paper tearing
+writing with a pencil; scissors cutting; zipper; cloth rustling; velcro; plastic bag crinkling
+vacuum cleaner; washing machine; hair dryer; electric razor; sewing machine; refrigerator hum
+microwave oven beep; kettle boiling; frying pan sizzling; chopping vegetables; dishes clattering
+pouring water; pouring a drink; opening a can; cork popping; glass clinking; glass breaking
+cutlery; toilet flush; shower; water tap; sink draining; toothbrush; spray can; balloon popping
+
+hammering; sawing wood; drill; chainsaw; jackhammer; circular saw; lawn mower; metal clanging
+metal scraping; blacksmith; chains rattling; wood creaking; rope creaking; ratchet; air compressor
+steam hissing; machine room hum; conveyor belt; factory ambience; generator; electric sparks
+electric hum; air conditioner; fan; ventilation
+
+car engine starting; car passing by; car horn; car door; tyres screeching; car crash; traffic
+truck; bus; motorcycle; bicycle bell; train passing; train whistle; subway; tram; railway crossing
+helicopter; propeller aeroplane; jet flying over; rocket launch; boat engine; ship horn; rowing boat
+ambulance siren; police siren; fire engine siren; reversing beeps; alarm; smoke detector; buzzer
+
+gunshot; machine gun; explosion; cannon; fireworks; bullet ricochet; sword clash; punch; whip crack
+arrow; body fall; bones cracking; debris falling; rubble; stone dropping; splash; thud; impact
+whoosh; swish; boing; pop; click; beep; power up; laser gun; spaceship hum; magic sparkle
+game coin; error sound; notification sound; radio static; tape rewinding; vinyl crackle; glitch
+riser; deep drone; sub bass drop; scary ambience; monster growl; ghostly voice; teleport; sonar ping
+
+piano; acoustic guitar; electric guitar; bass guitar; violin; cello; harp; flute; clarinet; saxophone
+trumpet; trombone; french horn; organ; accordion; harmonica; banjo; bagpipes; sitar; synthesizer
+drum kit; snare drum; kick drum; hi-hat; cymbal crash; tambourine; bongos; gong; xylophone; music box
+wind chimes; triangle; maracas; orchestra; string section; jazz band; rock music; techno music
+hip hop beat; ambient music; children's song; marching band; drum roll; scratching records; theremin
+white noise; sine tone; silence with room tone
+"""
 
 
-def read_vocabulary(name: str) -> tuple[str, ...]:
-    """Return the phrases of ``audioset``, or of a text file. Raises `InvalidQuery`.
-
-    >>> len(read_vocabulary("audioset"))
-    527
-    """
-    try:
-        if name == AUDIOSET:
-            folder = files("audiosearch.search") / "vocabularies"
-            text = (folder / f"{AUDIOSET}.txt").read_text(encoding="utf-8")
-        else:
-            text = user_path(name).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InvalidQuery(
-            f"cannot read the vocabulary {name}: {error.strerror or error}: it is {AUDIOSET}, or a "
-            "text file with one phrase a line"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidQuery(f"the vocabulary {name} is not a text file in UTF-8") from error
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    phrases = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
-    if not phrases:
-        raise InvalidQuery(f"the vocabulary {name} holds no phrases: it has one a line")
-    if len(phrases) > _MOST:
-        raise InvalidQuery(
-            f"the vocabulary {name} has {len(phrases)} phrases, and at most {_MOST} are compared"
-        )
-    return phrases
+def vocabulary() -> list[str]:
+    """Return the queries, each once."""
+    texts = (text.strip() for line in _TEXTS.splitlines() for text in line.split(";"))
+    return list(dict.fromkeys(text for text in texts if text))

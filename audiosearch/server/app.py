@@ -18,14 +18,20 @@ from audiosearch import __version__
 from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
+    collection_routes,
     describe_routes,
+    facet_routes,
     feed_routes,
+    folder_routes,
     head_routes,
     health_routes,
     ingest_routes,
     job_routes,
+    picture_routes,
+    root_routes,
     search_routes,
     sound_routes,
+    suggestion_routes,
     upload_routes,
 )
 from audiosearch.server.compression import Compression
@@ -37,6 +43,7 @@ from audiosearch.server.pools import Pools
 from audiosearch.server.problems import DOCUMENTED, handle_problems
 from audiosearch.server.renderings import Renderings
 from audiosearch.server.settings import Settings
+from audiosearch.server.watching import Watching
 
 _ROUTES = (
     health_routes,
@@ -44,10 +51,16 @@ _ROUTES = (
     upload_routes,
     sound_routes,
     describe_routes,
+    collection_routes,
+    picture_routes,
+    suggestion_routes,
+    folder_routes,
+    facet_routes,
     feed_routes,
     ingest_routes,
     job_routes,
     head_routes,
+    root_routes,
 )
 _MONTH = 30 * 24 * 3600
 
@@ -71,10 +84,13 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.stopping = asyncio.Event()
             state.pools = Pools()
             state.renderings, state.jobs = Renderings(library), Jobs(library)
+            state.watching = Watching(library, settings.poll) if settings.watch else None
             try:
                 yield
             finally:
                 state.stopping.set()
+                if state.watching:
+                    await run_in_threadpool(state.watching.stop)
                 await run_in_threadpool(state.jobs.stop)
                 state.renderings.close()
 

@@ -18,7 +18,7 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 # They ask in a body and change nothing.
 _READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
 UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
-_DECODING = ("/audio", "/peaks")
+_DECODING = ("/audio", "/peaks", "/spectrogram")
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 

@@ -50,7 +50,7 @@ def ingest(request: Request, library: TheLibrary, jobs: TheJobs, batch: Ingest) 
     summary (`item_failures`) and keeps no other out.
     """
     paths = [item.path for item in batch.items]
-    allowed = inside_roots(library, paths, request.app.state.settings.uploads)
+    allowed = inside_roots(library, paths, request.app.state.settings)
     items = tuple(
         {**item.model_dump(), "path": path} for item, path in zip(batch.items, allowed, strict=True)
     )

@@ -67,7 +67,7 @@ def _get(jobs: Jobs, job_id: str) -> Job:
 
 @router.post("", response_model=JobView, status_code=202, summary="Index, or index again.")
 def start(request: Request, library: TheLibrary, jobs: TheJobs, run: IndexRun) -> Response:
-    paths = inside_roots(library, run.paths, request.app.state.settings.uploads)
+    paths = inside_roots(library, run.paths, request.app.state.settings)
     _check_sounds(paths, run.external_id)
     options = {name: getattr(run, name) for name in ("retry", "rehash", "prune")}
     job = jobs.add(paths, run.external_id, run.metadata, options)

@@ -24,6 +24,7 @@ from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, Libr
 from audiosearch.library import Library
 from audiosearch.server.ingest import index_items
 from audiosearch.server.job_store import Job, JobStore, State
+from audiosearch.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -246,13 +247,15 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def inside_roots(library: Library, paths: list[str], more: Path | None) -> tuple[str, ...]:
-    """Absolute forms of paths that lie under a folder of the library or under `more`.
+def inside_roots(library: Library, paths: list[str], settings: Settings) -> tuple[str, ...]:
+    """Absolute forms of paths that lie under a folder of the library, under that of uploads, or under
+    one that the settings open for adding.
 
     Links are followed before it is decided. Raises `InvalidQuery` for any other path, whether it
     exists or not, so that nothing is learnt of the rest of the disk.
     """
-    roots = [root.path for root in library.status().roots] + ([str(more)] if more else [])
+    more = [*settings.folders, *([settings.uploads] if settings.uploads else [])]
+    roots = [root.path for root in library.status().roots] + [str(folder) for folder in more]
     real = [os.path.realpath(root) for root in roots]
     for path in paths:
         followed = _followed(path)

@@ -20,6 +20,8 @@ _OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
     (errors.SoundNotFound, 404, "sound-not-found"),
     (errors.HeadNotFound, 404, "head-not-found"),
     (errors.HeadMismatch, 409, "head-mismatch"),
+    (errors.CollectionNotFound, 404, "collection-not-found"),
+    (errors.NameTaken, 409, "name-taken"),
     (errors.LibraryNotFound, 503, "library-not-found"),
     (errors.LibraryBusy, 503, "library-busy"),
     (errors.LibraryReadOnly, 503, "library-read-only"),

@@ -1,4 +1,4 @@
-"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`; facets."""
+"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
-from audiosearch.results import Facets, Hit
+from audiosearch.results import Hit
 from audiosearch.search.query import Term
 from audiosearch.server.addressing import by_external_id
 from audiosearch.server.answers import TheLibrary, ThePools, as_json, some_fields
@@ -50,6 +50,8 @@ class Filters(BaseModel):
 
     min_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
     max_duration: Annotated[Finite | None, Field(description="Seconds.")] = None
+    min_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
+    max_loudness: Annotated[Finite | None, Field(description="LUFS.")] = None
     path: Annotated[list[Word], Field(examples=[["*/doors/*"]], max_length=50)] = []
     format: Annotated[list[Word], Field(examples=[["wav", "flac"]], max_length=50)] = []
     channels: Annotated[list[Number], Field(max_length=50)] = []
@@ -143,16 +145,6 @@ class AskedBySound(Filters, _Shown):
     """The parameters beside an uploaded sound."""
 
 
-class Faceted(Filters):
-    """Filters, and fields of the metadata to count the values of."""
-
-    metadata: Annotated[list[Word], Field(max_length=20, examples=[["rights"]])] = []
-
-    def given(self) -> dict[str, Any]:
-        """The filters that were set."""
-        return {name: value for name, value in super().given().items() if name != "metadata"}
-
-
 class OneTerm(BaseModel):
     """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
     `/v1/embed`, and how much it counts; below zero it pushes away."""
@@ -192,6 +184,14 @@ _EXAMPLE: Any = {
 }
 
 
+def decodes(terms: list[OneTerm]) -> bool:
+    """Whether a part of a sound is among the terms, which must be decoded."""
+    return any(
+        (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
+        for t in terms
+    )
+
+
 class Mixture(_Shown):
     """The body of a `POST`."""
 
@@ -204,14 +204,6 @@ class Mixture(_Shown):
         """Its part of the ranking."""
         terms = [term.term(library) for term in self.terms]
         return page_of(library, terms, self.where.given(), self)
-
-    @property
-    def decodes(self) -> bool:
-        """Whether a part of a sound is among the terms, which must be decoded."""
-        return any(
-            (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
-            for t in self.terms
-        )
 
 
 class Batch(BaseModel):
@@ -227,11 +219,12 @@ class Batch(BaseModel):
 @dataclass(frozen=True)
 class Page:
     """Hits `offset` to `offset + len(hits)` of the ranking; `next` is where it goes on, if it
-    does."""
+    does. `weak`: even the best of the ranking stands out no more than made-up words would."""
 
     hits: tuple[Hit, ...]
     offset: int
     next: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +234,7 @@ class SparsePage:
     hits: tuple[dict[str, Any], ...]
     offset: int
     next: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True)
@@ -260,7 +254,7 @@ async def search(
 
 @router.post("/search", response_model=Page | SparsePage, summary="Sounds by a mixture of terms.")
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
-    return await _run(pools, mixture, lambda: as_json(mixture.page(library)))
+    return await run(pools, mixture.terms, lambda: as_json(mixture.page(library)))
 
 
 @router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
@@ -274,7 +268,7 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Re
     for number, mixture in enumerate(batch.queries):
         try:
             # A turn each: others have theirs in between.
-            page = await _run(pools, mixture, partial(mixture.page, library))
+            page = await run(pools, mixture.terms, partial(mixture.page, library))
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -299,13 +293,9 @@ async def search_by_sound(
         return await pools.decode(answer, library, terms, asked.given(), asked)
 
 
-@router.get("/facets", response_model=Facets, summary="How many sounds have what.")
-def facets(library: TheLibrary, where: Annotated[Faceted, Query()]) -> Response:
-    return as_json(library.facets(where.given() or None, where.metadata))
-
-
-async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
-    if not mixture.decodes:
+async def run(pools: Pools, terms: list[OneTerm], work: Callable[[], Result]) -> Result:
+    """The result of `work` on these terms, where its turn is: decoding waits for a decoder."""
+    if not decodes(terms):
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
         raise Problem(503, "busy", "too many wait for parts of sounds: try again")
@@ -343,6 +333,8 @@ def page_of(
         hits = [hit for hit in hits if hit.score >= shown.min_score]
     more = len(hits) > end and end < MOST_RESULTS
     part = hits[shown.offset : end]
+    weak = bool(hits) and all(hit.weak for hit in hits)
+    following = end if more else None
     if shown.fields:
-        return SparsePage(some_fields(part, shown.fields, Hit), shown.offset, end if more else None)
-    return Page(tuple(part), shown.offset, end if more else None)
+        return SparsePage(some_fields(part, shown.fields, Hit), shown.offset, following, weak)
+    return Page(tuple(part), shown.offset, following, weak)

@@ -18,7 +18,9 @@ class Settings:
 
     `most_body` and `most_upload` bound a request, `concurrent` the requests in hand, `per_second`
     those of one key or address (`None`: any number), `stalled` how long a client may keep neither
-    sending nor reading.
+    sending nor reading. `watch`: keep the library up to date with its folders while they change;
+    `poll` is that of `Library.watch`. `folders`: those at and below which clients that may write can
+    add folders to the library; none by default.
     """
 
     names: tuple[str, ...] = ()
@@ -31,3 +33,6 @@ class Settings:
     per_second: float | None = None
     stalled: float = 30.0
     access_log: bool = False
+    watch: bool = False
+    folders: tuple[Path, ...] = ()
+    poll: float | None = None

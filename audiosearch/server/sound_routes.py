@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
 MOST_COLUMNS = 65_536
+
+# Of a long sound a part of up to so many seconds is decoded again to be drawn finely.
+_FINE_SECONDS = 120.0
+_FINEST_FRAMES = 256
 
 Until = Annotated[float | None, Query(gt=0, le=1e9, allow_inf_nan=False)]
 Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
@@ -142,6 +146,10 @@ async def audio(
     ] = "original",
     start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
     end: Until = None,
+    *,
+    download: Annotated[
+        bool, Query(description="As a file to keep, under a name of its own.")
+    ] = False,
 ) -> Response:
     path = (await run_in_threadpool(library.sound, sound_id)).path
     if not await run_in_threadpool(os.path.isfile, path):
@@ -151,7 +159,8 @@ async def audio(
             raise Problem(422, "invalid-request", "a part is given as wav or opus only")
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         # Not inline but for audio: a file is what its owner says, and the page's origin is ours.
-        shown = "inline" if kind.startswith(("audio/", "video/")) else "attachment"
+        inline = kind.startswith(("audio/", "video/")) and not download
+        shown = "inline" if inline else "attachment"
         name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
         stat = await run_in_threadpool(os.stat, path)
         whole = FileResponse(
@@ -164,7 +173,18 @@ async def audio(
         made = await pools.decode(renderings.make, sound_id, form, start, end)
     kind = {"wav": "audio/wav", "opus": "audio/ogg"}[form]
     stat = await run_in_threadpool(os.stat, made)
-    return unless_known(request, FileResponse(made, media_type=kind, stat_result=stat))
+    kept_as = _part_name(path, form, start, end) if download else None
+    return unless_known(
+        request, FileResponse(made, media_type=kind, stat_result=stat, filename=kept_as)
+    )
+
+
+def _part_name(path: str, form: str, start: float, end: float | None) -> str:
+    """A name for a part of a file that says which: ``door 1.500-2.000.wav``."""
+    stem = os.path.splitext(os.path.basename(path))[0].encode("utf-8", "replace").decode()  # noqa: PTH119, PTH122
+    until = "" if end is None else f"{end:.3f}"
+    part = f" {start:.3f}-{until}" if start or end is not None else ""
+    return f"{stem}{part}.{'ogg' if form == 'opus' else form}"
 
 
 @router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
@@ -180,8 +200,21 @@ async def peaks(
     whole = await run_in_threadpool(_kept, library, sound_id)
     if whole is None:
         whole = await pools.decode(library.peaks, sound_id)
+    if (
+        end is not None
+        and start < end <= start + _FINE_SECONDS
+        and _is_coarse(whole, columns, end - start)
+    ):
+        part = await pools.decode(library.peaks_of_part, sound_id, start, end)
+        drawn = replace(await run_in_threadpool(_outline, part, columns, 0.0, None), start=start)
+        return unless_known(request, tagged(drawn))
     drawn = await run_in_threadpool(_outline, whole, columns, start, end)
     return unless_known(request, tagged(drawn))
+
+
+def _is_coarse(whole: Peaks, columns: int, seconds: float) -> bool:
+    """Whether the kept outline of a long sound has fewer buckets than columns in so short a part."""
+    return whole.frames > _FINEST_FRAMES and seconds / whole.seconds < columns
 
 
 def _kept(library: Library, sound_id: int) -> Peaks | None:

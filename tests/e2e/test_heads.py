@@ -10,7 +10,7 @@ import pytest
 
 from audiosearch import Library
 from audiosearch.errors import InvalidQuery
-from audiosearch.search.vocabulary import read_vocabulary
+from audiosearch.search.phrases import read_vocabulary
 from indexer.isolated import IsolatedReader
 from tests.e2e.conftest import SAMPLES, Ran, Shell, tone, write
 from tests.effort import thorough_only

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.e2e.conftest import Shell, tone, write
+from audiosearch import Library
+from tests.e2e.conftest import Indexed, Shell, tone, write
+from tests.effort import thorough_only
 
 
+@thorough_only
 def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
     old, new = tmp_path / "my sounds", tmp_path / "ältere Klänge"
     old.mkdir()
@@ -15,7 +18,15 @@ def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
     write(old / "b.wav", tone(880))
     shell("index", old)
     (root,) = shell("roots", "--json").objects
-    assert root == {"path": str(old), "sounds": 2, "present": True, "state": "present"}
+    assert root == {
+        "path": str(old),
+        "sounds": 2,
+        "present": True,
+        "state": "present",
+        "exclude": [],
+        "follow_symlinks": False,
+        "parts": [],
+    }
     old.rename(new)
     assert "missing" in shell("roots").text
     assert "roots move" in shell("index").talk
@@ -65,3 +76,32 @@ def test_a_remark_is_shown(shell: Shell, tmp_path: Path) -> None:
     at = data.index(b"data") + 4
     (folder / "a.wav").write_bytes(data[:at] + bytes(4) + data[at + 4 :])
     assert "a.wav: its header declares 0 bytes of sound" in shell("index", folder).talk
+
+
+def test_options_are_shown_and_set(shell: Shell, indexed: Indexed) -> None:
+    folder = indexed("Geräusche 1", ["a.wav", "b_draft.wav", "old/c.wav"])
+    talk = shell("index", folder, "--exclude", "*_draft*").talk
+    assert f"from now on {folder} leaves out *_draft*" in talk
+    assert "2 unchanged, 1 removed" in talk
+    with Library.open(shell.library) as library:
+        library.set_root(folder / "old", follow_symlinks=True)
+    table = shell("roots").text
+    assert "  leaves out *_draft*\n" in table
+    assert "  old: leaves nothing out, follows links\n" in table
+    done = shell("roots", "set", folder, "--exclude", "old", "--json")
+    (record,) = done.objects
+    assert (record["exclude"], record["leaves_out"]) == (["old"], 1)
+    assert "the next index forgets 1 sound" in done.talk
+    both = shell("roots", "set", folder, "--exclude", "y", "--no-exclude", code=2)
+    assert "contradict" in both.talk
+
+
+@thorough_only
+def test_options_that_make_no_sense(shell: Shell, tmp_path: Path) -> None:
+    write(tmp_path / "s" / "a.wav", tone(440))
+    shell("index", tmp_path / "s")
+    wrong = shell("roots", "set", tmp_path / "x", "--exclude", "y", code=1).talk
+    assert wrong.startswith("audiosearch: error: ")
+    assert wrong.count("\n") == 1
+    assert "empty" in shell("roots", "set", tmp_path / "s", "--exclude", "", code=1).talk
+    assert "say what to set" in shell("roots", "set", tmp_path / "s", code=2).talk
