@@ -69,14 +69,16 @@ class LibraryWriting(LibraryContents):
         model: str | None = None,
         workers: int | None = None,
         wait: float | None = 0.0,
+        turn: Callable[[], None] | None = None,
     ) -> Summary:
         """Index folders and single files; without `what`, all folders of the library again.
 
         The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
         unchanged. A file that cannot be embedded is a failure in the summary, not an error.
         `on_progress` receives the progress. `cancel`, once set, ends the run after the current
-        batch. The options from `exclude` on are those of `indexer.options.Options`; folders remember
-        `exclude` and `follow_symlinks` (see `set_root`).
+        batch. `turn` is called, from several threads, before windows are embedded: a program that
+        has more urgent work may let it wait there. The options from `exclude` on are those of
+        `indexer.options.Options`; folders remember `exclude` and `follow_symlinks` (see `set_root`).
 
         Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
         `ModelMismatch`.
@@ -109,6 +111,7 @@ class LibraryWriting(LibraryContents):
             cancel=cancel,
             model=self._model.loaded(self._stored_model()),
             standby=self._decoding.standby,
+            turn=turn,
         )
 
     def watch(

@@ -12,6 +12,9 @@ request brings the front end along, so one process serves every model.
     parent: {"do": "peaks", "path": hex, "start": seconds, "end": seconds or null}
     decoder: {"is": "working"}                                              now and then
     decoder: {"is": "peaks", "frames": , "rate": , "count": n} + int8 (n, 2)
+    parent: {"do": "fingerprint", "path": hex}
+    decoder: {"is": "working"}                                              now and then
+    decoder: {"is": "fingerprint"} + its stored form
     parent: {"do": "spectrogram", "path": hex, "start": , "end": , "columns": , "rows": ,
              "duration": seconds or null}
     decoder: {"is": "working"}                                              now and then
@@ -89,6 +92,13 @@ def _peaks(path: bytes, request: dict[str, Any], outgoing: IO[bytes]) -> Message
     return head, drawn.levels.tobytes()
 
 
+def _fingerprint(path: bytes, outgoing: IO[bytes]) -> Message:
+    from audiosearch.audio.fingerprint import fingerprint_file
+
+    alive = pulse(_SIGN_OF_LIFE, lambda: send(outgoing, {"is": "working"}))
+    return {"is": "fingerprint"}, fingerprint_file(path, alive).to_bytes()
+
+
 def _spectrogram(path: bytes, request: dict[str, Any], outgoing: IO[bytes]) -> Message:
     from audiosearch.audio.spectrogram import as_png, spectrogram
 
@@ -119,6 +129,8 @@ def _answers(request: dict[str, Any], outgoing: IO[bytes]) -> Iterator[Message]:
         yield _peaks(path, request, outgoing)
     elif request["do"] == "spectrogram":
         yield _spectrogram(path, request, outgoing)
+    elif request["do"] == "fingerprint":
+        yield _fingerprint(path, outgoing)
     else:
         yield _render(path, request)
 

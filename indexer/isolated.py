@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from audiosearch.audio.fingerprint import Fingerprint
 from audiosearch.audio.peaks import Peaks
 from audiosearch.errors import AudioRejected, AudioSearchError, InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
@@ -98,6 +99,12 @@ class IsolatedReader:
             ((head, body),) = (answer for answer in answers if answer[0]["is"] == "peaks")
         levels = np.frombuffer(body, dtype=np.int8).reshape(head["count"], 2)
         return Peaks(levels, head["frames"], head["rate"])
+
+    def fingerprint(self, path: str | os.PathLike[str]) -> Fingerprint:
+        """The fingerprint of a file (`audiosearch.audio.fingerprint`). Raises `AudioRejected`."""
+        with self._answers(path, {"do": "fingerprint"}) as answers:
+            (body,) = (body for head, body in answers if head["is"] == "fingerprint")
+        return Fingerprint.from_bytes(body)
 
     def spectrogram(
         self,

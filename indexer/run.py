@@ -27,6 +27,7 @@ from indexer import roots, store
 from indexer.batches import Batches
 from indexer.cache import renew_cache
 from indexer.chance import renew_chance
+from indexer.encoder import CourteousEncoder
 from indexer.lock import writer_lock
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
@@ -51,6 +52,7 @@ def index(
     model: Model | None = None,
     files: bool = True,
     standby: Standby | None = None,
+    turn: Callable[[], None] | None = None,
     selection: Selection | None = None,
 ) -> Summary:
     """Index these paths, or all roots without a path, and bring library and cache up to date.
@@ -66,6 +68,7 @@ def index(
         store.Belongings(external_id, metadata),
         on_progress or (lambda progress: None),
         cancel or threading.Event(),
+        turn,
         selection,
     )
     run.belongings.values()  # metadata that JSON cannot hold is an error before the run reads anything
@@ -102,6 +105,7 @@ class _Run:
     belongings: store.Belongings
     tell: Callable[[Progress], None]
     cancel: threading.Event
+    turn: Callable[[], None] | None = None
     selection: Selection | None = None
     summary: Summary = field(default_factory=Summary)
     started: float = field(default_factory=time.monotonic)
@@ -222,6 +226,8 @@ class _Run:
         tasks, total, done = plan.tasks, len(plan.tasks), 0
         try:
             encoder = standby.encoder(model) if tasks else None
+            if encoder and self.turn:
+                encoder = CourteousEncoder(encoder, self.turn)
             open_worker = partial(standby.worker, model)
             while tasks and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))

@@ -25,6 +25,7 @@ ROOMS = [
     "audiosearch.models",
     "audiosearch.heads",
     "audiosearch.search",
+    "audiosearch.duplicates",
     "audiosearch.care",
     "audiosearch.remote",
     "indexer",

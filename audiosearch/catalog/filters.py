@@ -181,6 +181,8 @@ def _text(value: Any) -> str:
 def _folder(value: Any) -> str:
     if not _word(value):  # the current folder, for whoever would join paths
         raise ValueError("an empty text names no folder")
+    if "\0" in _word(value):
+        raise ValueError("a text with NUL names no folder")
     try:
         return str(Path(_word(value)).expanduser())
     except RuntimeError as error:  # of a user that does not exist

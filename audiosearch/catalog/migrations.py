@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import changes, collections, folder_options, heads, schema, words
+from audiosearch.catalog import (
+    changes,
+    collections,
+    fingerprints,
+    folder_options,
+    heads,
+    schema,
+    words,
+)
 from audiosearch.errors import LibraryTooNew
 
 
@@ -71,7 +79,11 @@ def _m007_collections(connection: Connection) -> None:
     collections.create_tables(connection)
 
 
-def _m008_keep_heads(connection: Connection) -> None:
+def _m008_fingerprints(connection: Connection) -> None:
+    fingerprints.create_table(connection)
+
+
+def _m009_keep_heads(connection: Connection) -> None:
     heads.create_table(connection)
 
 
@@ -83,7 +95,8 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m005_remember_folder_options,
     _m006_loudness,
     _m007_collections,
-    _m008_keep_heads,
+    _m008_fingerprints,
+    _m009_keep_heads,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -23,6 +23,7 @@ _COMMANDS = (
     "similar",
     "facets",
     "classify",
+    "duplicates",
     "status",
     "remove",
     "roots",

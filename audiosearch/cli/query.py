@@ -115,7 +115,7 @@ def query(
         "where": filters.where,
         "template": template,
         "moments": answer.moments,
-        "group": answer.is_table,
+        "group": answer.group,
         "match": match.value,
     }
     hits: Sequence[Any]

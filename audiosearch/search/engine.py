@@ -7,7 +7,6 @@ the library's generation.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, get_args
@@ -30,6 +29,7 @@ from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify, classify_by_head
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
+from audiosearch.search.hybrid import in_reach, named_moments, words_in_state
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
@@ -37,25 +37,18 @@ from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
 from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
-from audiosearch.search.words import WordMatch, match_words
+from audiosearch.search.words import NO_MATCHES, WordMatches
 from audiosearch.vectors.cachefile import SnapshotTooOld
 from audiosearch.vectors.window_search import SearchState, WindowSearch
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
 
-# The engine compares this many of the sounds with the best word scores by sound as well. Each costs
-# some 20 us, and beyond the first few the word scores are alike.
-_LEAST_BY_WORDS = 100
-
 # A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
 _SNAPSHOT_TRIES = 5
 
 
 Answer = TypeVar("Answer")
-
-# The sounds that the words of a query match, by id.
-Words = dict[int, WordMatch]
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,7 @@ class _Query:
     k: int
     moments: bool
     group: bool
-    words: Words
+    words: WordMatches
     floor: float | None = None
 
 
@@ -131,7 +124,7 @@ class SearchEngine:
         judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
-            connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
         ) -> list[Hit]:
             chance = stored_chance(connection, search.model) if judged else None
             floor = chance.margin if chance else None
@@ -146,7 +139,7 @@ class SearchEngine:
     def over_one_state(
         self,
         terms: Sequence[Term],
-        answer: Callable[[Connection, WindowSearch, np.ndarray, Words], Answer],
+        answer: Callable[[Connection, WindowSearch, np.ndarray, WordMatches], Answer],
         *,
         template: str | None,
         match: Match,
@@ -173,7 +166,9 @@ class SearchEngine:
                     )
                 except SnapshotTooOld:
                     continue
-                words = {} if match == "sound" else self._word_matches(connection, texts)
+                words = NO_MATCHES
+                if match != "sound":
+                    words = words_in_state(connection, self.state_cache, search, texts)
                 return answer(connection, search, vector, words)
         raise AssertionError("unreachable")
 
@@ -254,10 +249,6 @@ class SearchEngine:
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
-    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> Words:
-        sounds = reading.count_sounds(connection) if texts else 0
-        return match_words(connection, texts, sounds)
-
     def _hits(self, connection: Connection, search: WindowSearch, query: _Query) -> list[Hit]:
         model, vector = search.model, query.vector
         allowed = None
@@ -278,14 +269,17 @@ class SearchEngine:
         best = ranking.leading(best, count)
         heard = frozenset(moment.content_id for moment in best)
         if query.words:
-            best += self._by_words(connection, search, query, heard)
+            named, scores = named_moments(connection, search, vector, query.words, query.k, heard)
+            best += in_reach(
+                *(best, named, scores, query.k, sample.spread(vector)), sure=not query.condition
+            )
         return self._ranked(connection, query, sample, best, heard)
 
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
-        moments = self._by_words(connection, search, query, frozenset())
+        moments, _ = named_moments(connection, search, query.vector, query.words, query.k)
         sample = self.sample(connection, search)
         return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
 
@@ -295,25 +289,13 @@ class SearchEngine:
         return self.state_cache.sample(
             search.generation,
             model.digest,
-            lambda: Sample(connection, model.id, model.dimension),
+            lambda: Sample(
+                connection,
+                model.id,
+                model.dimension,
+                self.state_cache.previous_sample(search.generation, model.digest),
+            ),
         )
-
-    def _by_words(
-        self,
-        connection: Connection,
-        search: WindowSearch,
-        query: _Query,
-        heard: frozenset[int],
-    ) -> list[Moment]:
-        """Return the best moments of the sounds with the best word scores, without the contents in
-        `heard`.
-        """
-        most = max(_LEAST_BY_WORDS, query.k)
-        leading = heapq.nsmallest(
-            most, query.words, key=lambda sound_id: (-query.words[sound_id].score, sound_id)
-        )
-        contents = set(reading.contents_of_sounds(connection, leading).values()) - heard
-        return ranking.moments_of(connection, search, query.vector, sorted(contents))
 
     def _ranked(
         self,

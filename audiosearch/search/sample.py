@@ -25,17 +25,36 @@ _TIE = 1e-6
 class Sample:
     """A sample of the library's windows, which percentiles of scores refer to."""
 
-    def __init__(self, connection: Connection, model_id: int, dimension: int) -> None:
-        rows = list(reading.sample_windows(connection, model_id, SAMPLE_SOUNDS, SAMPLE_WINDOWS))
-        self.contents, self._sound = np.unique(
-            np.array([row[0] for row in rows], dtype=np.int64), return_inverse=True
-        )
-        vectors = from_blobs((row[1] for row in rows), dimension)
+    def __init__(
+        self,
+        connection: Connection,
+        model_id: int,
+        dimension: int,
+        previous: Sample | None = None,
+    ) -> None:
+        """Read the sample. What `previous`, a sample of the same model, has of it is not read again:
+        during an index run a state lasts for a second, and little changes.
+        """
+        sample = np.array(reading.sample_contents(connection, SAMPLE_SOUNDS), dtype=np.int64)
+        kept = np.empty(0, np.int64), np.empty((0, dimension), np.float32)
+        if previous is not None:
+            still = np.isin(previous._content, sample)
+            kept = previous._content[still], previous._vectors()[still]
+        missing = np.setdiff1d(sample, kept[0])
+        rows = list(reading.sample_windows(connection, model_id, missing, SAMPLE_WINDOWS))
+        read = np.array([row[0] for row in rows], dtype=np.int64)
+        self._content: np.ndarray = np.concatenate([kept[0], read])
+        self.contents, self._sound = np.unique(self._content, return_inverse=True)
+        vectors = np.concatenate([kept[1], from_blobs((row[1] for row in rows), dimension)])
         self._count = len(vectors)
         blocks = -(-self._count // _BLOCK)
         # The array is (blocks, _BLOCK, d); zeros fill the last block.
         self._blocks = np.zeros((blocks, _BLOCK, dimension), dtype=np.float32)
-        self._blocks.reshape(-1, dimension)[: self._count] = vectors
+        self._vectors()[:] = vectors
+
+    def _vectors(self) -> np.ndarray:
+        """Return (n, d): the sample's windows."""
+        return self._blocks.reshape(-1, self._blocks.shape[2])[: self._count]
 
     def _scores(self, query: np.ndarray) -> np.ndarray:
         """Return (n,): the cosines of the sample's windows."""

@@ -13,12 +13,12 @@ from audiosearch.library_heads import TAG, HeadSummary
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.types import Word
 
-router = APIRouter(prefix="/v1/heads", tags=["heads"])
+router = APIRouter(prefix="/v1/heads", tags=["model"])
 
 HeadName = Annotated[str, Path(min_length=1, max_length=80, examples=["animals"])]
 
 
-class ToTrain(BaseModel):
+class HeadTraining(BaseModel):
     """How to train a head on a field in the metadata or tags of the library's sounds."""
 
     model_config = ConfigDict(
@@ -67,7 +67,7 @@ def _summary(library: Library, name: str) -> HeadSummary:
     summary="Train a head on a field of the sounds, and keep it.",
 )
 async def train_head(
-    library: TheLibrary, pools: ThePools, name: HeadName, asked: ToTrain
+    library: TheLibrary, pools: ThePools, name: HeadName, asked: HeadTraining
 ) -> Response:
     """A head of that name is replaced. Paths on the server's disk are not taken."""
 

@@ -53,7 +53,23 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "detail": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+        "errors": {
+            "type": "array",
+            "description": "Where a request is not of the described form: each place, and what is "
+            "wrong there.",
+            "items": {
+                "type": "object",
+                "title": "ProblemPlace",
+                "required": ["where", "what"],
+                "properties": {
+                    "where": {
+                        "type": "array",
+                        "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                    },
+                    "what": {"type": "string"},
+                },
+            },
+        },
     },
     "example": {
         "type": "about:blank",

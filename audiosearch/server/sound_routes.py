@@ -5,19 +5,18 @@ from __future__ import annotations
 import mimetypes
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
-from audiosearch.results import Classification
 from audiosearch.search.query import Term
-from audiosearch.server.addressing import SoundId, by_external_id
+from audiosearch.server.addressing import SoundId
 from audiosearch.server.answers import (
     TheLibrary,
     ThePools,
@@ -28,8 +27,9 @@ from audiosearch.server.answers import (
 )
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search_routes import AskedBySound, Filters, Page, SparsePage, answer
-from audiosearch.server.types import LARGEST_ID, ExternalId, Fields, Id, Text, Word
+from audiosearch.server.search_models import AskedBySound, Filters, HitPage, SparseHitPage
+from audiosearch.server.search_routes import answer
+from audiosearch.server.types import LARGEST_ID, AudioForm, Fields
 
 if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
 MOST_COLUMNS = 65_536
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 
 # Of a long sound a part of up to so many seconds is decoded again to be drawn finely.
 _FINE_SECONDS = 120.0
@@ -55,7 +57,7 @@ class Walk(Filters):
 
 
 @dataclass(frozen=True)
-class SoundList:
+class SoundPage:
     """Sounds by id; `next` is the `after` of the next page, if there is one."""
 
     sounds: tuple[Sound, ...]
@@ -63,7 +65,7 @@ class SoundList:
 
 
 @dataclass(frozen=True)
-class SparseList:
+class SparseSoundPage:
     """The same with those fields that were asked for."""
 
     sounds: tuple[dict[str, Any], ...]
@@ -81,37 +83,15 @@ class Outline:
     high: tuple[int, ...]
 
 
-class ToClassify(BaseModel):
-    """Stored sounds and the labels to try on them."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"ids": [1], "labels": ["dog", "rain"]}}
-    )
-
-    ids: Annotated[list[Id], Field(max_length=100)] = []
-    external_ids: Annotated[list[ExternalId], Field(max_length=100)] = []
-    labels: Annotated[
-        list[Word] | None, Field(min_length=1, max_length=100, description="Or a head.")
-    ] = None
-    head: Annotated[Word | None, Field(description="A trained head, in place of labels.")] = None
-    template: Text | None = None
-    multi: StrictBool = False
-
-
-@dataclass(frozen=True)
-class Classifications:
-    """One for each sound, in their order."""
-
-    sounds: tuple[Classification, ...]
-
-
-@router.get("/sounds", response_model=SoundList | SparseList, summary="All sounds, page by page.")
+@router.get(
+    "/sounds", response_model=SoundPage | SparseSoundPage, summary="All sounds, page by page."
+)
 def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
     page = library.page(walk.after, walk.k, where=walk.given() or None)
     after = page[-1].id if len(page) == walk.k else None
     if walk.fields:
-        return as_json(SparseList(some_fields(page, walk.fields, Sound), after))
-    return as_json(SoundList(tuple(page), after))
+        return as_json(SparseSoundPage(some_fields(page, walk.fields, Sound), after))
+    return as_json(SoundPage(tuple(page), after))
 
 
 @router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
@@ -120,7 +100,9 @@ def sound(request: Request, library: TheLibrary, sound_id: SoundId) -> Response:
 
 
 @router.get(
-    "/sounds/{sound_id}/similar", response_model=Page | SparsePage, summary="Sounds like a sound."
+    "/sounds/{sound_id}/similar",
+    response_model=HitPage | SparseHitPage,
+    summary="Sounds like a sound.",
 )
 async def similar(
     library: TheLibrary,
@@ -128,12 +110,19 @@ async def similar(
     sound_id: SoundId,
     asked: Annotated[AskedBySound, Query()],
 ) -> Response:
-    return await pools.search(answer, library, [Term(id=sound_id)], asked.given(), asked)
+    pool = pools.decode if asked.group == "near" else pools.search
+    return await pool(answer, library, [Term(id=sound_id)], asked.given(), asked)
 
 
 @router.get(
     "/sounds/{sound_id}/audio",
     response_class=FileResponse,
+    responses={
+        200: {
+            "description": "The file, or the part of it.",
+            "content": {"audio/*": _BYTES, "application/octet-stream": _BYTES},
+        }
+    },
     summary="The sound itself, or a part of it; ranges of bytes are served.",
 )
 async def audio(
@@ -142,7 +131,7 @@ async def audio(
     pools: ThePools,
     sound_id: SoundId,
     form: Annotated[
-        Literal["original", "wav", "opus"], Query(alias="as", description="wav and opus are made.")
+        AudioForm, Query(alias="as", description="wav and opus are made.")
     ] = "original",
     start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
     end: Until = None,
@@ -237,43 +226,3 @@ def _outline(part: Peaks, columns: int, start: float, end: float | None) -> Outl
     part = at_most(part, columns)
     low, high = part.levels[:, 0].tolist(), part.levels[:, 1].tolist()
     return Outline(begins, part.seconds, tuple(low), tuple(high))
-
-
-@router.post("/classify", response_model=Classifications, summary="How labels fit stored sounds.")
-async def classify(library: TheLibrary, pools: ThePools, asked: ToClassify) -> Response:
-    return as_json(await pools.decode(_classify, library, asked))
-
-
-def _classify(library: Library, asked: ToClassify) -> Classifications:
-    ids = [*asked.ids, *(by_external_id(library, name) for name in asked.external_ids)]
-    if not ids:
-        raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
-    classifications = library.classify(
-        ids, asked.labels, head=asked.head, template=asked.template, multi=asked.multi
-    )
-    return Classifications(tuple(classifications))
-
-
-class ToEmbed(BaseModel):
-    """Texts to make vectors of."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"texts": ["a door slams"]}}
-    )
-
-    texts: Annotated[list[Text], Field(min_length=1, max_length=100)]
-    template: Text | None = None
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """Unit vectors, and the model in whose space they lie."""
-
-    vectors: tuple[tuple[float, ...], ...]
-    model: str
-
-
-@router.post("/embed", response_model=Vectors, summary="Texts as vectors.", tags=["search"])
-def embed(library: TheLibrary, asked: ToEmbed) -> Response:
-    vectors = library.embed_text(asked.texts, template=asked.template)
-    return as_json(Vectors(tuple(map(tuple, vectors.tolist())), library.model.bundle.name))
