@@ -70,7 +70,8 @@ def run_tasks(
             f"\n{len(missing)} of {len(chosen)} tasks are not in {render.near(str(folder))}:"
         )
         for task in missing:
-            typer.echo(f"  {task.title}: {_where(task)}")
+            typer.echo(f"  {task.title}: put it in {task.folders[0]}/; {task.size}, {task.licence}")
+            typer.echo(f"      {task.source}")
 
 
 def _where(task: Task) -> str:
