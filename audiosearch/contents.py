@@ -19,6 +19,7 @@ from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
 from audiosearch.catalog.tag_values import Tag, tag_values
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
+from audiosearch.heads.scores import HeadScores
 from audiosearch.results import Failure, Status
 from audiosearch.search.isolation import Isolation
 
@@ -39,6 +40,7 @@ class LibraryContents:
         self.directory = directory
         self._reader = CatalogReader(directory)
         self._decoding = Isolation(decoders)
+        self._head_scores = HeadScores()
         self._collections = Collections(self._reader)
 
     def close(self) -> None:
@@ -76,6 +78,7 @@ class LibraryContents:
         """
         condition = make_filter(where)
         with self._reader.snapshot() as connection:
+            condition = self._head_scores.resolved(connection, condition)
             yield from reading.iterate_sounds(connection, condition, failed=False)
 
     def sound(self, which: int | FilePath) -> Sound:
@@ -105,8 +108,10 @@ class LibraryContents:
         """
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        condition = make_filter(where)
         with self._reader.snapshot() as connection:
-            return reading.page_of_sounds(connection, make_filter(where), after, k)
+            condition = self._head_scores.resolved(connection, condition)
+            return reading.page_of_sounds(connection, condition, after, k)
 
     def failed_page(self, after: int = 0, k: int = 100) -> list[Sound]:
         """Return the k files without embedding that follow the id `after`, by id, with the reasons.
@@ -279,4 +284,5 @@ class LibraryContents:
 
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
-            return export(connection, stored, Path(file), make_filter(where))
+            condition = self._head_scores.resolved(connection, make_filter(where))
+            return export(connection, stored, Path(file), condition)

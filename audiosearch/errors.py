@@ -54,6 +54,14 @@ class SoundNotFound(AudioSearchError):
     """The library has no sound with this path or id, or the file does not exist."""
 
 
+class HeadNotFound(AudioSearchError):
+    """The library has no head of this name."""
+
+
+class HeadMismatch(ModelMismatch):
+    """The head was trained on the vectors of another model than the library's."""
+
+
 class CollectionNotFound(AudioSearchError):
     """The library has no collection or saved search with this id or name."""
 

@@ -20,6 +20,7 @@ from audiosearch import paths
 from audiosearch.catalog.filters import make_filter
 from audiosearch.contents import FilePath, Where
 from audiosearch.errors import InvalidQuery
+from audiosearch.library_heads import LibraryHeads
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
 from audiosearch.results import Classification, Facets, Hit, Suggestion, UcsSuggestions
@@ -40,8 +41,10 @@ class Library(LibraryWriting):
     def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
         # A shared library decodes on every processor; any other decodes one file at a time.
         super().__init__(directory, model, decoders=(os.cpu_count() or 1) if shared else 1)
-        self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
-        self._facets = FacetSearch(self._reader, self._engine)
+        self._engine = SearchEngine(
+            self._reader, self._model, self._decoding, self._head_scores, shared=shared
+        )
+        self._facets = FacetSearch(self._reader, self._engine, self._head_scores)
 
     @classmethod
     def open(
@@ -85,6 +88,15 @@ class Library(LibraryWriting):
             library.close()
             raise
         return library
+
+    @property
+    def heads(self) -> LibraryHeads:
+        """The heads of this library: classifiers that are trained on labelled sounds.
+
+        >>> library.heads.all()
+        []
+        """
+        return LibraryHeads(self.directory, self._reader, self._model, self._decoding)
 
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
         """Return the unit vectors (n, d) of n texts, float32.
@@ -278,23 +290,34 @@ class Library(LibraryWriting):
     def classify(
         self,
         files: Iterable[FilePath | int],
-        labels: Sequence[str],
+        labels: Sequence[str] | None = None,
         *,
+        head: str | None = None,
         template: str | None = None,
         multi: bool = False,
     ) -> Iterator[Classification]:
-        """Score files, or stored sounds by their ids, against labels, without training (zero-shot).
+        """Score files, or stored sounds by their ids, against labels, without training (zero-shot),
+        or with a `head` that was trained before (`heads`).
 
         `results.Label` explains the scores. With `multi`, labels do not exclude each other, and
         each takes its score from its best window. A file need not be in the library; an unchanged
-        file of the library gives its stored vectors. `template` is as in `search`. Raises
-        `InvalidQuery`, `AudioRejected` or `SoundNotFound`.
+        file of the library gives its stored vectors. `template` is as in `search`. With a
+        head, its own labels come with calibrated probabilities. Raises `InvalidQuery`,
+        `AudioRejected`, `SoundNotFound`, `HeadNotFound`, or `HeadMismatch` for a head of another
+        model.
 
         >>> [dogs] = library.classify(["sample_library/animals/dogs.mp3"], ["rain", "dog"])
         >>> dogs.labels[0].label
         'dog'
         """
         sounds = [file if isinstance(file, int) else os.fspath(file) for file in files]
+        if (head is None) == (labels is None):
+            raise InvalidQuery("classification takes labels, or the name of a head, and not both")
+        if head is not None:
+            if template is not None or multi:
+                raise InvalidQuery("a head has labels of its own: leave template and multi out")
+            return self._engine.classify_by_head(sounds, head)
+        assert labels is not None
         return self._engine.classify(sounds, labels, template=template, multi=multi)
 
     def suggest_ucs(self, where: Where = None, k: int = 1) -> Iterator[UcsSuggestions]:

@@ -69,7 +69,9 @@ class Label:
     `score` is the cosine of the label and the sound's mean vector; with `multi`, of the label and
     the window that fits best. `start` to `end` is that window. `probability` is the softmax of the
     scores over these labels, at the model's temperature: a share among these labels and no more. It
-    is `None` with `multi`.
+    is `None` with `multi`. Of a head, `score` is the calibrated logit of the sound's mean vector,
+    `probability` is calibrated on sounds that were held out, and the window is where the label's
+    logit is highest.
     """
 
     label: str
@@ -81,7 +83,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Classification:
-    """The labels of one file, best first, and the prompts: the exact texts that the model compared."""
+    """The labels of one file, best first, and the prompts: the exact texts that the model compared,
+    none with a head.
+    """
 
     path: str
     labels: tuple[Label, ...]

@@ -23,18 +23,21 @@ ROOMS = [
     "audiosearch.catalog",
     "audiosearch.vectors",
     "audiosearch.models",
+    "audiosearch.heads",
     "audiosearch.search",
     "audiosearch.duplicates",
     "audiosearch.care",
     "audiosearch.remote",
     "indexer",
+    "audiosearch.evaluation",
+    "audiosearch.library_heads",
     "audiosearch.contents",
     "audiosearch.writing",
     "audiosearch.library",
     "audiosearch",  # its __init__: the public names
-    "audiosearch.evaluation",
     "audiosearch.server",
     "audiosearch.cli",
+    "audiosearch.__main__",
 ]
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     text,
 )
 
+from audiosearch.catalog.head_filters import HeadBound, bound_condition, parse_bound
 from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
 from audiosearch.catalog.schema import contents, sounds
 from audiosearch.catalog.ucs import in_category
@@ -40,6 +41,7 @@ _MOST_VALUES = {
     "format": 100,
     "tag": 100,
     "metadata": 100,
+    "head": 20,
     "external_id": 20_000,
 }
 _MOST_OTHERS = 1_000
@@ -78,6 +80,8 @@ class Filter:
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
     top-level fields of the JSON that was set, each compared exactly with a value, or with several of
     which any may be it, or with the bounds of a `Range`; of a field that is a list, any member may.
+    `head`: ``NAME=LABEL>0.8`` bounds the probability of a label by a head of the library; all bounds
+    must hold.
     `min_loudness` and `max_loudness` are in LUFS; a sound without loudness passes neither.
     `ucs_category`: a CatID, category or subcategory of the Universal Category System, by the name of
     the file: ``DOORWood``, ``DOOR``, ``DOORS``, ``DOORS-WOOD``.
@@ -97,6 +101,7 @@ class Filter:
     external_id: tuple[str, ...] = ()
     metadata: tuple[tuple[str, FieldValue], ...] = ()
     ucs_category: tuple[str, ...] = ()
+    head: tuple[HeadBound, ...] = ()
 
     def __bool__(self) -> bool:
         return self != _EVERYTHING
@@ -222,11 +227,22 @@ def _single(value: Any) -> Single:
     return value
 
 
+def _bound(value: Any) -> HeadBound:
+    if not isinstance(value, str | HeadBound):
+        raise TypeError("a bound on a head is a text")
+    return parse_bound(value if isinstance(value, HeadBound) else _text(value))
+
+
+_OTHERS = {
+    "path": _word,
+    "root": _folder,
+    "channels": _integer,
+    "rate": _integer,
+    "head": _bound,
+}
 # What has a least and a most, and their units.
 _PAIRS = {"duration": "s", "loudness": "LUFS"}
 _BOUNDS = {f"{bound}_{name}" for name in _PAIRS for bound in ("min", "max")}
-
-_OTHERS = {"path": _word, "root": _folder, "channels": _integer, "rate": _integer}
 
 
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
@@ -319,6 +335,7 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     if condition.ucs_category:
         clauses.append(in_category(condition.ucs_category))
     clauses.extend(_metadata_matches(key, value) for key, value in condition.metadata)
+    clauses.extend(map(bound_condition, condition.head))
     return clauses
 
 

@@ -18,6 +18,7 @@ from audiosearch.catalog import (
     collections,
     fingerprints,
     folder_options,
+    heads,
     schema,
     ucs,
     words,
@@ -87,6 +88,10 @@ def _m009_ucs_names(connection: Connection) -> None:
     ucs.create_tables(connection)
 
 
+def _m010_keep_heads(connection: Connection) -> None:
+    heads.create_table(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
@@ -97,6 +102,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m007_collections,
     _m008_fingerprints,
     _m009_ucs_names,
+    _m010_keep_heads,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

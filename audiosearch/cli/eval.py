@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,8 @@ from audiosearch.paths import user_path
 
 if TYPE_CHECKING:
     from audiosearch.evaluation.datasets import Dataset
-    from audiosearch.evaluation.measuring import CaptionResult, ClassResult
+    from audiosearch.evaluation.measuring import CaptionResult, ClassResult, EmbeddedSounds
+    from audiosearch.models.model import Model
 
     Results = list[tuple[str, CaptionResult | None, ClassResult | None]]
 
@@ -26,14 +27,49 @@ app = command_app()
 
 @command(app, "eval")
 def evaluate(
+    *,
+    context: typer.Context,
     dataset: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             parser=user_path,
-            metavar="DATASET",
-            help="A folder of classes, a csv (file and caption or label), or a public dataset.",
+            metavar="[DATASET]",
+            show_default="the current directory, with --tasks",
+            help="A folder of classes, a csv (file and caption or label), or a public dataset; with "
+            "--tasks, the folder that holds public datasets.",
         ),
-    ],
+    ] = None,
+    tasks: Annotated[
+        bool,
+        typer.Option(
+            "--tasks", help="Measure every public task whose data is there, beside CLAP's paper."
+        ),
+    ] = False,
+    fine_tuned: Annotated[
+        str | None,
+        typer.Option(
+            "--fine-tuned", metavar="NAME", help="Fill the column of a fine-tuned model too."
+        ),
+    ] = None,
+    zero_shot: Annotated[
+        bool, typer.Option("--zero-shot", help="Train no heads, and read no training parts.")
+    ] = False,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            "--prompts",
+            metavar="FILE|list",
+            help="Compare the templates of a file, one a line, or of the built-in list, and their "
+            "ensemble.",
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep", metavar="NAME", help="Keep the best of --prompts as a head of the library."
+        ),
+    ] = None,
+    library: options.LibraryDirectory = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,9 +98,14 @@ def evaluate(
         ),
     ] = None,
     task: Annotated[
-        Literal["all", "captions", "classes"],
-        typer.Option("--task", help="Measure this task only."),
-    ] = "all",
+        list[str] | None,
+        typer.Option(
+            "--task",
+            metavar="NAME",
+            help="Measure this only: captions or classes, or a public task such as esc50 "
+            "(repeatable) in DATASET.",
+        ),
+    ] = None,
     draws: Annotated[
         int,
         typer.Option("--bootstrap", min=1, metavar="N", help="Draw N samples for the intervals."),
@@ -87,16 +128,38 @@ def evaluate(
     """Measure how well models find sounds and tell them apart.
 
     Captions give recall@k, mAP@10 and median rank, both ways. Classes give zero-shot accuracy, mAP
-    and macro F1. Brackets hold 95 % intervals by bootstrap.
+    and macro F1. Brackets hold 95 % intervals by bootstrap. Public tasks keep their official parts
+    and metric; zero is zero-shot, head is a classifier on the frozen vectors, paper is CLAP's.
     """
     from audiosearch.evaluation.datasets import Dataset, read_dataset
 
+    part = _part(task)
+    if tasks or part is None:
+        from audiosearch.cli.tasks import run_tasks
+
+        run_tasks(
+            dataset or Path(),
+            None if part else task,
+            model or ["mini"],
+            fine_tuned,
+            limit=limit,
+            zero_shot_only=zero_shot,
+            as_json=as_json,
+        )
+        return
+    if dataset is None:
+        context.fail("Name a DATASET, or --tasks.")
+    if keep is not None and prompts is None:
+        context.fail("--keep goes with --prompts.")
     data = read_dataset(dataset, layout)
     if limit:
         data = Dataset(data.name, data.layout, data.items[:limit])
+    if prompts is not None:
+        _study(data, prompts, (model or ["mini"])[0], keep, library, as_json)
+        return
     results: Results = []
     for name in model or ["mini"]:
-        results += _measure(name, data, template or (), task, draws)
+        results += _measure(name, data, template or (), part, draws)
     if as_json:
         for name, captions, classes in results:
             render.json_line(_record(name, data, captions, classes))
@@ -106,9 +169,56 @@ def evaluate(
         _draw(confusion, data, results)
 
 
-def _measure(
-    name: str, dataset: Dataset, templates: Sequence[str], task: str, draws: int
-) -> Results:
+def _part(tasks: Sequence[str] | None) -> str | None:
+    """Return the part of a dataset to measure; `None` where public tasks are named.
+
+    Raises `InvalidQuery` for a name that is neither.
+    """
+    if not tasks:
+        return "all"
+    if len(tasks) == 1 and tasks[0] in ("all", "captions", "classes"):
+        return tasks[0]
+    from audiosearch.errors import InvalidQuery
+    from audiosearch.evaluation.task import all_tasks
+
+    known = all_tasks()
+    for name in tasks:
+        if name not in known:
+            raise InvalidQuery(
+                f"there is no task {name[:80]!r}: there is captions, classes, {', '.join(known)}"
+            )
+    return None
+
+
+def _study(
+    data: Dataset, source: str, name: str, keep: str | None, library: Path | None, as_json: bool
+) -> None:
+    """Print the figures of prompts, and keep the best as a head of a library if `keep` names it."""
+    from audiosearch.evaluation import prompts
+    from audiosearch.library import Library
+
+    listed = prompts.read_prompts(source)
+    model, sounds = _embedded(name, data)
+    figures = prompts.study(model, sounds, listed)
+    if as_json:
+        for figure in figures:
+            render.json_line({"dataset": data.name, "model": name, **asdict(figure)})
+    else:
+        rows = [
+            (_with(figure.accuracy, figure.accuracy_interval), f"{figure.map:.3f}", figure.prompt)
+            for figure in figures
+        ]
+        render.table(("accuracy", "mAP", "prompt"), rows, (False, True, False))
+    if keep is not None:
+        chosen = prompts.best_prompts(figures, listed)
+        head = prompts.prompt_head(keep, model, data.classes, chosen)
+        with Library.open(library, model=model) as opened:
+            opened.heads.keep(head)
+        best = chosen[0] if len(chosen) == 1 else f"the ensemble of {len(chosen)}"
+        typer.echo(f"kept {best} as the head {keep}: classify FILE --head {keep}", err=True)
+
+
+def _embedded(name: str, dataset: Dataset) -> tuple[Model, EmbeddedSounds]:
     from tqdm import tqdm
 
     from audiosearch.evaluation import measuring
@@ -121,6 +231,15 @@ def _measure(
         sounds = measuring.embed_sounds(loaded, dataset, bar.update)
     for path, reason in sounds.failed:
         typer.echo(f"audiosearch: left out {render.near(str(path))}: {reason}", err=True)
+    return loaded, sounds
+
+
+def _measure(
+    name: str, dataset: Dataset, templates: Sequence[str], task: str, draws: int
+) -> Results:
+    from audiosearch.evaluation import measuring
+
+    loaded, sounds = _embedded(name, dataset)
     with_captions = bool(dataset.captions) and task in ("all", "captions")
     with_classes = bool(dataset.classes) and task in ("all", "classes")
     if not (with_captions or with_classes):

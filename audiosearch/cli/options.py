@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from audiosearch.errors import InvalidQuery
 from audiosearch.paths import user_path
 
 if TYPE_CHECKING:
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 def path_text(text: str) -> str:
     """Return a path of the command line as text. Raises `InvalidQuery` for an empty path."""
     return str(user_path(text))
+
+
+def head_bound(text: str) -> str:
+    """Return the bound on a head that ``head:NAME=LABEL>0.8`` states. Raises `InvalidQuery`."""
+    kind, colon, bound = text.partition(":")
+    if kind != "head" or not colon:
+        raise InvalidQuery(
+            f"cannot read --where {text[:80]!r}: it is head:NAME=LABEL>0.8, in quotes, with the name "
+            "of a head of the library"
+        )
+    return bound
 
 
 LibraryDirectory = Annotated[
@@ -181,6 +193,17 @@ class Filters:
             "--ucs-category",
             metavar="NAME",
             help="Only names of this UCS category: DOORWood, DOOR, DOORS, DOORS-WOOD. Repeatable.",
+        ),
+    ] = None
+
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            parser=head_bound,
+            metavar="head:NAME=LABEL>0.8",
+            help="Only sounds whose probability of LABEL, by the trained head NAME, is above the "
+            "bound (or >=, <, <=). Repeatable: all must hold.",
         ),
     ] = None
 

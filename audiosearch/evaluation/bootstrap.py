@@ -30,3 +30,25 @@ def interval(
 def mean_interval(values: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Interval:
     """Return the interval of the mean of values (n,)."""
     return interval(len(values), lambda rows: float(values[rows].mean()), draws, seed)
+
+
+def group_interval(
+    groups: np.ndarray,
+    figure: Callable[[np.ndarray], float],
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """Return the interval of `figure` over draws of whole groups.
+
+    `groups` (n,) are group numbers of the rows. Rows of one group are alike: drawn one by one, they
+    would make an interval look narrower than it is.
+    """
+    numbers = np.unique(groups, return_inverse=True)[1]
+    order = np.argsort(numbers, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+    return interval(
+        len(members),
+        lambda drawn: figure(np.concatenate([members[group] for group in drawn])),
+        draws,
+        seed,
+    )

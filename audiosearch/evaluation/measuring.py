@@ -16,7 +16,8 @@ import numpy as np
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.evaluation import bootstrap, retrieval, zero_shot
 from audiosearch.evaluation.bootstrap import Interval
-from audiosearch.evaluation.datasets import Dataset, DatasetError, Item
+from audiosearch.evaluation.datasets import Dataset, DatasetError
+from audiosearch.evaluation.items import Item
 from audiosearch.models.embedding import mean_of
 from audiosearch.models.model import Model, apply_template
 from audiosearch.search.isolation import Isolation

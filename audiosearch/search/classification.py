@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiosearch.errors import InvalidQuery
+from audiosearch.heads.fit import softmax
+from audiosearch.heads.head import Head
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Label
 from audiosearch.search.isolation import Isolation
@@ -40,6 +42,33 @@ def classify(
             yield prompts.classify(file, embed(file), multi)
     finally:
         decoding.close()
+
+
+def classify_by_head(
+    head: Head, files: Sequence[str], windows_of: Callable[[str], EmbeddedFile]
+) -> Iterator[Classification]:
+    """Score each file with a head; `results.Label` explains the scores.
+
+    `windows_of` returns a file's windows. Raises `AudioRejected` for a file without embedding.
+    """
+    for file in files:
+        sound = windows_of(file)
+        by_window = head.logits(sound.vectors)
+        best = by_window.argmax(axis=0)
+        [logits] = head.logits(sound.mean[None])
+        [probabilities] = head.probabilities(sound.mean[None])
+        fits = [
+            Label(
+                label,
+                float(logits[i]),
+                float(probabilities[i]),
+                float(sound.starts[best[i]]),
+                float(sound.ends[best[i]]),
+            )
+            for i, label in enumerate(head.labels)
+        ]
+        fits.sort(key=lambda label: (-label.score, label.label))
+        yield Classification(file, tuple(fits), ())
 
 
 class _Labels:
@@ -81,10 +110,3 @@ def _check(labels: Sequence[str]) -> None:
         raise InvalidQuery("a label is given twice")
     for label in labels:
         check_text(label)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax over the last axis, in float64."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    result: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
-    return result

@@ -20,12 +20,14 @@ from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.errors import InvalidQuery
+from audiosearch.heads.head import Head, load_head
+from audiosearch.heads.scores import HeadScores
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Hit, Suggestion, UcsSuggestions
 from audiosearch.search import ranking
 from audiosearch.search.chance import stored_chance
-from audiosearch.search.classification import classify
+from audiosearch.search.classification import classify, classify_by_head
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
 from audiosearch.search.hybrid import in_reach, named_moments, words_in_state
@@ -77,9 +79,11 @@ class SearchEngine:
         reader: CatalogReader,
         model: ActiveModel,
         decoding: Isolation,
+        head_scores: HeadScores,
         *,
         shared: bool = False,
     ) -> None:
+        self._head_scores = head_scores
         self._reader = reader
         self._model = model
         self._decoding = decoding
@@ -125,7 +129,8 @@ class SearchEngine:
         ) -> list[Hit]:
             chance = stored_chance(connection, search.model) if judged else None
             floor = chance.margin if chance else None
-            query = _Query(vector, condition, k, moments, group, words, floor)
+            resolved = self._head_scores.resolved(connection, condition)
+            query = _Query(vector, resolved, k, moments, group, words, floor)
             if match == "words":
                 return self._hits_by_words(connection, search, query)
             return self._hits(connection, search, query)
@@ -199,14 +204,34 @@ class SearchEngine:
             stored = reading.active_model(connection)
             names = [path_of(connection, sound) for sound in sounds]
         model = self._model.matching(stored)
-        sound_of = dict(zip(names, sounds, strict=True))
+        windows_of = self._windows_of(dict(zip(names, sounds, strict=True)), stored)
+        return classify(model, names, labels, template, multi, windows_of)
+
+    def classify_by_head(
+        self, sounds: Sequence[int | str], head: str | Head
+    ) -> Iterator[Classification]:
+        """Score stored sounds by id, or files by path, with a head; see `Library.classify`."""
+        with self._reader.snapshot() as connection:
+            stored = reading.active_model(connection)
+            if isinstance(head, str):
+                head = load_head(connection, head, stored)
+            names = [path_of(connection, sound) for sound in sounds]
+        windows_of = self._windows_of(dict(zip(names, sounds, strict=True)), stored)
+        return classify_by_head(head, names, windows_of)
+
+    def _windows_of(
+        self, sound_of: dict[str, int | str], stored: StoredModel | None
+    ) -> Callable[[str], EmbeddedFile]:
+        """Return a function that gives the windows of a sound by its path: the stored ones, or
+        fresh ones of a file that is not in the library or has changed.
+        """
 
         def windows_of(name: str) -> EmbeddedFile:
             with self._reader.snapshot() as connection:
                 stored_file = stored and stored_windows(connection, sound_of[name], stored)
-            return stored_file or self._decoding.reader.embed(model, name)
+            return stored_file or self._decoding.reader.embed(self._model.matching(stored), name)
 
-        return classify(model, names, labels, template, multi, windows_of)
+        return windows_of
 
     def suggest_ucs(self, condition: Filter, k: int) -> Iterator[UcsSuggestions]:
         """Yield suggestions of UCS categories; see `Library.suggest_ucs`."""

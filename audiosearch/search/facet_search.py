@@ -13,6 +13,7 @@ from audiosearch.catalog.facet_table import FacetTable
 from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
+from audiosearch.heads.scores import HeadScores
 from audiosearch.results import Facets
 from audiosearch.search import standing_out
 from audiosearch.search.engine import SearchEngine
@@ -24,14 +25,18 @@ from audiosearch.vectors.window_search import WindowSearch
 class FacetSearch:
     """Facets over the library that `reader` reads and `engine` searches. It is thread-safe."""
 
-    def __init__(self, reader: CatalogReader, engine: SearchEngine) -> None:
+    def __init__(
+        self, reader: CatalogReader, engine: SearchEngine, head_scores: HeadScores
+    ) -> None:
+        self._head_scores = head_scores
         self._reader = reader
         self._engine = engine
 
     def of_library(self, condition: Filter, fields: Sequence[str]) -> Facets:
         """Count the sounds that meet the condition."""
         with self._reader.snapshot() as connection:
-            return facets(connection, self._table(connection), condition, fields)
+            resolved = self._head_scores.resolved(connection, condition)
+            return facets(connection, self._table(connection), resolved, fields)
 
     def of_hits(
         self,
@@ -53,7 +58,8 @@ class FacetSearch:
                 mask, least = _hits_by_words(search, table, vector, words, min_score)
             else:
                 mask, least = self._hits(connection, search, table, vector, words, min_score)
-            return facets(connection, table, condition, fields, mask, least)
+            resolved = self._head_scores.resolved(connection, condition)
+            return facets(connection, table, resolved, fields, mask, least)
 
         counted = self._engine.over_one_state(terms, count, template=template, match=match)
         return counted or self.of_library(condition, fields)

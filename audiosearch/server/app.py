@@ -24,6 +24,7 @@ from audiosearch.server import (
     facet_routes,
     feed_routes,
     folder_routes,
+    head_routes,
     health_routes,
     ingest_routes,
     job_routes,
@@ -62,6 +63,7 @@ _ROUTES = (
     feed_routes,
     ingest_routes,
     job_routes,
+    head_routes,
     root_routes,
 )
 _MONTH = 30 * 24 * 3600

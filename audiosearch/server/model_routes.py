@@ -30,7 +30,10 @@ class ClassifyRequest(BaseModel):
 
     ids: Annotated[list[Id], Field(max_length=100)] = []
     external_ids: Annotated[list[ExternalId], Field(max_length=100)] = []
-    labels: Annotated[list[Word], Field(min_length=1, max_length=100)]
+    labels: Annotated[
+        list[Word] | None, Field(min_length=1, max_length=100, description="Or a head.")
+    ] = None
+    head: Annotated[Word | None, Field(description="A trained head, in place of labels.")] = None
     template: Text | None = None
     multi: StrictBool = False
 
@@ -52,7 +55,7 @@ def _classify(library: Library, asked: ClassifyRequest) -> Classifications:
     if not ids:
         raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
     classifications = library.classify(
-        ids, asked.labels, template=asked.template, multi=asked.multi
+        ids, asked.labels, head=asked.head, template=asked.template, multi=asked.multi
     )
     return Classifications(tuple(classifications))
 
@@ -114,12 +117,17 @@ async def classify_audio(
     library: TheLibrary,
     pools: ThePools,
     upload: TheUpload,
-    label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
+    label: Annotated[
+        list[Word] | None, Query(min_length=1, max_length=50, examples=[["dog", "rain"]])
+    ] = None,
+    head: Annotated[Word | None, Query(description="A trained head, in place of labels.")] = None,
     template: str | None = None,
     multi: bool = False,
 ) -> Response:
     def classified(path: Path) -> Classification:
-        (classification,) = library.classify([path], label, template=template, multi=multi)
+        (classification,) = library.classify(
+            [path], label, head=head, template=template, multi=multi
+        )
         return dataclasses.replace(classification, path="")
 
     async with upload.file() as path:

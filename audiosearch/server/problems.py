@@ -18,6 +18,8 @@ _OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
     (errors.InvalidQuery, 422, "invalid-query"),
     (errors.AudioRejected, 422, "audio-rejected"),
     (errors.SoundNotFound, 404, "sound-not-found"),
+    (errors.HeadNotFound, 404, "head-not-found"),
+    (errors.HeadMismatch, 409, "head-mismatch"),
     (errors.CollectionNotFound, 404, "collection-not-found"),
     (errors.NameTaken, 409, "name-taken"),
     (errors.LibraryNotFound, 503, "library-not-found"),

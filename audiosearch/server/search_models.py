@@ -53,6 +53,14 @@ class Filters(BaseModel):
         list[Word],
         Field(description="By names in the UCS.", examples=[["DOORS"]], max_length=50),
     ] = []
+    head: Annotated[
+        list[Word],
+        Field(
+            description="Bounds on the probability of a label by a trained head; all must hold.",
+            examples=[["animals=dog>0.8"]],
+            max_length=20,
+        ),
+    ] = []
 
     def given(self) -> dict[str, Any]:
         """Those that were set."""

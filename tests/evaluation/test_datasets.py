@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from audiosearch.evaluation.datasets import DatasetError, read_dataset, spoken
+from audiosearch.evaluation.datasets import DatasetError, read_dataset
+from audiosearch.evaluation.task import spoken
 from tests.e2e.conftest import SAMPLES
 
 

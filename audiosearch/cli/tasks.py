@@ -1,0 +1,158 @@
+"""The table of tasks that `audiosearch eval --tasks` prints. It is no command of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from audiosearch.cli import render
+
+if TYPE_CHECKING:
+    from audiosearch.evaluation.task import Task
+    from audiosearch.evaluation.task_run import Figure, TaskResult
+
+
+def run_tasks(
+    folder: Path,
+    names: list[str] | None,
+    models: list[str],
+    fine_tuned: str | None,
+    *,
+    limit: int | None,
+    zero_shot_only: bool,
+    as_json: bool,
+) -> None:
+    """Measure the tasks whose data is below `folder` and print one table, then what is missing.
+
+    `names` are the tasks to measure, all by default.
+    """
+    from audiosearch.evaluation.datasets import DatasetError
+    from audiosearch.evaluation.task import all_tasks
+
+    tasks = all_tasks()
+    chosen = {name: tasks[name] for name in names} if names else tasks
+    present = {name: root for name, task in chosen.items() if (root := task.root(folder))}
+    missing = [task for name, task in chosen.items() if name not in present]
+    if names and missing:
+        raise DatasetError(f"{missing[0].title} is not in {folder}: {_where(missing[0])}")
+    rows = []
+    for name, root in present.items():
+        for model in models:
+            results = _measure(chosen[name], root, model, fine_tuned, limit, zero_shot_only)
+            if as_json:
+                render.json_line(_record(chosen[name], results))
+            else:
+                rows.append(_row(chosen[name], results))
+    if as_json:
+        for task in missing:
+            render.json_line({"task": task.name, "missing": True, **_about(task)})
+        return
+    if rows:
+        heads = (
+            "task",
+            "model",
+            "of",
+            "sounds",
+            "zero",
+            "paper",
+            "head",
+            "tuned",
+            "paper",
+            "interval",
+        )
+        render.table(heads, rows, [False, False, False, *[True] * 6, False])
+    if missing:
+        typer.echo(
+            f"\n{len(missing)} of {len(chosen)} tasks are not in {render.near(str(folder))}:"
+        )
+        for task in missing:
+            typer.echo(f"  {task.title}: put it in {task.folders[0]}/; {task.size}, {task.licence}")
+            typer.echo(f"      {task.source}")
+
+
+def _where(task: Task) -> str:
+    return f"put it in {task.folders[0]}/; {task.size}, {task.licence}; {task.source}"
+
+
+def _about(task: Task) -> dict[str, Any]:
+    return {
+        "title": task.title,
+        "folder": task.folders[0],
+        "source": task.source,
+        "size": task.size,
+        "licence": task.licence,
+        "metric": task.metric,
+        "prompt": task.prompt,
+        "paper": {"zero_shot": task.zero_shot, "best": task.best},
+        "note": task.note,
+    }
+
+
+def _measure(
+    task: Task,
+    root: Path,
+    model: str,
+    fine_tuned: str | None,
+    limit: int | None,
+    zero_shot_only: bool,
+) -> Mapping[str, TaskResult]:
+    from tqdm import tqdm
+
+    from audiosearch.evaluation.task_run import read_task, run_task
+    from audiosearch.models.registry import load_model
+
+    data = read_task(task, root, limit, with_head=not zero_shot_only)
+    results = {}
+    for role, name in (("model", model), ("tuned", fine_tuned)):
+        if name is None:
+            continue
+        with tqdm(
+            total=len(data.items), desc=f"{task.name}, {name}", unit=" sounds", disable=None,
+            leave=False,
+        ) as bar:  # fmt: skip
+            results[role] = run_task(task, data, load_model(name), on_progress=bar.update)
+        if results[role].left_out:
+            typer.echo(
+                f"audiosearch: {task.name}: left out {results[role].left_out} files that cannot be "
+                "read",
+                err=True,
+            )
+    return results
+
+
+def _record(task: Task, results: Mapping[str, TaskResult]) -> dict[str, Any]:
+    tuned = results.get("tuned")
+    return {
+        **asdict(results["model"]),
+        "fine_tuned": asdict(tuned) if tuned else None,
+        **_about(task),
+    }
+
+
+def _row(task: Task, results: Mapping[str, TaskResult]) -> tuple[str, ...]:
+    result, tuned = results["model"], results.get("tuned")
+    best = result.head or result.zero_shot
+    return (
+        task.name,
+        result.model,
+        "R@10" if task.metric == "retrieval" else {"accuracy": "acc"}.get(task.metric, task.metric),
+        str(result.sounds),
+        _three(result.zero_shot),
+        _paper(task.zero_shot),
+        _three(result.head),
+        _three((tuned.head or tuned.zero_shot) if tuned else None),
+        _paper(task.best),
+        f"{best.interval[0]:.2f}-{best.interval[1]:.2f}",
+    )
+
+
+def _three(figure: Figure | None) -> str:
+    return f"{figure.value:.3f}" if figure else "-"
+
+
+def _paper(figure: float | None) -> str:
+    return f"{figure:.3f}" if figure is not None else "-"

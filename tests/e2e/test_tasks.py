@@ -1,0 +1,47 @@
+"""`audiosearch eval --tasks` and `--prompts`: public tasks beside the paper, and a choice of prompts."""
+
+from __future__ import annotations
+
+import shutil
+
+from audiosearch.evaluation.prompts import ENSEMBLE
+from tests.e2e.conftest import SAMPLES, Shell
+from tests.effort import thorough_only
+from tests.evaluation.test_tasks import folds_of_tones
+
+
+def test_table(shell: Shell) -> None:
+    folds_of_tones(shell.home / "sets" / "ESC-50-master")
+    ran = shell("eval", "--tasks", "sets", library=False)
+    head, row, *rest = ran.text.splitlines()
+    assert head.split()[:2] == ["task", "model"]
+    assert row.split()[:4] == ["esc50", "mini", "acc", "8"]
+    assert "0.826" in row
+    assert "0.967" in row
+    assert "17 of 18 tasks are not in sets:" in rest
+    assert any("put it in FSD50K/; 33 GB, CC BY 4.0" in line for line in rest)
+
+
+@thorough_only
+def test_table_in_other_ways(shell: Shell) -> None:
+    folds_of_tones(shell.home / "sets" / "ESC-50-master")
+    (record,) = shell("eval", "--task", "esc50", "sets/ESC-50-master", "--json", "--zero-shot",
+                      "--fine-tuned", "mini", library=False).objects  # fmt: skip
+    assert record["head"] is None
+    assert record["fine_tuned"]["zero_shot"] == record["zero_shot"]
+    ran = shell("eval", "--task", "fsd50k", "sets", library=False, code=1)
+    assert "FSD50K is not in sets: put it in FSD50K/; 33 GB" in ran.talk
+    ran = shell("eval", "--task", "esc49", "sets", library=False, code=1)
+    assert "there is no task 'esc49': there is captions, classes, audiocaps" in ran.talk
+    assert shell("eval", library=False, code=2).talk
+
+
+@thorough_only
+def test_prompts(sample_shell: Shell, shell: Shell) -> None:
+    shutil.copytree(sample_shell.library, shell.library)
+    (shell.home / "p.txt").write_text("{}\nthis is a sound of {}\n", encoding="utf-8")
+    ran = shell("eval", SAMPLES, "--prompts", "p.txt", "--keep", "kinds")
+    assert ENSEMBLE in ran.text
+    assert "as the head kinds" in ran.talk
+    (dog,) = shell("classify", SAMPLES / "animals/dogs.mp3", "--head", "kinds", "--json").objects
+    assert "dog" in dog["labels"][0]["label"]
