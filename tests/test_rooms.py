@@ -32,6 +32,7 @@ ROOMS = [
     "audiosearch.library",
     "audiosearch",  # its __init__: the public names
     "audiosearch.evaluation",
+    "audiosearch.training",
     "audiosearch.server",
     "audiosearch.cli",
 ]
