@@ -27,6 +27,7 @@ _COMMANDS = (
     "doctor",
     "export",
     "eval",
+    "train",
     "models",
     "serve",
     "keys",

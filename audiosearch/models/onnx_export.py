@@ -246,6 +246,14 @@ def write_checkpoint(loaded: Loaded, directory: Path) -> None:
         alone.save_pretrained(directory)
 
 
+def write_whole(loaded: Loaded, directory: Path) -> None:
+    """Save the whole checkpoint, as transformers does: model, extractor and tokenizer."""
+    with _quiet():
+        loaded.clap.save_pretrained(directory)
+        loaded.extractor.save_pretrained(directory)
+        loaded.tokenizer.save_pretrained(directory)
+
+
 def write_audio(loaded: Loaded, path: Path) -> None:
     """Export the audio tower, for pictures of the extractor's size alone."""
     made = front_end(loaded.extractor)
