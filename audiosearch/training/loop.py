@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,17 +60,19 @@ class Loop:
         device: str,
         precision: str,
         progress: Progress,
+        on_epoch: Callable[[State], object] = lambda state: None,
     ) -> None:
         self.trainee, self.maker = trainee, maker
         self.learnt, self.held_out = learnt, held_out
         self.options, self.progress = options, progress
-        self.device, self.precision = device, precision
+        self.device, self.precision, self.on_epoch = device, precision, on_epoch
         self.last, self.best = options.run / LAST, options.run / BEST
         self.state = State(micro=min(options.micro_batch or options.batch, options.batch))
         trainee.freeze(options.freeze)
         self.stepper = torch.optim.AdamW(
             trainee.groups(options.rate), lr=options.rate, betas=(0.9, 0.98), foreach=False
         )
+        self._whole = False  # whether weights and state are of one moment, and can be kept
         self.per_epoch = len(maker.plan(learnt, 1, options.batch))
         self.steps = self.per_epoch * options.epochs
 
@@ -80,6 +83,7 @@ class Loop:
         """
         if self.last.is_file():
             self._resume()
+            self._whole = True
         else:
             self._end_epoch(0, None)
         self.progress.begin("training", self.steps, self.state.step)
@@ -90,12 +94,12 @@ class Loop:
                 self._step(epoch + 1, place)
                 if place + 1 == self.per_epoch:
                     self._end_epoch(epoch + 1, self.state.sum / self.per_epoch)
-                elif time.monotonic() - saved > _SAVE_SECONDS:
+                if time.monotonic() - saved > _SAVE_SECONDS:
                     self._save()
                     saved = time.monotonic()
-        except KeyboardInterrupt:
-            self._save()
-            raise
+        finally:
+            if self._whole:
+                self._save()
         weights, _ = checkpoint.load(self.best)
         self.trainee.load(weights, self.best)
         return self.state
@@ -112,6 +116,8 @@ class Loop:
         for group in self.stepper.param_groups:
             group["lr"] = group["full"] * factor
         self.trainee.learn(True)
+        # From scratch, norms count what passes them: half a step would count it twice.
+        self._whole = not self.trainee.scratch
         loss = self._gradient(batch, seed=(self.options.seed * 1_000_003 + state.step) * 1_009)
         weights = [weight for group in self.stepper.param_groups for weight in group["params"]]
         norm = float(nn.utils.clip_grad_norm_(weights, 1.0))
@@ -122,17 +128,20 @@ class Loop:
                 f"(now {self.options.rate:g}) or --precision fp32 in another --run; the best "
                 f"weights before it are in {self.best}"
             )
+        self._whole = False
         self.stepper.step()
         state.step += 1
         state.sum += loss
+        # An epoch's last step is whole once the epoch is measured.
+        self._whole = place + 1 < self.per_epoch
         self.progress.advance(f"epoch {epoch}, loss {state.sum / (place + 1):.3f}")
 
     def _gradient(self, batch: Any, seed: int) -> float:
         """The loss, with as many pairs at once as fit: half as many where they do not."""
         while True:
             self.stepper.zero_grad(set_to_none=True)
+            micro = min(self.state.micro, len(batch.pictures))
             try:
-                micro = self.state.micro
                 return backward(self.trainee, batch, micro, seed, self.device, self.precision)
             except torch.OutOfMemoryError as error:
                 if micro == 1:
@@ -140,7 +149,7 @@ class Loop:
                         f"one pair at a time does not fit the memory of {self.device}: train on "
                         "another device (--device cpu), a smaller model, or a part (--freeze)"
                     ) from error
-            self.state.micro = min(micro, len(batch.pictures)) // 2 or 1
+            self.state.micro = micro // 2
             if self.device == "cuda":
                 torch.cuda.empty_cache()
             self.progress.tell(
@@ -160,7 +169,8 @@ class Loop:
         if figures.map > state.best:
             state.best, state.best_epoch = figures.map, epoch
             checkpoint.save(self.best, self.trainee.weights(), {"epoch": epoch})
-        self._save()
+        self._whole = True
+        self.on_epoch(state)
 
     def _save(self) -> None:
         tensors = self.trainee.weights()

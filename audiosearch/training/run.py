@@ -26,6 +26,7 @@ from audiosearch.training.options import Options, Progress, TrainingFailed
 
 if TYPE_CHECKING:
     from audiosearch.training.batches import Learnt
+    from audiosearch.training.loop import State
     from audiosearch.training.outcome import Change
     from audiosearch.training.pairs import Pair, Pairs
 
@@ -64,7 +65,6 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
     import torch
 
     from audiosearch.training.batches import Learnt, Maker
-    from audiosearch.training.curves import curves_svg
     from audiosearch.training.decoded import decode
     from audiosearch.training.embedding import retrieve
     from audiosearch.training.loop import Loop
@@ -111,14 +111,11 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
         device=device,
         precision=precision,
         progress=talk,
+        on_epoch=lambda state: _write_log(options, state),
     )
     talk.tell("measuring before")
     before = retrieve(trainee, maker, test, device)
     state = loop.run()
-    lines = [json.dumps(row) for row in state.epochs]
-    _write(options.run / "log.jsonl", "\n".join(lines) + "\n")
-    title = f"{options.run.name}: from {options.start}"
-    _write(options.run / "curves.svg", curves_svg(state.epochs, state.best_epoch, title))
     talk.tell("measuring after")
     after = retrieve(trainee, maker, test, device)
     talk.tell("writing the bundle")
@@ -226,6 +223,15 @@ def _write_split(
                 writer.writerow([pairs[number].path, part_of[row], group, len(captions)])
     except OSError as error:
         raise AudioSearchError(f"cannot write {run / 'split.csv'}: {error.strerror}") from error
+
+
+def _write_log(options: Options, state: State) -> None:
+    from audiosearch.training.curves import curves_svg
+
+    lines = [json.dumps(row) + "\n" for row in state.epochs]
+    _write(options.run / "log.jsonl", "".join(lines))
+    title = f"{options.run.name}: from {options.start}"
+    _write(options.run / "curves.svg", curves_svg(state.epochs, state.best_epoch, title))
 
 
 def _write(path: Path, text: str) -> None:

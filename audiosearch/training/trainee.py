@@ -91,7 +91,9 @@ class Trainee(nn.Module):
         }[which]
         for name, weight in self.module.named_parameters():
             trunk = self.parts.trunk(name)
-            weight.requires_grad_(bool(trunk) and trunk not in frozen)
+            # A word that training never sees must keep its place among those that it does.
+            table = "word_embeddings" in name and not self.scratch
+            weight.requires_grad_(bool(trunk) and trunk not in frozen and not table)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         """The weights that learn, by rate and decay: trunks at a tenth of the projections' rate, for
@@ -111,14 +113,12 @@ class Trainee(nn.Module):
         ]
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """Every weight and statistic by name, and the temperature."""
-        # Some architectures use one tensor under two names; a file holds it once.
-        seen: dict[int, str] = {}
-        kept = {"scale": self.scale.detach()}
-        for name, value in self.module.state_dict().items():
-            if seen.setdefault(value.data_ptr(), name) == name or not value.numel():
-                kept[f"module.{name}"] = value
-        return kept
+        """Every weight that learns by its name, the temperature, and from scratch what norms count."""
+        learning = {name for name, weight in self.module.named_parameters() if weight.requires_grad}
+        if self.scratch:
+            learning |= {name for name, _ in self.module.named_buffers()}
+        kept = {f"module.{n}": v for n, v in self.module.state_dict().items() if n in learning}
+        return {"scale": self.scale.detach(), **kept}
 
     def load(self, tensors: dict[str, torch.Tensor], where: Path) -> None:
         """Take weights that `weights` gave. Raises `TrainingFailed` for those of another model."""
