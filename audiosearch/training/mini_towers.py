@@ -217,12 +217,14 @@ def load_audio(path: Path) -> AudioTower:
 
 
 def _spread(weights: dict[str, np.ndarray], layer: str) -> np.ndarray:
-    """(leaving, entering) fp32: a layer of the text head that a graph keeps in int8.
+    """(leaving, entering) fp32: a layer of the text head that a graph keeps in fp16 or int8.
 
-    `export` keeps rows with their scales; mini-0's graph, made by onnxruntime, keeps columns with
-    scales and zero points.
+    `scripts.mini.export` keeps rows with their scales; mini-0's graph, made by onnxruntime, keeps
+    columns with scales and zero points.
     """
     ours = f"head.{layer}.weight"
+    if ours in weights:
+        return weights[ours].copy()
     if f"{ours}.int8" in weights:
         return weights[f"{ours}.int8"].astype(np.float32) * weights[f"{ours}.scale"]
     stem = f"T.{layer}.weight_Transposed"

@@ -252,7 +252,7 @@ def test_a_smaller_micro_batch_is_said_and_learns_the_same(
     talk = Talk()
     train(pairs, replace(options, epochs=1), talk)
     told = [line for line in talk.lines if "do not fit" in line]
-    assert [line.split()[0] for line in told] == ["7"]  # 20 sounds are batches of 7, 7 and 6
+    assert [line.split()[0] for line in told] == ["6"]  # what is learnt is three batches of 6
     assert "going on with 3 at once; the loss is over the whole batch" in told[-1]
     first = json.loads((options.run / "log.jsonl").read_text().splitlines()[1])["loss"]
     run = replace(options, run=options.run.parent / "roomy", epochs=1)
