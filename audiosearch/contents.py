@@ -5,19 +5,18 @@ searching and writing. Times are in seconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from audiosearch.care.status import library_status
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
-from audiosearch.catalog.facets import facets
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
-from audiosearch.results import Facets, Failure, Status
+from audiosearch.results import Failure, Status
 from audiosearch.search.isolation import Isolation
 
 if TYPE_CHECKING:
@@ -104,19 +103,6 @@ class LibraryContents:
             raise InvalidQuery(f"k must be at least 1, not {k}")
         with self._reader.snapshot() as connection:
             return reading.page_of_sounds(connection, make_filter(where), after, k)
-
-    def facets(self, where: Where = None, metadata: Sequence[str] = ()) -> Facets:
-        """Count the sounds that pass the filter by format, duration, rate, number of channels and
-        root, and by the values of the fields of their `metadata` that are named.
-
-        Raises `InvalidQuery`.
-
-        >>> library.facets(where={"path": "*/fire/*"}).channels
-        {1: 1}
-        """
-        condition = make_filter(where)
-        with self._reader.snapshot() as connection:
-            return facets(connection, condition, metadata)
 
     def failed_page(self, after: int = 0, k: int = 100) -> list[Sound]:
         """Return the k files without embedding that follow the id `after`, by id, with the reasons.

@@ -21,8 +21,9 @@ from audiosearch.catalog.filters import make_filter
 from audiosearch.contents import FilePath, Where
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
-from audiosearch.results import Classification, Hit
+from audiosearch.results import Classification, Facets, Hit
 from audiosearch.search.engine import SearchEngine
+from audiosearch.search.facet_search import FacetSearch
 from audiosearch.search.query import Match, Query, Term, as_terms
 from audiosearch.writing import LibraryWriting
 
@@ -37,6 +38,7 @@ class Library(LibraryWriting):
         # A shared library decodes on every processor; any other decodes one file at a time.
         super().__init__(directory, model, decoders=(os.cpu_count() or 1) if shared else 1)
         self._engine = SearchEngine(self._reader, self._model, self._decoding, shared=shared)
+        self._facets = FacetSearch(self._reader, self._engine)
 
     @classmethod
     def open(
@@ -178,6 +180,45 @@ class Library(LibraryWriting):
         else:
             term = Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
+
+    def facets(
+        self,
+        where: Where = None,
+        metadata: Sequence[str] = (),
+        *,
+        query: Query | None = None,
+        template: str | None = None,
+        match: Match = "both",
+        min_score: float | None = None,
+    ) -> Facets:
+        """Count the sounds that pass the filter `where`, by what people filter by, and by the values
+        of the fields of their `metadata` that are named.
+
+        The counts of a property leave its own filter out, so that the other choices stay visible.
+        With a `query`, only its hits count: the sounds whose score is two standard deviations above
+        the library's average for the query (at least ten of the library), and those whose names or
+        metadata hold half of what its words say. With `min_score`, the hits are the sounds with at
+        least that score instead. `query`, `template` and `match` are as in `search`; the words
+        alone decide with ``words``.
+
+        Raises the errors of `search`.
+
+        >>> library.facets(where={"path": "*/fire/*"}).channels
+        {1: 1}
+        >>> library.facets(query="campfire crackling").sounds < library.facets().sounds
+        True
+        """
+        condition = make_filter(where)
+        if query is None:
+            return self._facets.of_library(condition, metadata)
+        return self._facets.of_hits(
+            as_terms(query),
+            condition,
+            metadata,
+            template=template,
+            match=match,
+            min_score=min_score,
+        )
 
     def classify(
         self,

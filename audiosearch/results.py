@@ -75,8 +75,17 @@ class Classification:
 
 @dataclass(frozen=True)
 class Facets:
-    """The number of sounds with each value. `duration` counts bands of seconds: ``0-1``, ``1-5``,
-    ... ``600-``. A band does not include its upper end.
+    """The number of sounds with each value; the most frequent value comes first.
+
+    `sounds` is the number of sounds that pass all filters. The counts of a property leave its own
+    filter out. With a query, only its hits count; `min_score` is the cosine from which a sound is
+    one.
+
+    `duration` counts bands of seconds: ``0-1``, ``1-5``, ... ``600-``. A band does not include its
+    upper end. `folder` counts the folders just below each root, and below each folder that the
+    filter `root` names, at any depth. `category` and `keywords` are embedded tags. `since` counts
+    the files modified in the last day (``1d``), week (``7d``) and so on. `folder` and `since` hold
+    values of the filters `root` and `since`, `suffix` those of `format`.
     """
 
     format: dict[str, int]
@@ -85,6 +94,13 @@ class Facets:
     channels: dict[int, int]
     root: dict[str, int]
     metadata: dict[str, dict[str, int]] = field(default_factory=dict)
+    sounds: int = 0
+    min_score: float | None = None
+    suffix: dict[str, int] = field(default_factory=dict)
+    folder: dict[str, int] = field(default_factory=dict)
+    category: dict[str, int] = field(default_factory=dict)
+    keywords: dict[str, int] = field(default_factory=dict)
+    since: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,17 +113,32 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class PartOptions:
+    """What is set for a folder inside a root. Its patterns are added to those of the folders around
+    it. `follow_symlinks` is `None` where the folder around it decides.
+    """
+
+    path: str
+    exclude: tuple[str, ...]
+    follow_symlinks: bool | None
+
+
+@dataclass(frozen=True)
 class RootStatus:
     """A folder of the library.
 
     `present` is true where it can be reached now. `state` is ``present``, ``missing``, ``empty``
-    (such as an unmounted disk) or ``unreadable``.
+    (such as an unmounted disk) or ``unreadable``. `exclude` and `follow_symlinks` are what every run
+    of the indexer keeps to; `parts` are folders inside that have something set of their own.
     """
 
     path: str
     sounds: int
     present: bool
     state: str = "present"
+    exclude: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+    parts: tuple[PartOptions, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,12 @@ from audiosearch.models.active import ActiveModel
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
     from indexer.moves import MoveSummary
+    from indexer.options import Options
     from indexer.progress import Progress
+    from indexer.root_options import OptionsSummary
+    from indexer.selection import Selection
     from indexer.summary import RemovalSummary, Summary
+    from indexer.watch_events import WatchEvent
 
 
 class LibraryWriting(LibraryContents):
@@ -56,8 +60,8 @@ class LibraryWriting(LibraryContents):
         external_id: str | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         cancel: threading.Event | None = None,
-        exclude: Iterable[str] = (),
-        follow_symlinks: bool = False,
+        exclude: Iterable[str] | None = None,
+        follow_symlinks: bool | None = None,
         prune: bool = False,
         rehash: bool = False,
         retry: bool = False,
@@ -71,7 +75,8 @@ class LibraryWriting(LibraryContents):
         The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
         unchanged. A file that cannot be embedded is a failure in the summary, not an error.
         `on_progress` receives the progress. `cancel`, once set, ends the run after the current
-        batch. The options from `exclude` on are those of `indexer.options.Options`.
+        batch. The options from `exclude` on are those of `indexer.options.Options`; folders remember
+        `exclude` and `follow_symlinks` (see `set_root`).
 
         Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
         `ModelMismatch`.
@@ -84,7 +89,7 @@ class LibraryWriting(LibraryContents):
 
         sources = [what] if isinstance(what, str | os.PathLike) else what
         options = Options(
-            exclude=tuple(exclude),
+            exclude=None if exclude is None else tuple(exclude),
             follow_symlinks=follow_symlinks,
             prune=prune,
             rehash=rehash,
@@ -105,6 +110,52 @@ class LibraryWriting(LibraryContents):
             model=self._model.loaded(self._stored_model()),
             standby=self._decoding.standby,
         )
+
+    def watch(
+        self,
+        folders: Iterable[FilePath] | FilePath = (),
+        *,
+        poll: float | None = None,
+        settle: float = 2.0,
+        workers: int | None = None,
+        cancel: threading.Event | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[WatchEvent]:
+        """Keep the library up to date with these folders, or with all of its own, until `cancel` is
+        set. Yields what happens.
+
+        The writer's lock is held while sounds are written, and waited for. `poll`, `settle` and
+        `workers` are those of `indexer.watch_events.WatchOptions`. Raises `SoundNotFound`,
+        `LibraryBusy` where another program watches for this library, `AudioSearchError` where
+        `watchfiles` is missing and `poll` not given, and what `add` raises.
+
+        >>> stop = threading.Event()
+        >>> for event in library.watch(poll=60, cancel=stop):
+        ...     print(event.text)
+        ...     stop.set()
+        watching 1 folder, with a look every 60 s
+        """
+        from indexer.run import index
+        from indexer.watch import watch
+        from indexer.watch_events import WatchOptions
+
+        sources = [folders] if isinstance(folders, str | os.PathLike) else folders
+        event = cancel or threading.Event()
+
+        def run(selection: Selection, options: Options) -> Summary:
+            return index(
+                self.directory,
+                (),
+                options,
+                on_progress=on_progress,
+                cancel=event,
+                model=self._model.loaded(self._stored_model()),
+                standby=self._decoding.standby,
+                selection=selection,
+            )
+
+        options = WatchOptions(poll, settle, workers)
+        return watch(self.directory, [os.fspath(path) for path in sources], options, run, event)
 
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False
@@ -134,6 +185,35 @@ class LibraryWriting(LibraryContents):
         from indexer.moves import move_root
 
         return move_root(self.directory, os.fspath(old), os.fspath(new), dry_run=dry_run)
+
+    def set_root(
+        self,
+        folder: FilePath,
+        *,
+        exclude: Iterable[str] | None = None,
+        follow_symlinks: bool | None = None,
+        dry_run: bool = False,
+    ) -> OptionsSummary:
+        """Set which patterns a folder of the library leaves out (instead of those that it had), and
+        whether links are followed in it; `None` changes nothing.
+
+        The folder is a root, or lies in one. The next run over it forgets the sounds that are left
+        out, and adds those that no longer are. Raises `SoundNotFound`, `InvalidQuery` or
+        `LibraryBusy`.
+
+        >>> library.set_root("sample_library", exclude=["scenes"], dry_run=True).leaves_out > 0
+        True
+        """
+        from indexer.root_options import set_options
+
+        patterns = None if exclude is None else tuple(exclude)
+        return set_options(
+            self.directory,
+            os.fspath(folder),
+            exclude=patterns,
+            follow_symlinks=follow_symlinks,
+            dry_run=dry_run,
+        )
 
     def describe(
         self,

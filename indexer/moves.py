@@ -17,6 +17,7 @@ from audiosearch.errors import SoundNotFound
 from indexer.cache import renew_cache
 from indexer.lock import writer_lock
 from indexer.roots import absolute, inside
+from indexer.rules import hand_over
 from indexer.store import delete_sounds, next_generation
 
 
@@ -137,6 +138,7 @@ def _take_in(
             connection.execute(update(sounds).where(sounds.c.id == row.id).values(values))
             changed.append(row.id)
     index_words(connection, [*changed, *(row.id for row in here.values())])
+    hand_over(connection, source, target, below)
     connection.execute(delete(roots).where(roots.c.id == source))
     return len(arriving), len(going)
 

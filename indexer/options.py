@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class Options:
     """Options of one index run.
 
-    `exclude` are shell patterns of names or relative paths to leave out. Without `follow_symlinks`
-    the run skips links. With `prune` it forgets vanished sounds even if they are more than half of
+    `exclude` are shell patterns of names or relative paths to leave out, and `follow_symlinks` says
+    whether links are followed: they are set for the folders of the run, which remember them; with
+    `None` what is remembered holds. With `prune` it forgets vanished sounds even if they are more than half of
     the library. With `rehash` it compares contents even where size and mtime are unchanged. With
     `retry` it tries failed files again. With `dry_run` it changes nothing, and only reports.
     `model` is the name of the model to build with; the library switches to it at the end. `workers`
@@ -18,8 +19,8 @@ class Options:
     seconds to wait for another writer; `None` is for ever.
     """
 
-    exclude: tuple[str, ...] = ()
-    follow_symlinks: bool = False
+    exclude: tuple[str, ...] | None = None
+    follow_symlinks: bool | None = None
     prune: bool = False
     rehash: bool = False
     retry: bool = False
@@ -29,4 +30,5 @@ class Options:
     wait: float | None = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "exclude", tuple(self.exclude))
+        if self.exclude is not None:
+            object.__setattr__(self, "exclude", tuple(self.exclude))

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, func, select
 
 from audiosearch import paths
 from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
+from indexer.rules import Rules, root_rules
 from indexer.scan import Found, Walk, stamp
 
 # These depend on the moment, not on the file: they are tried again at every run.
@@ -42,25 +43,30 @@ class FileTask:
 @dataclass(frozen=True)
 class Scan:
     """A part of a root to compare: everything below `below` (`b""`: all of it), or only the `files`
-    (relative).
+    (relative). Without `deep`, only the files that lie in that folder itself. `as_walked`: of the
+    `files`, only those that a walk of the root would meet.
     """
 
     root_id: int
     root: bytes
     below: bytes = b""
     files: tuple[bytes, ...] | None = None
+    deep: bool = True
+    as_walked: bool = False
 
 
 @dataclass
 class Plan:
     """Tasks to do, the files found unchanged (`kept`: their rows), and the rows whose files are
-    gone. `passed_over` counts the files that are no sounds, by suffix.
+    gone (`gone`: their absolute paths, by row). `passed_over` counts the files that are no sounds,
+    by suffix.
     """
 
     tasks: list[FileTask] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     known_failures: int = 0
     missing: set[int] = field(default_factory=set)
+    gone: dict[int, bytes] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     files: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -105,6 +111,11 @@ def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[by
         queries = [query.where(sounds.c.path >= inside, sounds.c.path < beyond)]
     else:
         queries = [query]
+    if not scan.deep:
+        prefix = scan.below + b"/" if scan.below else b""
+        # SQLite's own: `instr` and `substr` of a BLOB count bytes.
+        rest = func.substr(sounds.c.path, len(prefix) + 1)
+        queries = [each.where(func.instr(rest, b"/") == 0) for each in queries]
     return {
         row.path: _Stored(row.id, row.size, row.mtime_ns, row.kind, row.content_id is not None)
         for each in queries
@@ -120,8 +131,21 @@ def _unchanged(file: Found, row: _Stored, options: Options) -> bool:
     return row.embedded
 
 
-def _named_files(scan: Scan, unreadable: list[tuple[bytes, str]]) -> Iterator[Found]:
+def _left_out(what: str, scan: Scan) -> str:
+    root = paths.shown(scan.root)
+    return f"{what} is left out by a pattern that was set for {root}: see audiosearch roots"
+
+
+def _named_files(
+    scan: Scan, rules: Rules, notices: list[str], unreadable: list[tuple[bytes, str]]
+) -> Iterator[Found]:
     for relative in scan.files or ():
+        if scan.as_walked:
+            if not rules.meet(scan.root, relative):
+                continue
+        elif rules.leave_out(relative):
+            notices.append(_left_out(paths.shown(relative), scan))
+            continue
         try:
             status = os.stat(os.path.join(scan.root, relative))  # noqa: PTH116, PTH118 (bytes)
         except (FileNotFoundError, NotADirectoryError):
@@ -151,15 +175,18 @@ def compare(
             )
             continue
         where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118
-        walk = Walk(
-            os.path.join(scan.root, scan.below),  # noqa: PTH118
-            options.exclude,
-            options.follow_symlinks,
-        )
-        inside = scan.below + b"/" if scan.below else b""
-        files = iter(walk) if scan.files is None else _named_files(scan, walk.unreadable)
+        rules = root_rules(connection, scan.root_id)
+        walk = Walk(scan.root, rules, scan.below, scan.deep)
+        files: Iterator[Found] = iter(walk)
+        if scan.files is not None:
+            files = _named_files(scan, rules, plan.notices, walk.unreadable)
+        elif rules.leave_out(scan.below):
+            plan.notices.append(_left_out(where, scan))
+            files = iter(())
+        elif scan.below and not os.path.lexists(os.path.join(scan.root, scan.below)):  # noqa: PTH118
+            files = iter(())  # as a watched folder that was removed
         for file in files:
-            relative = file.path if scan.files is not None else inside + file.path
+            relative = file.path
             plan.files += 1
             on_file(plan.files)
             row = rows.pop(relative, None)
@@ -193,15 +220,23 @@ def _note_missing(
 ) -> None:
     if not rows:
         return
-    if not os.listdir(scan.root):  # noqa: PTH208 (bytes)
+    if _is_bare(scan.root):
         plan.notices.append(
             f"{where} is empty, as a disk that is not mounted would be: its {len(rows)} sounds are kept "
             f"(forget them with: audiosearch remove {where})"
         )
         return
-    inside = scan.below + b"/" if scan.below else b""
-    closed = {inside + path for path, _ in walk.unreadable}
+    closed = {path for path, _ in walk.unreadable}
     folders = tuple(path.rstrip(b"/") + b"/" if path else b"" for path in closed)
     for relative, row in rows.items():
         if relative not in closed and not relative.startswith(folders):
             plan.missing.add(row.id)
+            plan.gone[row.id] = os.path.join(scan.root, relative)  # noqa: PTH118
+
+
+def _is_bare(folder: bytes) -> bool:
+    """Whether a folder is empty, or went away meanwhile."""
+    try:
+        return not os.listdir(folder)  # noqa: PTH208 (bytes)
+    except OSError:
+        return True

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import Connection, Select, and_, delete, select
 
 from audiosearch import paths
 from audiosearch.catalog import database, reading
@@ -44,9 +44,11 @@ def remove(
         try:
             with engine.begin() as connection:
                 path_of: dict[int, str] = {}
+                named_roots: list[int] = []
                 for target in targets:
-                    matches = _matches(connection, target)
-                    if not matches:
+                    matches, within = _matches(connection, target), _roots_at(connection, target)
+                    named_roots += within
+                    if not matches and not within:
                         raise SoundNotFound(
                             f"{target} is not in the library {directory}: nothing was removed"
                         )
@@ -56,6 +58,7 @@ def remove(
                     next_generation(connection)
                     hashes = hashes_of_sounds(connection, path_of)
                     going = delete_sounds(connection, path_of)
+                    connection.execute(delete(roots).where(roots.c.id.in_(named_roots)))
                     forget_empty_roots(connection)
                     drop_outlines(directory, unused_hashes(connection, hashes))
             if not dry_run:
@@ -67,6 +70,15 @@ def remove(
             engine.dispose()
     removed = tuple(sorted(path_of.values(), key=os.fsencode))
     return RemovalSummary(removed, going, dry_run)
+
+
+def _roots_at(connection: Connection, which: str | int) -> list[int]:
+    """Return the ids of the roots at or below a folder."""
+    if isinstance(which, int):
+        return []
+    absolute = os.fsencode(os.path.abspath(paths.user_path(which)))  # noqa: PTH100 (links stay)
+    rows = connection.execute(select(roots.c.id, roots.c.path)).all()
+    return [root.id for root in rows if inside(root.path, absolute) is not None]
 
 
 def _matches(connection: Connection, which: str | int) -> dict[int, str]:

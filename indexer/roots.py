@@ -1,7 +1,8 @@
 """The roots of a library: its folders. No root lies inside another.
 
 A folder inside a root stands for that part of the root. A folder around roots becomes a root
-itself, and takes over their sounds.
+itself, and takes over their sounds. What was set for them (`indexer.rules`) stays with their
+folders.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from audiosearch.catalog.schema import roots, sounds
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
 from indexer.plan import Scan
+from indexer.rules import hand_over
 from indexer.scan import is_sound_name
 
 
@@ -128,6 +130,7 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
                 ),
                 {"new": new_id, "prefix": prefix + b"/", "old": root.id},
             )
+            hand_over(connection, root.id, new_id, prefix)
             connection.execute(delete(roots).where(roots.c.id == root.id))
     if any(root is not same for root in merging):  # the folders above are words too now
         ids = connection.execute(select(sounds.c.id).where(sounds.c.root_id == new_id)).scalars()

@@ -32,6 +32,8 @@ from indexer.outlines import sweep_outlines
 from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
+from indexer.root_options import remember
+from indexer.selection import Selection
 from indexer.standby import Standby
 from indexer.summary import Summary
 
@@ -48,12 +50,13 @@ def index(
     model: Model | None = None,
     files: bool = True,
     standby: Standby | None = None,
+    selection: Selection | None = None,
 ) -> Summary:
     """Index these paths, or all roots without a path, and bring library and cache up to date.
 
     The function makes the library where there is none. With `files`, single files are allowed among
-    the paths. `standby` holds the model and the process that an earlier run left ready.
-    `Library.add` explains the other parameters and the errors.
+    the paths. `standby` holds the model and the process that an earlier run left ready. With a
+    `selection`, its files alone are brought up to date. `Library.add` explains the rest.
     """
     roots.check_sources(sources, files=files)
     run = _Run(
@@ -62,10 +65,11 @@ def index(
         store.Belongings(external_id, metadata),
         on_progress or (lambda progress: None),
         cancel or threading.Event(),
+        selection,
     )
     run.belongings.values()  # metadata that JSON cannot hold is an error before the run reads anything
     exists = (directory / database.DATABASE).is_file()
-    if not sources and not exists:
+    if not sources and not exists and not (selection and selection.folders):
         raise LibraryNotFound(f"no library at {directory} yet: name a folder to index")
     with ExitStack() as stack:
         stack.enter_context(database.translating(directory))
@@ -97,6 +101,7 @@ class _Run:
     belongings: store.Belongings
     tell: Callable[[Progress], None]
     cancel: threading.Event
+    selection: Selection | None = None
     summary: Summary = field(default_factory=Summary)
     started: float = field(default_factory=time.monotonic)
 
@@ -108,9 +113,11 @@ class _Run:
         with engine.connect() as connection:
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
             active = reading.active_model(connection)
+            scans = roots.plan_scans(connection, sources)
+            self.summary.notices += remember(connection, scans, self.options)
             plan = compare(
                 connection,
-                roots.plan_scans(connection, sources),
+                scans,
                 active.id if active else None,
                 self.options,
                 self._scanning,
@@ -129,13 +136,19 @@ class _Run:
         """Scan, embed, sweep, switch models, renew the cache."""
         model, model_id, building = self._model(engine, loaded, standby)
         with engine.begin() as connection:
-            scans = roots.plan_scans(connection, sources)
+            if self.selection:
+                scans = self.selection.scans(connection)
+            else:
+                scans = roots.plan_scans(connection, sources)
+                self.summary.notices += remember(connection, scans, self.options)
             if building:  # the new model must embed everything before it answers
                 everything = roots.plan_scans(connection, ())
                 scans += [scan for scan in everything if not _covered(scan, scans)]
         with engine.connect() as connection:
             plan = compare(connection, scans, model_id, self.options, self._scanning)
             before = connection.execute(select(func.count()).select_from(sounds)).scalar_one()
+        if self.selection:
+            self.selection.restrict(plan)
         self._count(plan)
         if sources and not plan.files:
             self.summary.notices.append(
@@ -150,8 +163,7 @@ class _Run:
                 self._switch(engine, model_id)
         with engine.begin() as connection:
             store.forget_empty_roots(connection)
-            # A sweep of the outlines takes as long as a walk of a folder, so an added file does
-            # without.
+            # A sweep of the outlines takes as long as a walk: an added file does without.
             walked = any(scan.files is None for scan in scans)
             if walked and (self.summary.removed or self.summary.updated):
                 sweep_outlines(self.directory, connection)
@@ -207,6 +219,8 @@ class _Run:
             while tasks and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))
                 for outcome in embed(tasks, open_worker, encoder, known, self.cancel, workers):
+                    if self.selection and self.selection.leaves(outcome):
+                        continue
                     batches.add(outcome)
                     done = min(done + 1, total)
                     path = paths.usable(outcome.task.path)

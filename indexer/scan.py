@@ -7,12 +7,13 @@ links unless they are followed.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from indexer.rules import Rules
 
 # What libsndfile or FFmpeg reads and recognises by its content; video for its sound track. Not:
 # samples without a header, playlists, and what has a key.
@@ -41,7 +42,7 @@ def stamp(mtime_ns: int) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """A sound file: path relative to the scanned folder, size in bytes, mtime in nanoseconds."""
+    """A sound file: path relative to the root, size in bytes, mtime in nanoseconds."""
 
     path: bytes
     size: int
@@ -50,25 +51,31 @@ class Found:
 
 @dataclass
 class Walk:
-    """One walk over a folder; `unreadable` holds the relative paths of folders that could not be
-    listed and of files that could not be looked at. `passed_over` counts the files that are no
-    sounds by their suffix (lower case, ``""`` for none).
+    """One walk over the root `folder`, or over what is `below` in it, by the root's rules.
+
+    Paths are relative to the root. Without `deep` the walk stays out of the folders that it meets.
+    `unreadable` holds the paths of folders that could not be listed and of files that could not be
+    looked at. `passed_over` counts the files that are no sounds by their suffix (lower case, ``""``
+    for none).
     """
 
     folder: bytes
-    exclude: Sequence[str] = ()
-    follow_symlinks: bool = False
+    rules: Rules = field(default_factory=Rules)
+    below: bytes = b""
+    deep: bool = True
     unreadable: list[tuple[bytes, str]] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Found]:
         seen: set[tuple[int, int]] = set()
         # Folders may be nested deeper than Python's stack is.
-        open_folders = [self._listed(b"", seen)]
+        open_folders = [self._listed(self.below, seen)]
         while open_folders:
             for entry, path in open_folders[-1]:
                 try:
                     if entry.is_dir():
+                        if not self.deep:
+                            continue
                         open_folders.append(self._listed(path, seen))
                         break
                     if not is_sound_name(entry.name):
@@ -110,9 +117,9 @@ class Walk:
     def _skipped(self, entry: os.DirEntry[bytes], path: bytes) -> bool:
         if entry.name.startswith(b"."):
             return True
-        if entry.is_symlink() and not self.follow_symlinks:
+        if entry.is_symlink() and not self.rules.follow(path):
             return True
-        return is_excluded(path, self.exclude)
+        return self.rules.exclude(path)
 
 
 def is_sound_name(name: bytes) -> bool:
@@ -124,10 +131,3 @@ def _suffix(name: bytes) -> str:
     """In lower case, without its point; empty where there is none."""
     _, point, suffix = name.rpartition(b".")
     return suffix.lower().decode("ascii", "backslashreplace") if point else ""
-
-
-def is_excluded(path: bytes, patterns: Sequence[str]) -> bool:
-    """Whether the relative path, or its last part, matches one of the patterns."""
-    shown = os.fsdecode(path)
-    name = shown.rpartition("/")[2]
-    return any(fnmatch.fnmatch(name, p) or fnmatch.fnmatch(shown, p) for p in patterns)

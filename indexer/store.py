@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog.folder_options import folder_options
 from audiosearch.catalog.schema import (
     contents,
     embeddings,
@@ -439,7 +440,9 @@ def set_belongings(connection: Connection, described: Sequence[tuple[int, Belong
 
 
 def forget_empty_roots(connection: Connection) -> None:
-    """Delete roots that hold no sounds."""
-    connection.execute(
-        delete(roots).where(~select(sounds.c.id).where(sounds.c.root_id == roots.c.id).exists())
+    """Delete roots that hold no sounds, unless something was set for them."""
+    holds = select(sounds.c.id).where(sounds.c.root_id == roots.c.id).exists()
+    remembers = (
+        select(folder_options.c.below).where(folder_options.c.root_id == roots.c.id).exists()
     )
+    connection.execute(delete(roots).where(~holds, ~remembers))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from audiosearch import paths
 from audiosearch.catalog import database, reading
+from audiosearch.catalog.folder_options import FolderRule, rules_of
+from audiosearch.catalog.records import Root
 from audiosearch.models.identity import describe_identity
-from audiosearch.results import RootStatus, Status
+from audiosearch.results import PartOptions, RootStatus, Status
 from audiosearch.vectors.cachefile import CACHE, CacheUnusable
 from audiosearch.vectors.validity import usable_footer
 
@@ -38,7 +41,7 @@ def library_status(connection: Connection, directory: Path) -> Status:
         windows=windows,
         failed=numbers["failed"],
         hours=numbers["seconds"] / 3600,
-        roots=tuple(_root(root.path, root.sounds) for root in reading.all_roots(connection)),
+        roots=tuple(_root(connection, root) for root in reading.all_roots(connection)),
         index_kind=kind,
         cache=cache,
         database_bytes=_size(directory / database.DATABASE),
@@ -47,15 +50,30 @@ def library_status(connection: Connection, directory: Path) -> Status:
     )
 
 
-def _root(path: str, sounds: int) -> RootStatus:
+def _root(connection: Connection, root: Root) -> RootStatus:
     try:
-        with os.scandir(path) as listing:
+        with os.scandir(root.path) as listing:
             state = "present" if next(listing, None) is not None else "empty"
     except (FileNotFoundError, NotADirectoryError):
         state = "missing"
     except OSError:
         state = "unreadable"
-    return RootStatus(path, sounds, state in ("present", "empty"), state)
+    rules = {rule.below: rule for rule in rules_of(connection, root.id)}
+    own = rules.pop(b"", FolderRule())
+    return RootStatus(
+        root.path,
+        root.sounds,
+        state in ("present", "empty"),
+        state,
+        own.exclude,
+        bool(own.follow_symlinks),
+        tuple(
+            PartOptions(
+                paths.usable(os.fsencode(root.path), rule.below), rule.exclude, rule.follow_symlinks
+            )
+            for rule in rules.values()
+        ),
+    )
 
 
 def _size(path: Path) -> int:

@@ -264,8 +264,10 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
     return made
 
 
-def _nanoseconds(moment: datetime) -> int:
-    """Since 1970; a time beyond what can be stored is the last that can."""
+def nanoseconds(moment: datetime) -> int:
+    """Return a time as nanoseconds since 1970; a time beyond what can be stored is the last that
+    can.
+    """
     try:
         number = int(moment.timestamp() * 1e9)
     except (OverflowError, ValueError, OSError):  # depends on the system
@@ -291,7 +293,7 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     if condition.root:
         clauses.append(or_(*(is_below(folder) for folder in condition.root)))
     if condition.since is not None:
-        clauses.append(sounds.c.mtime_ns >= _nanoseconds(condition.since))
+        clauses.append(sounds.c.mtime_ns >= nanoseconds(condition.since))
     if condition.tag:
         clauses.append(or_(*(_tag_matches(tag) for tag in condition.tag)))
     if condition.external_id:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import changes, schema, words
+from audiosearch.catalog import changes, folder_options, schema, words
 from audiosearch.errors import LibraryTooNew
 
 
@@ -55,11 +55,16 @@ def _m004_note_changes(connection: Connection) -> None:
     changes.create_table(connection)
 
 
+def _m005_remember_folder_options(connection: Connection) -> None:
+    folder_options.create_table(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
     _m003_index_words,
     _m004_note_changes,
+    _m005_remember_folder_options,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -53,12 +53,17 @@ def index(
         typer.Option(
             "--exclude",
             metavar="GLOB",
-            help="Leave out files whose name or path matches. Repeatable.",
+            help="Leave out files whose name or path matches, also in later runs. Repeatable.",
         ),
     ] = None,
     follow_symlinks: Annotated[
-        bool, typer.Option("--follow-symlinks", help="Follow symbolic links.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--follow-symlinks/--no-follow-symlinks",
+            show_default=False,
+            help="Follow symbolic links, also in later runs.",
+        ),
+    ] = None,
     prune: Annotated[
         bool,
         typer.Option(
@@ -89,14 +94,15 @@ def index(
 ) -> None:
     """Index folders of sounds, or bring them up to date.
 
-    Unchanged files are skipped, moved files are recognised, and vanished files are forgotten. You
-    can stop a run at any time with Ctrl-C: the next run goes on from there.
+    Unchanged files are skipped, moved files are recognised, and vanished files are forgotten. A
+    folder remembers its --exclude and --follow-symlinks (see audiosearch roots). You can stop a run
+    at any time with Ctrl-C: the next run goes on from there.
     """
     from indexer.options import Options
     from indexer.run import index as run
 
     run_options = Options(
-        exclude=tuple(exclude or ()),
+        exclude=tuple(exclude) if exclude else None,
         follow_symlinks=follow_symlinks,
         prune=prune,
         rehash=rehash,

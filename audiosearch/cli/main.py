@@ -18,8 +18,10 @@ from audiosearch.cli import exits, streams
 # Help lists the commands in this order. Each has a module of its name, with an `app`.
 _COMMANDS = (
     "index",
+    "watch",
     "query",
     "similar",
+    "facets",
     "classify",
     "status",
     "remove",

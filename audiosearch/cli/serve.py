@@ -75,6 +75,18 @@ def serve(
             help="Answer N requests a second for each key or address.",
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Keep the library up to date with its folders."),
+    ] = False,
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            "--poll",
+            metavar="SECONDS",
+            help="With --watch: look at the folders this often, as audiosearch watch --poll.",
+        ),
+    ] = None,
     access_log: Annotated[
         bool,
         typer.Option("--access-log", help="Print a JSON object for each request, on stderr."),
@@ -93,6 +105,8 @@ def serve(
         ) from error
     if rate is not None and not rate > 0:
         context.fail("--rate must be a number above zero.")
+    if poll is not None and not (watch and 0 < poll <= 86_400):
+        context.fail("--poll is a number of seconds above zero, and goes with --watch.")
     directory = library or default_library()
     settings = Settings(
         names=tuple(names or ()),
@@ -102,6 +116,8 @@ def serve(
         most_upload=upload_limit * 1_000_000,
         per_second=rate,
         access_log=access_log,
+        watch=watch,
+        poll=poll,
     )
     typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)", err=True)
     run(directory, host, port, settings)

@@ -135,3 +135,13 @@ def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarr
     if np.linalg.norm(total) < _CANCELLED:
         raise InvalidQuery("the terms of the query cancel each other out: change one of them")
     return unit(total)
+
+
+def path_of(connection: Connection, sound: int | str) -> str:
+    """Return the path of a stored sound by its id, or the path itself."""
+    if isinstance(sound, str):
+        return sound
+    row = reading.sound_by_id(connection, sound)
+    if row is None:
+        raise SoundNotFound(f"there is no sound with id {sound} in the library")
+    return row.path

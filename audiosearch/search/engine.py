@@ -8,9 +8,9 @@ the library's generation.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
 from sqlalchemy import Connection
@@ -19,13 +19,13 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound, StoredModel
-from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Hit
 from audiosearch.search import ranking
 from audiosearch.search.classification import classify
-from audiosearch.search.composition import query_vector, stored_windows
+from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
@@ -48,6 +48,12 @@ _LEAST_BY_WORDS = 100
 _SNAPSHOT_TRIES = 5
 
 
+Answer = TypeVar("Answer")
+
+# The sounds that the words of a query match, by id.
+Words = dict[int, WordMatch]
+
+
 @dataclass(frozen=True)
 class _Query:
     """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
@@ -57,7 +63,7 @@ class _Query:
     k: int
     moments: bool
     group: bool
-    words: dict[int, WordMatch]
+    words: Words
 
 
 class SearchEngine:
@@ -79,7 +85,7 @@ class SearchEngine:
         self._decoding = decoding
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
-        self._state_cache: StateCache[Sample] = StateCache()
+        self.state_cache: StateCache[Sample] = StateCache()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -110,6 +116,28 @@ class SearchEngine:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+
+        def hits(
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
+        ) -> list[Hit]:
+            query = _Query(vector, condition, k, moments, group, words)
+            if match == "words":
+                return self._hits_by_words(connection, search, query)
+            return self._hits(connection, search, query)
+
+        return self.over_one_state(terms, hits, template=template, match=match) or []
+
+    def over_one_state(
+        self,
+        terms: Sequence[Term],
+        answer: Callable[[Connection, WindowSearch, np.ndarray, Words], Answer],
+        *,
+        template: str | None,
+        match: Match,
+    ) -> Answer | None:
+        """Return what `answer` makes of the vector (d,) and the word matches of the terms, over one
+        state of the library; `None` for a library without model.
+        """
         if match not in get_args(Match):
             raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
         texts = [term.text for term in terms if term.text is not None and term.weight > 0]
@@ -119,7 +147,7 @@ class SearchEngine:
             with self._reader.snapshot() as connection:
                 stored = reading.active_model(connection)
                 if stored is None:
-                    return []
+                    return None
                 if vector is None or composed_with != stored.digest:
                     vector = self._composed(connection, terms, stored, template)
                     composed_with = stored.digest
@@ -130,10 +158,7 @@ class SearchEngine:
                 except SnapshotTooOld:
                     continue
                 words = {} if match == "sound" else self._word_matches(connection, texts)
-                query = _Query(vector, condition, k, moments, group, words)
-                if match == "words":
-                    return self._hits_by_words(connection, search, query)
-                return self._hits(connection, search, query)
+                return answer(connection, search, vector, words)
         raise AssertionError("unreachable")
 
     def classify(
@@ -147,7 +172,7 @@ class SearchEngine:
         """Score stored sounds by id, or files by path, against labels; see `Library.classify`."""
         with self._reader.snapshot() as connection:
             stored = reading.active_model(connection)
-            names = [_name(connection, sound) for sound in sounds]
+            names = [path_of(connection, sound) for sound in sounds]
         model = self._model.matching(stored)
         sound_of = dict(zip(names, sounds, strict=True))
 
@@ -175,7 +200,7 @@ class SearchEngine:
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
-    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> dict[int, WordMatch]:
+    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> Words:
         sounds = reading.count_sounds(connection) if texts else 0
         return match_words(connection, texts, sounds)
 
@@ -183,13 +208,13 @@ class SearchEngine:
         model, vector = search.model, query.vector
         allowed = None
         if query.condition:
-            allowed = self._state_cache.allowed(
+            allowed = self.state_cache.allowed(
                 search.generation,
                 model.digest,
                 query.condition,
                 lambda: reading.allowed_windows(connection, query.condition, model.id),
             )
-        sample = self._sample(connection, search)
+        sample = self.sample(connection, search)
         count = min(query.k, search.count)
         if query.moments:
             base = sample.median(vector)
@@ -207,12 +232,13 @@ class SearchEngine:
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
         moments = self._by_words(connection, search, query, frozenset())
-        sample = self._sample(connection, search)
+        sample = self.sample(connection, search)
         return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
 
-    def _sample(self, connection: Connection, search: WindowSearch) -> Sample:
+    def sample(self, connection: Connection, search: WindowSearch) -> Sample:
+        """Return the sample of a state, which percentiles refer to."""
         model = search.model
-        return self._state_cache.sample(
+        return self.state_cache.sample(
             search.generation,
             model.digest,
             lambda: Sample(connection, model.id, model.dimension),
@@ -287,13 +313,3 @@ class SearchEngine:
             query.group,
             place,
         )
-
-
-def _name(connection: Connection, sound: int | str) -> str:
-    """Return the path of a stored sound by its id, or the path itself."""
-    if isinstance(sound, str):
-        return sound
-    row = reading.sound_by_id(connection, sound)
-    if row is None:
-        raise SoundNotFound(f"there is no sound with id {sound} in the library")
-    return row.path

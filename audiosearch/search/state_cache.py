@@ -1,5 +1,5 @@
 """`StateCache` keeps values that hold for one state of a library and cost time to make: the sample
-for percentiles, and the windows that a filter allows.
+for percentiles, the table for facets, and the windows that a filter allows.
 
 A state is a generation and the digest of the model that answers in it. The sample has a slot of its
 own: filters change as people type, and every search needs the sample.
@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 
+from audiosearch.catalog.facet_table import FacetTable
 from audiosearch.catalog.filters import Filter
 
 # Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
@@ -45,6 +46,7 @@ class _State(Generic[Made]):
     generation: int
     digest: str
     sample: _Slot[Made] = field(default_factory=_Slot)
+    facets: _Slot[FacetTable] = field(default_factory=_Slot)
     filters: OrderedDict[Filter, _Slot[np.ndarray]] = field(default_factory=OrderedDict)
 
 
@@ -65,6 +67,12 @@ class StateCache(Generic[Made]):
         """Return the sample of a state; `make` makes it where the cache has none."""
         with self._lock:
             slot = self._at(generation, digest).sample
+        return slot.get(make)
+
+    def facets(self, generation: int, digest: str, make: Callable[[], FacetTable]) -> FacetTable:
+        """Return the table for facets of a state; `make` makes it where the cache has none."""
+        with self._lock:
+            slot = self._at(generation, digest).facets
         return slot.get(make)
 
     def allowed(

@@ -19,10 +19,12 @@ from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
     describe_routes,
+    facet_routes,
     feed_routes,
     health_routes,
     ingest_routes,
     job_routes,
+    root_routes,
     search_routes,
     sound_routes,
     upload_routes,
@@ -36,6 +38,7 @@ from audiosearch.server.pools import Pools
 from audiosearch.server.problems import DOCUMENTED, handle_problems
 from audiosearch.server.renderings import Renderings
 from audiosearch.server.settings import Settings
+from audiosearch.server.watching import Watching
 
 _ROUTES = (
     health_routes,
@@ -43,9 +46,11 @@ _ROUTES = (
     upload_routes,
     sound_routes,
     describe_routes,
+    facet_routes,
     feed_routes,
     ingest_routes,
     job_routes,
+    root_routes,
 )
 _MONTH = 30 * 24 * 3600
 
@@ -69,10 +74,13 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.stopping = asyncio.Event()
             state.pools = Pools()
             state.renderings, state.jobs = Renderings(library), Jobs(library)
+            state.watching = Watching(library, settings.poll) if settings.watch else None
             try:
                 yield
             finally:
                 state.stopping.set()
+                if state.watching:
+                    await run_in_threadpool(state.watching.stop)
                 await run_in_threadpool(state.jobs.stop)
                 state.renderings.close()
 

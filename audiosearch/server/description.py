@@ -17,6 +17,7 @@ _NAMES = {
     "metrics": "get_metrics",
     "status": "get_status",
     "facets": "get_facets",
+    "facets_of_mixture": "get_facets_of_mixture",
     "upload": "upload_sound",
     "sounds": "list_sounds",
     "sound": "get_sound",
@@ -38,6 +39,8 @@ _NAMES = {
     "one": "get_job",
     "cancel": "cancel_job",
     "events": "watch_job",
+    "roots": "list_roots",
+    "set_root": "set_root_options",
 }
 
 

@@ -12,8 +12,12 @@ router = APIRouter()
 
 
 @router.get("/healthz", tags=["health"], summary="The process is alive.")
-async def healthz() -> dict[str, str]:
-    return {"status": "ok"}
+async def healthz(request: Request) -> dict[str, str]:
+    """With `serve --watch`, `watch` says how that is: `starting`, `watching`, `standby` (another
+    program watches for this library) or `failed: ` and why.
+    """
+    watching = request.app.state.watching
+    return {"status": "ok", "watch": watching.state} if watching else {"status": "ok"}
 
 
 @router.get("/readyz", tags=["health"], summary="The library can be searched.")

@@ -57,7 +57,10 @@ def index_items(
         try:
             sound = library.sound(item["path"])
         except SoundNotFound:
-            reason = "the job was cancelled" if summary.interrupted else "it went away"
+            there = os.path.isfile(item["path"])  # noqa: PTH113
+            reason = "it is left out by a pattern of its folder" if there else "it went away"
+            if summary.interrupted:
+                reason = "the job was cancelled"
             failures.append(_failure(number, item, "unreadable", reason))
             continue
         described.append((sound.id, item.get("external_id"), item.get("metadata")))

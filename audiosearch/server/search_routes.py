@@ -1,4 +1,4 @@
-"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`; facets."""
+"""Searching: a text by `GET`, mixtures, batches and sounds by `POST`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
-from audiosearch.results import Facets, Hit
+from audiosearch.results import Hit
 from audiosearch.search.query import Term
 from audiosearch.server.addressing import by_external_id
 from audiosearch.server.answers import TheLibrary, ThePools, as_json, some_fields
@@ -135,16 +135,6 @@ class AskedBySound(Filters, _Shown):
     """The parameters beside an uploaded sound."""
 
 
-class Faceted(Filters):
-    """Filters, and fields of the metadata to count the values of."""
-
-    metadata: Annotated[list[Word], Field(max_length=20, examples=[["rights"]])] = []
-
-    def given(self) -> dict[str, Any]:
-        """The filters that were set."""
-        return {name: value for name, value in super().given().items() if name != "metadata"}
-
-
 class OneTerm(BaseModel):
     """A text, a stored sound (or its part from `start` to `end` seconds) or a vector of
     `/v1/embed`, and how much it counts; below zero it pushes away."""
@@ -184,6 +174,14 @@ _EXAMPLE: Any = {
 }
 
 
+def decodes(terms: list[OneTerm]) -> bool:
+    """Whether a part of a sound is among the terms, which must be decoded."""
+    return any(
+        (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
+        for t in terms
+    )
+
+
 class Mixture(_Shown):
     """The body of a `POST`."""
 
@@ -196,14 +194,6 @@ class Mixture(_Shown):
         """Its part of the ranking."""
         terms = [term.term(library) for term in self.terms]
         return page_of(library, terms, self.where.given(), self)
-
-    @property
-    def decodes(self) -> bool:
-        """Whether a part of a sound is among the terms, which must be decoded."""
-        return any(
-            (t.id is not None or t.external_id is not None) and (t.start > 0 or t.end is not None)
-            for t in self.terms
-        )
 
 
 class Batch(BaseModel):
@@ -252,7 +242,7 @@ async def search(
 
 @router.post("/search", response_model=Page | SparsePage, summary="Sounds by a mixture of terms.")
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: Mixture) -> Response:
-    return await _run(pools, mixture, lambda: as_json(mixture.page(library)))
+    return await run(pools, mixture.terms, lambda: as_json(mixture.page(library)))
 
 
 @router.post("/search/batch", response_model=Pages, summary="Several mixtures at once.")
@@ -266,7 +256,7 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: Batch) -> Re
     for number, mixture in enumerate(batch.queries):
         try:
             # A turn each: others have theirs in between.
-            page = await _run(pools, mixture, partial(mixture.page, library))
+            page = await run(pools, mixture.terms, partial(mixture.page, library))
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -291,13 +281,9 @@ async def search_by_sound(
         return await pools.decode(answer, library, terms, asked.given(), asked)
 
 
-@router.get("/facets", response_model=Facets, summary="How many sounds have what.")
-def facets(library: TheLibrary, where: Annotated[Faceted, Query()]) -> Response:
-    return as_json(library.facets(where.given() or None, where.metadata))
-
-
-async def _run(pools: Pools, mixture: Mixture, work: Callable[[], Result]) -> Result:
-    if not mixture.decodes:
+async def run(pools: Pools, terms: list[OneTerm], work: Callable[[], Result]) -> Result:
+    """The result of `work` on these terms, where its turn is: decoding waits for a decoder."""
+    if not decodes(terms):
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
         raise Problem(503, "busy", "too many wait for parts of sounds: try again")

@@ -53,7 +53,9 @@ def serve(
     with Library.open(directory):
         pass  # its errors before any server starts
     if settings.access_log:
-        _log_to_stderr()
+        _log_to_stderr("audiosearch.access")
+    if settings.watch:
+        _log_to_stderr("audiosearch.watch", "%(asctime)s %(message)s")
     with listen(host, port) as listening:
         make_server(directory, settings).run([listening])
 
@@ -90,9 +92,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("audiosearch.access")
+def _log_to_stderr(name: str, form: str = "%(message)s") -> None:
+    logger = logging.getLogger(name)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(logging.Formatter(form, "%H:%M:%S"))
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)

@@ -18,7 +18,8 @@ class Settings:
 
     `most_body` and `most_upload` bound a request, `concurrent` the requests in hand, `per_second`
     those of one key or address (`None`: any number), `stalled` how long a client may keep neither
-    sending nor reading.
+    sending nor reading. `watch`: keep the library up to date with its folders while they change;
+    `poll` is that of `Library.watch`.
     """
 
     names: tuple[str, ...] = ()
@@ -31,3 +32,5 @@ class Settings:
     per_second: float | None = None
     stalled: float = 30.0
     access_log: bool = False
+    watch: bool = False
+    poll: float | None = None

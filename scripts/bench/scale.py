@@ -30,7 +30,7 @@ from scripts.figures import pss
 PER_SOUND = 4
 # A sound's number decides its format and rate: half of the sounds are wav, a sixth are mp3. These
 # filters allow about 50 %, 10 % and 1 % of the windows.
-FILTERS = {"50 %": {"format": "wav"}, "10 %": {"path": "*7.*"}, "1 %": {"path": "*77.*"}}
+FILTERS = {"50 %": {"format": "wav"}, "10 %": {"path": "*7 *"}, "1 %": {"path": "*77 *"}}
 
 
 def queries() -> list[str]:
@@ -97,7 +97,7 @@ def measure_one(directory: Path, windows: int, rounds: int) -> dict[str, str]:
         )
         row["recall@10"] = f"{recall(library, texts[:50]):.4f}"
         for name, where in FILTERS.items():
-            part = sum(library.facets(where).format.values()) / status.sounds
+            part = library.facets(where).sounds / status.sounds
             assert 0.5 < part / (float(name.split()[0]) / 100) < 2, f"{name}: {part:.3f}"
             library.search("warm", where=where)
             filtered = [_time(partial(library.search, v, where=where)) for v in vectors]

@@ -144,3 +144,13 @@ def test_notices_come_with_schema_2(old: Path) -> None:
     with closing(sqlite3.connect(old.with_name("new") / database.DATABASE)) as connection:
         fresh = {row[1:5] for row in connection.execute("PRAGMA table_info(contents)")}
     assert columns == fresh
+
+
+def test_an_old_library_has_nothing_set_for_its_folders(old: Path) -> None:
+    with Library.open(old) as library:
+        assert {(root.exclude, root.follow_symlinks) for root in library.status().roots} == {
+            ((), False)
+        }
+        (root, *_) = library.status().roots
+        library.set_root(root.path, exclude=["*.flac"])
+        assert library.status().roots[0].exclude == ("*.flac",)

@@ -16,7 +16,7 @@ import soundfile
 
 from audiosearch import Library
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell, tone, write
-from tests.effort import thorough_only
+from tests.effort import quick_first, thorough_only
 from tests.waiting import wait_until
 
 GOOD = "good.wav"
@@ -164,6 +164,7 @@ NAMES = [
 ]
 
 
+@thorough_only
 def test_names(shell: Shell) -> None:
     folder = os.fsencode(shell.home / "füße & hände")
     for name in NAMES:
@@ -182,6 +183,7 @@ def test_names(shell: Shell) -> None:
     assert "8 unchanged" in shell("index", folder).talk
 
 
+@thorough_only
 def test_symlink_loop(shell: Shell) -> None:
     folder = shell.home / "in"
     write(folder / "deep" / GOOD)
@@ -195,6 +197,7 @@ def test_symlink_loop(shell: Shell) -> None:
     assert set(shell.sounds()) == {GOOD, "linked.wav"}
 
 
+@thorough_only
 def test_no_permission(shell: Shell) -> None:
     folder = shell.home / "in"
     write(folder / "closed.wav")
@@ -219,6 +222,7 @@ def test_no_permission(shell: Shell) -> None:
     (folder / "room").chmod(0o755)
 
 
+@thorough_only
 def test_file_that_grows_during_the_run(shell: Shell) -> None:
     """A recording in progress: whatever was read, the next run knows that it is not the same now."""
     folder = shell.home / "in"
@@ -246,6 +250,7 @@ def test_file_that_grows_during_the_run(shell: Shell) -> None:
     assert shell.sounds()["growing.wav"]["duration"] == pytest.approx(duration)
 
 
+@thorough_only
 def test_files_that_go_during_the_run(shell: Shell) -> None:
     folder = shell.home / "in"
     for i in range(60):
@@ -272,6 +277,7 @@ def test_unknown_model(shell: Shell) -> None:
     assert "audiosearch models" in line
 
 
+@thorough_only
 def test_library_of_a_newer_version(shell: Shell) -> None:
     index_with(shell, shell.home / "in")
     with sqlite3.connect(shell.library / "library.db") as database:
@@ -282,6 +288,7 @@ def test_library_of_a_newer_version(shell: Shell) -> None:
         assert "upgrade" in line
 
 
+@thorough_only
 def test_read_only_library(shell: Shell) -> None:
     """A library on a medium that nobody can write still answers."""
     index_with(shell, shell.home / "in")
@@ -305,7 +312,7 @@ def test_read_only_library(shell: Shell) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "?!... --", "\t\n"])
+@pytest.mark.parametrize("text", quick_first(["", "   ", "?!... --", "\t\n"]))
 def test_query_without_words(sample_shell: Shell, text: str) -> None:
     one_line(sample_shell("query", "--", text, code=1).talk)
 
@@ -332,6 +339,7 @@ def test_filter_that_matches_nothing(sample_shell: Shell) -> None:
     assert "filter" in ran.talk
 
 
+@thorough_only
 def test_query_is_never_parsed(sample_shell: Shell) -> None:
     """Operators, quotes and SQL are just words."""
     for text in ("rain AND NOT thunder", "'; DROP TABLE sounds; --", 'a "quoted" {} thing %s'):

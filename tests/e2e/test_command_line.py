@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell, write
 from tests.e2e.test_bad_input import one_line
+from tests.effort import quick_first, thorough_only
 
 
 def bash(shell: Shell, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -35,16 +36,19 @@ def bash(shell: Shell, line: str, **environment: str) -> subprocess.CompletedPro
 
 @pytest.mark.parametrize(
     ("line", "output"),
-    [
-        ("query rain -k 60 | head -1 | head -c 2", " #"),
-        ("query rain -k 60 --json | head -c 10", '{"rank": 1'),
-        ("query rain -k 60 --paths | head -c 1", "/"),
-        ("query rain -k 60 -0 | head -c 1", "/"),
-        ("query rain -k 60 --json 2>&1 | head -c 10", '{"rank": 1'),
-        ("--help | true", ""),
-        ("query --help | true", ""),
-        ("--version | true", ""),
-    ],
+    quick_first(
+        [
+            ("query rain -k 60 | head -1 | head -c 2", " #"),
+            ("query rain -k 60 --json | head -c 10", '{"rank": 1'),
+            ("query rain -k 60 --paths | head -c 1", "/"),
+            ("query rain -k 60 -0 | head -c 1", "/"),
+            ("query rain -k 60 --json 2>&1 | head -c 10", '{"rank": 1'),
+            ("--help | true", ""),
+            ("query --help | true", ""),
+            ("--version | true", ""),
+        ],
+        quick=2,
+    ),
 )
 def test_reader_that_has_seen_enough(sample_shell: Shell, line: str, output: str) -> None:
     """Exit 0 under pipefail, and not a word."""
@@ -53,7 +57,7 @@ def test_reader_that_has_seen_enough(sample_shell: Shell, line: str, output: str
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("form", ["", "--json", "--paths", "-0"])
+@pytest.mark.parametrize("form", quick_first(["", "--json", "--paths", "-0"]))
 @pytest.mark.parametrize("target", [">/dev/full", ">&-"])
 def test_stdout_that_takes_nothing(sample_shell: Shell, form: str, target: str) -> None:
     done = bash(sample_shell, f"audiosearch query rain {form} {target}")
@@ -62,7 +66,7 @@ def test_stdout_that_takes_nothing(sample_shell: Shell, form: str, target: str) 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-@pytest.mark.parametrize("target", ["2>/dev/full", "2>&-", "2> >(true)", "<&- 2>&-"])
+@pytest.mark.parametrize("target", quick_first(["2>/dev/full", "2>&-", "2> >(true)", "<&- 2>&-"]))
 def test_stderr_that_takes_nothing(shell: Shell, target: str) -> None:
     """The work is done, the exit code says what it says; only the talk is lost."""
     write(shell.home / "in" / "a.wav")
@@ -79,6 +83,7 @@ def test_all_streams_closed(sample_shell: Shell) -> None:
     assert bash(sample_shell, "audiosearch doctor").returncode == 0
 
 
+@thorough_only
 def test_directory_that_was_removed(sample_shell: Shell, shell: Shell) -> None:
     write(shell.home / "in" / "a.wav")
     gone = f"cd $(mktemp -d) && rmdir $PWD && export AUDIOSEARCH_LIBRARY={shell.library};"
@@ -108,7 +113,7 @@ EMPTY = [
 ]
 
 
-@pytest.mark.parametrize("line", EMPTY)
+@pytest.mark.parametrize("line", quick_first(EMPTY, 2))
 def test_empty_path(shell: Shell, line: str) -> None:
     write(shell.home / "in" / "a.wav")
     shell("index", shell.home / "in")
@@ -118,6 +123,7 @@ def test_empty_path(shell: Shell, line: str) -> None:
     assert set(shell.sounds()) == {"a.wav"}
 
 
+@thorough_only
 def test_home_of_nobody(shell: Shell) -> None:
     write(shell.home / "in" / "a.wav")
     for line in (
@@ -137,6 +143,7 @@ def test_home_of_nobody(shell: Shell) -> None:
     assert bash(shell, "audiosearch query noise -L '~/library' --json").stdout.count("b.wav") == 1
 
 
+@thorough_only
 def test_arguments_that_are_not_utf8(shell: Shell) -> None:
     folder = os.fsencode(shell.home) + b"/latin-1 \xe9t\xe9"
     write(folder + b"/so\xefl.wav")
@@ -232,18 +239,15 @@ def test_completion_is_installed(shell: Shell, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ("query", "noise", "--like"),
-        ("query", "noise", "--unlike"),
-        ("similar",),
-        ("classify", "--labels", "dog,rain"),
-    ],
-    ids=" ".join,
+    "line",
+    quick_first(
+        ["query noise --like", "query noise --unlike", "similar", "classify --labels dog,rain"]
+    ),
 )
 def test_a_file_that_cannot_be_heard_is_named(
-    sample_shell: Shell, words: tuple[str, ...], tmp_path: Path
+    sample_shell: Shell, line: str, tmp_path: Path
 ) -> None:
+    words = line.split()
     library = words[0] != "classify"
     missing = sample_shell(*words, "nosuch.wav", code=1, library=library)
     assert missing.talk.strip() == "audiosearch: error: nosuch.wav: no such file or directory"

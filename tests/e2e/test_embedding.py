@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.effort import thorough_only
 from tests.serving import free_port, running
 
 PAGE = (Path(__file__).parents[2] / "docs" / "embedding.md").read_text(encoding="utf-8")
@@ -59,6 +60,7 @@ def run(shell: Shell, command: list[str], code: str, port: int) -> list[str]:
     return done.stdout.splitlines()
 
 
+@thorough_only
 def test_python_and_backfill(shell: Shell, port: int) -> None:
     state, first, *_ = lines = run(shell, [sys.executable, "-"], block("python"), port)
     assert state == "done []"

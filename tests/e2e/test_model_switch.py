@@ -11,6 +11,7 @@ import pytest
 from audiosearch import Library
 from audiosearch.models.registry import find_bundle
 from tests.e2e.conftest import Indexed, Shell
+from tests.effort import thorough_only
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def status(shell: Shell) -> dict[str, object]:
     return found
 
 
+@thorough_only
 def test_switch(shell: Shell, folder: Path, other: Path) -> None:
     before, old = status(shell), shell("query", "noise", "--json").objects
     talk = shell("index", "--model", other).talk

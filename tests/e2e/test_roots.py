@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 from tests.e2e.conftest import Shell, tone, write
+from tests.effort import thorough_only
 
 
+@thorough_only
 def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
     old, new = tmp_path / "my sounds", tmp_path / "ältere Klänge"
     old.mkdir()
@@ -15,7 +17,15 @@ def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
     write(old / "b.wav", tone(880))
     shell("index", old)
     (root,) = shell("roots", "--json").objects
-    assert root == {"path": str(old), "sounds": 2, "present": True, "state": "present"}
+    assert root == {
+        "path": str(old),
+        "sounds": 2,
+        "present": True,
+        "state": "present",
+        "exclude": [],
+        "follow_symlinks": False,
+        "parts": [],
+    }
     old.rename(new)
     assert "missing" in shell("roots").text
     assert "roots move" in shell("index").talk
@@ -65,3 +75,37 @@ def test_a_remark_is_shown(shell: Shell, tmp_path: Path) -> None:
     at = data.index(b"data") + 4
     (folder / "a.wav").write_bytes(data[:at] + bytes(4) + data[at + 4 :])
     assert "a.wav: its header declares 0 bytes of sound" in shell("index", folder).talk
+
+
+def test_options_are_shown_and_set(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "Geräusche 1"
+    for name in ("a.wav", "b_draft.wav", "old/c.wav"):
+        write(folder / name, tone(300 + 100 * len(name), seconds=0.2))
+    talk = shell("index", folder, "--exclude", "*_draft*").talk
+    assert "leaves out *_draft*" in talk
+    assert "2 unchanged" in shell("index").talk
+    assert len(shell.sounds()) == 2
+    shell("roots", "set", folder / "old", "--follow-symlinks")
+    table = shell("roots").text
+    assert "  leaves out *_draft*\n" in table
+    assert "  old: leaves nothing out, follows links\n" in table
+    rehearsed = shell("roots", "set", folder, "--exclude", "old", "--dry-run").talk
+    assert "would be: " in rehearsed
+    assert "the next index forgets 1 sounds" in rehearsed
+    (done,) = shell("roots", "set", folder, "--exclude", "old", "--json").objects
+    assert (done["exclude"], done["leaves_out"]) == (["old"], 1)
+    assert "1 added, 1 unchanged, 1 removed" in shell("index").talk
+    shell("roots", "set", folder, "--no-exclude")
+    assert "leaves out" not in shell("roots").text
+
+
+def test_options_that_make_no_sense(shell: Shell, tmp_path: Path) -> None:
+    write(tmp_path / "s" / "a.wav", tone(440))
+    shell("index", tmp_path / "s")
+    wrong = shell("roots", "set", tmp_path / "x", "--exclude", "y", code=1).talk
+    assert wrong.startswith("audiosearch: error: ")
+    assert wrong.count("\n") == 1
+    assert "empty" in shell("roots", "set", tmp_path / "s", "--exclude", "", code=1).talk
+    assert "say what to set" in shell("roots", "set", tmp_path / "s", code=2).talk
+    both = shell("roots", "set", tmp_path / "s", "--exclude", "y", "--no-exclude", code=2)
+    assert "contradict" in both.talk

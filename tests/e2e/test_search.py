@@ -196,3 +196,17 @@ def test_help(shell: Shell) -> None:
         text = shell(command, "--help", library=False).text
         assert "Usage" in text
         assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_facets(sample_shell: Shell) -> None:
+    counts = sample_shell("facets", "dog barking", "--format", "mp3", "--json").objects[0]
+    with Library.open(sample_shell.library) as library:
+        expected = library.facets({"format": "mp3"}, query="dog barking")
+    assert counts["sounds"] == expected.sounds
+    assert counts["format"] == expected.format
+    assert counts["channels"] == {str(n): count for n, count in expected.channels.items()}
+    lines = sample_shell("facets", "dog barking").text.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert "with scores from 0." in lines[0]
+    nothing = sample_shell("facets", "--path", "nowhere")
+    assert nothing.text.splitlines()[0] == "0 sounds"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from indexer.scan import Walk, is_excluded, is_sound_name
+from audiosearch.catalog.folder_options import FolderRule
+from indexer.rules import Rules, is_excluded
+from indexer.scan import Walk, is_sound_name
 
 
 def touch(path: Path) -> None:
@@ -17,8 +19,8 @@ def touch(path: Path) -> None:
     path.write_bytes(b"x")
 
 
-def found(folder: Path, **options: object) -> list[str]:
-    walk = Walk(os.fsencode(folder), **options)  # type: ignore[arg-type]
+def found(folder: Path, *rules: FolderRule) -> list[str]:
+    walk = Walk(os.fsencode(folder), Rules(rules))
     return [os.fsdecode(f.path) for f in walk]
 
 
@@ -60,7 +62,7 @@ def test_links(tmp_path: Path) -> None:
     (tmp_path / "in" / "twice").symlink_to(tmp_path / "out")
     (tmp_path / "in" / "dangling.wav").symlink_to(tmp_path / "nowhere.wav")
     assert found(tmp_path / "in") == ["a.wav"]
-    assert found(tmp_path / "in", follow_symlinks=True) == ["a.wav", "out/b.wav"]
+    assert found(tmp_path / "in", FolderRule(follow_symlinks=True)) == ["a.wav", "out/b.wav"]
 
 
 def test_special_files_are_no_sounds(tmp_path: Path) -> None:
@@ -87,7 +89,7 @@ def test_whatever_can_be_decoded_is_found(suffix: str) -> None:
 def test_what_is_no_sound_is_counted(tmp_path: Path) -> None:
     for name in ("a.wav", "b.txt", "c.TXT", "deep/d.pdf", "noend", ".hidden.txt", "e.\u00fc"):
         touch(tmp_path / name)
-    walk = Walk(os.fsencode(tmp_path), exclude=["*.pdf"])
+    walk = Walk(os.fsencode(tmp_path), Rules((FolderRule(exclude=("*.pdf",)),)))
     assert [f.path for f in walk] == [b"a.wav"]
     assert walk.passed_over == {"txt": 2, "": 1, "\\xc3\\xbc": 1}
 

@@ -94,6 +94,7 @@ def test_the_second_server_takes_over(where: Path) -> None:
         one.__enter__()
 
 
+@thorough_only
 def test_clients_that_stop_reading(where: Path) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (30 * 48_000, 2)).astype(np.float32)
     soundfile.write(where.parent / "sounds" / "long.wav", noise, 48_000)

@@ -19,6 +19,7 @@ from audiosearch.server import Settings, jobs, make_app
 from indexer.lock import writer_lock
 from indexer.workers import Worker
 from tests.e2e.conftest import SAMPLES
+from tests.effort import quick_first, thorough_only
 from tests.waiting import wait_until
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
@@ -167,7 +168,7 @@ def in_hand(client: TestClient) -> int:
     return sum(int(float(count)) for _, count in lanes)
 
 
-@pytest.mark.parametrize("what", ["upload", "peaks", "render", "part"])
+@pytest.mark.parametrize("what", quick_first(["upload", "peaks", "render", "part"]))
 def test_what_waits_for_a_decoder_starves_nobody(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -217,6 +218,7 @@ def test_what_waits_for_the_writer_starves_nobody(where: Path, client: TestClien
 # -- decoders that crash ---------------------------------------------------------------------
 
 
+@thorough_only
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_decoder_that_dies_costs_one_answer(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, how: signal.Signals

@@ -19,6 +19,7 @@ from audiosearch import Library
 from audiosearch.server import Settings, make_app
 from audiosearch.server.describe_routes import MERGE, merged
 from tests.e2e.conftest import SAMPLES
+from tests.effort import quick_first
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
 EWE = SAMPLES / "animals" / "ewe.mp3"
@@ -211,18 +212,21 @@ def test_json_is_compressed(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("condition", "names"),
-    [
-        ({"rights": "own"}, "d"),
-        ({"rights": ["own", "cleared"]}, "de"),
-        ({"year": {"gte": 2020}}, "d"),
-        ({"year": {"gt": 2018, "lt": 2020}}, "e"),
-        ({"day": {"gte": "2026-01-01", "lte": "2026-12-31"}}, "d"),
-        ({"year": {"gte": "2"}}, ""),  # a text is no number
-        ({"moods": "dark"}, "de"),
-        ({"moods": ["calm"]}, "e"),
-        ({"used": True}, "d"),
-        ({"rights": "cleared", "year": 2019}, "e"),
-    ],
+    quick_first(
+        [
+            ({"rights": "own"}, "d"),
+            ({"rights": ["own", "cleared"]}, "de"),
+            ({"year": {"gte": 2020}}, "d"),
+            ({"year": {"gt": 2018, "lt": 2020}}, "e"),
+            ({"day": {"gte": "2026-01-01", "lte": "2026-12-31"}}, "d"),
+            ({"year": {"gte": "2"}}, ""),  # a text is no number
+            ({"moods": "dark"}, "de"),
+            ({"moods": ["calm"]}, "e"),
+            ({"used": True}, "d"),
+            ({"rights": "cleared", "year": 2019}, "e"),
+        ],
+        quick=3,
+    ),
 )
 def test_filters_on_metadata(client: TestClient, condition: dict[str, Any], names: str) -> None:
     about = {

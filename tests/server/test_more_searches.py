@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from audiosearch import Library
+from audiosearch import Library, Term
 from tests.e2e.conftest import SAMPLES
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
@@ -89,6 +90,30 @@ def test_facets(client: TestClient, directory: Path) -> None:
         counts = library.facets({"max_duration": 2})
     assert found["format"] == counts.format
     assert found["duration"] == counts.duration
+
+
+def test_facets_of_hits(client: TestClient, directory: Path) -> None:
+    where: dict[str, Any] = {"format": ["mp3"], "max_duration": 20}
+    with Library.open(directory) as library:
+        counts = library.facets(where, query="dog barking", match="sound")
+        near = library.facets(query="dog barking", min_score=0.2)
+        away = library.facets(query=[Term(text="rain"), Term(text="thunder", weight=-1)])
+    found = client.get("/v1/facets", params={"q": "dog barking", "match": "sound"} | where).json()
+    assert found["sounds"] == counts.sounds > 0
+    assert found["folder"] == counts.folder
+    assert found["min_score"] == counts.min_score
+    body = {"terms": [{"text": "dog barking"}], "where": where, "match": "sound"}
+    assert client.post("/v1/facets", json=body).json() == found
+    params = {"q": "dog barking", "min_score": "0.2"}
+    assert client.get("/v1/facets", params=params).json()["sounds"] == near.sounds
+    body = {"terms": [{"text": "rain"}, {"text": "thunder", "weight": -1}]}
+    assert client.post("/v1/facets", json=body).json()["folder"] == away.folder
+    scene = id_of(client, "wet-evening.ogg")
+    body = {"terms": [{"id": scene, "start": 15, "end": 20}]}
+    assert client.post("/v1/facets", json=body).json()["sounds"] >= 10
+    assert client.post("/v1/facets", json={}).json()["sounds"] == 61
+    for bad in ({"q": "..."}, {"q": "rain", "match": "x"}, {"min_score": "2"}):
+        assert client.get("/v1/facets", params=bad).status_code == 422
 
 
 def test_a_part_of_a_stored_sound(client: TestClient) -> None:

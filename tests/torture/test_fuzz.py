@@ -34,7 +34,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> fuzz.Subject:
 
 @pytest.mark.parametrize("name", ["library.db", "vectors.faiss"])
 def test_mutated_library(subject: fuzz.Subject, name: str) -> None:
-    count = tries(60, 150)
+    count = tries(30, 150)
     fuzzed = subject.fuzz_library(name, count, seed=0)
     assert fuzzed.faults == []
     assert fuzzed.files == count

@@ -88,6 +88,7 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> disk.Rig:
     return made
 
 
+@thorough_only
 @pytest.mark.parametrize(
     "writes", [3, 60, *(pytest.param(n, marks=thorough_only) for n in (0, 9, 25, 185))]
 )

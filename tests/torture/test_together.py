@@ -30,6 +30,7 @@ def _indexing(library: Path, folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
+@thorough_only
 def test_second_indexer_says_who_or_waits(tmp_path: Path) -> None:
     kills.make_sounds(tmp_path / "in", 400)
     kills.make_sounds(tmp_path / "more", 3, first=1_000)

@@ -17,6 +17,7 @@ from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CACHE
 from audiosearch.vectors.codec import STORED
 from audiosearch.vectors.window_search import SearchState
+from tests.effort import tries
 from tests.libraries import Synthetic, random_units, synthetic
 
 
@@ -105,7 +106,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestLife.settings = settings(max_examples=tries(8, 25), stateful_step_count=12, deadline=None)
 
 
 @pytest.fixture

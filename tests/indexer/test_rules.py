@@ -1,0 +1,164 @@
+"""What roots remember: patterns and links, by folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from audiosearch import Library
+from audiosearch.catalog.folder_options import FolderRule
+from audiosearch.errors import InvalidQuery, SoundNotFound
+from indexer.rules import Rules
+from tests.e2e.conftest import tone, write
+
+RULES = Rules(
+    (
+        FolderRule(b"", ("*_draft*", "old/*"), True),
+        FolderRule(b"a", ("b",), None),
+        FolderRule(b"a/c", (), False),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "out"),
+    [
+        (b"x.wav", False),
+        (b"deep/x_draft.wav", True),
+        (b"old/x.wav", True),
+        (b"older/x.wav", False),
+        (b"b/x.wav", False),
+        (b"a/b/x.wav", True),  # its folder is left out
+        (b"ab/b", False),
+        (b"a", False),
+        (b"a/c/b/\xff.wav", True),  # by name, at any depth
+        (b"", False),
+    ],
+)
+def test_leave_out(path: bytes, out: bool) -> None:
+    assert RULES.leave_out(path) is out
+
+
+def test_the_innermost_folder_decides_on_links() -> None:
+    assert RULES.follow(b"x")
+    assert RULES.follow(b"a/x")
+    assert not RULES.follow(b"a/c/x")
+    assert not Rules().follow(b"x")
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    folder = tmp_path / "Geräusche 'n' more"
+    write(folder / "a.wav", tone(300, 0.2))
+    write(folder / "b_draft.wav", tone(500, 0.2))
+    for name in ("deep/c.wav", "deep/old/d.wav"):
+        write(folder / name, tone(700 + len(name), 0.2))
+    write(tmp_path / "elsewhere" / "e.wav", tone(1100, 0.2))
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, sounds: Path) -> Iterator[Library]:
+    with Library.open(tmp_path / "library", create=True) as opened:
+        opened.add(sounds, exclude=["*_draft*"], follow_symlinks=True, workers=1)
+        yield opened
+
+
+def names(library: Library) -> set[str]:
+    return {Path(sound.path).name for sound in library.sounds()}
+
+
+def test_later_runs_keep_to_it(library: Library, sounds: Path) -> None:
+    everything = {"a.wav", "c.wav", "d.wav", "e.wav"}
+    assert names(library) == everything
+    for what in ([], [sounds], [sounds / "deep"], [sounds / "a.wav"]):
+        summary = library.add(what, workers=1)
+        assert (summary.added, summary.removed, summary.gone) == (0, 0, 0)
+        assert names(library) == everything
+    (root,) = library.status().roots
+    assert (root.exclude, root.follow_symlinks, root.parts) == (("*_draft*",), True, ())
+
+
+def test_what_is_set_holds_from_the_next_run_on(library: Library, sounds: Path) -> None:
+    rehearsed = library.set_root(sounds, exclude=["old"], dry_run=True)
+    assert (rehearsed.exclude, rehearsed.leaves_out) == (("old",), 1)
+    assert library.status().roots[0].exclude == ("*_draft*",)
+    library.set_root(sounds, exclude=["old"], follow_symlinks=False)
+    assert names(library) == {"a.wav", "c.wav", "d.wav", "e.wav"}
+    summary = library.add(workers=1)
+    assert (summary.added, summary.removed) == (1, 2)
+    assert names(library) == {"a.wav", "b_draft.wav", "c.wav"}
+    library.set_root(sounds, exclude=[])
+    library.set_root(sounds, exclude=["a.wav", "*.wav"])
+    summary = library.add(workers=1)  # all that is left: as with files that are gone
+    assert (summary.removed, summary.gone) == (0, 3)
+    assert "--prune" in summary.notices[-1]
+
+
+def test_a_part_has_rules_of_its_own(library: Library, sounds: Path) -> None:
+    library.add(sounds / "deep", exclude=["old"], workers=1)
+    assert names(library) == {"a.wav", "c.wav", "e.wav"}
+    (root,) = library.status().roots
+    assert root.exclude == ("*_draft*",)
+    assert [(part.path, part.exclude) for part in root.parts] == [(str(sounds / "deep"), ("old",))]
+    assert library.add(workers=1).added == 0
+
+
+def test_a_folder_around_keeps_what_was_set_inside(library: Library, sounds: Path) -> None:
+    summary = library.add(sounds.parent, exclude=["elsewhere"], workers=1)
+    assert (summary.added, summary.removed) == (0, 0)
+    (root,) = library.status().roots
+    assert root.path == str(sounds.parent)
+    assert [(part.exclude, part.follow_symlinks) for part in root.parts] == [(("*_draft*",), True)]
+
+
+def test_a_moved_root_keeps_it(library: Library, sounds: Path) -> None:
+    library.set_root(sounds / "deep", exclude=["old"])
+    new = sounds.rename(sounds.with_name("new"))
+    library.move_root(sounds, new)
+    (root,) = library.status().roots
+    assert root.exclude == ("*_draft*",)
+    assert root.parts[0].path == str(new / "deep")
+    library.add(shutil.copytree(new, new.with_name("other")), exclude=["c.wav"], workers=1)
+    shutil.rmtree(new.with_name("other"))
+    library.move_root(new.with_name("other"), new)  # two become one: what `new` says stays
+    (root,) = library.status().roots
+    assert root.exclude == ("*_draft*",)
+
+
+def test_what_is_named_but_left_out(library: Library, sounds: Path) -> None:
+    for what in (sounds / "b_draft.wav", sounds / "deep" / "old"):
+        library.set_root(sounds, exclude=["*_draft*", "old"])
+        summary = library.add(what, workers=1)
+        assert summary.added == 0
+        assert "is left out by a pattern" in summary.notices[0]
+
+
+def test_bad_options(library: Library, sounds: Path) -> None:
+    for wrong in (sounds.parent, sounds / "nonsuch", sounds / "a.wav"):
+        with pytest.raises(SoundNotFound, match="is no folder of the library"):
+            library.set_root(wrong, exclude=["x"])
+    for change in (
+        lambda: library.set_root(sounds, exclude=["x", ""]),
+        lambda: library.add(sounds, exclude=[""]),
+    ):
+        with pytest.raises(InvalidQuery, match="pattern to exclude is empty"):
+            change()
+
+
+def test_removing_a_folder_forgets_what_was_set(library: Library, sounds: Path) -> None:
+    for _ in range(2):  # with sounds, and without
+        library.remove(sounds)
+        assert library.status().roots == ()
+        with closing(sqlite3.connect(library.directory / "library.db")) as database:
+            assert database.execute("SELECT count(*) FROM folder_options").fetchone() == (0,)
+        library.add(sounds, exclude=["*"], workers=1)
+        (root,) = library.status().roots  # it holds nothing, and is remembered
+        assert (root.path, root.sounds) == (os.fspath(sounds), 0)
