@@ -101,7 +101,7 @@ def train(
     rate: Annotated[
         float,
         typer.Option("--rate", help="The learning rate of projections; towers have a tenth."),
-    ] = 3e-4,
+    ] = 1e-3,
     held_out: Annotated[
         float, typer.Option("--held-out", help="Choose the best epoch by this share of the sounds.")
     ] = 0.1,

@@ -36,7 +36,7 @@ class Options:
     epochs: int = 20
     batch: int = 64
     micro_batch: int | None = None
-    rate: float = 3e-4
+    rate: float = 1e-3
     held_out: float = 0.1
     test: float = 0.2
     patience: int = 5
