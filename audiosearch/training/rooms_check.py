@@ -1,11 +1,9 @@
 """Can torchaudio be used? Its builds must be those of torch; whatever else is wrong is said in one line.
 
-The module imports neither.
+It is tried when it is asked for.
 """
 
 from __future__ import annotations
-
-import importlib.util
 
 from audiosearch.training.options import TrainingFailed
 
@@ -18,16 +16,17 @@ def check_torchaudio(needed: bool) -> None:
 
     A build that does not fit torch's takes `import transformers` down with it, so this comes first.
     """
-    if importlib.util.find_spec("torchaudio") is None:
-        if needed:
-            raise TrainingFailed(
-                "--augment full needs torchaudio, which is not installed: pip install "
-                f"'audiosearch[augment]' (known to work together: {PAIR}), or use --augment plain"
-            )
-        return
     try:
+        import torchaudio
         import torchaudio.functional  # noqa: F401
     except (ImportError, OSError, RuntimeError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "torchaudio":
+            if needed:
+                raise TrainingFailed(
+                    "--augment full needs torchaudio, which is not installed: pip install "
+                    f"'audiosearch[augment]' (known to work together: {PAIR}), or use --augment plain"
+                ) from error
+            return
         line = " ".join(str(error).split())[:120]
         raise TrainingFailed(
             f"torchaudio is installed and cannot be loaded, since its build is not torch's "

@@ -31,7 +31,7 @@ def test_a_torchaudio_that_does_not_load_is_named_with_the_pair(
 
 
 def test_a_torchaudio_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torchaudio", None)
     check_torchaudio(needed=False)
     with pytest.raises(TrainingFailed, match="--augment full needs torchaudio"):
         check_torchaudio(needed=True)

@@ -89,7 +89,7 @@ def test_it_learns_32_pairs_by_heart(trainee: Trainee, tmp_path: Path) -> None:
     captions = [[f"{words[i % 8]} {words[7 - i // 8]} number {i}"] for i in range(32)]
     decoded = decode(paths, trainee.parts.bundle, 5.0, tmp_path / "sounds", Progress())
     learnt = Learnt(decoded, np.arange(32), captions)
-    options = Options(tmp_path, epochs=60, batch=32, rate=2e-3, patience=60, augment="none")
+    options = Options(tmp_path, epochs=25, batch=32, rate=3e-3, patience=25, augment="none")
     maker = Maker(trainee, "cpu", "none", 0)
     before = retrieve(trainee, maker, learnt, "cpu")
     assert before.to_audio["recall@1"].mean() < 0.2
