@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 from audiosearch.care.status import library_status
 from audiosearch.catalog import database, migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
+from audiosearch.catalog.collecting import Collections
 from audiosearch.catalog.filters import Filter, make_filter
+from audiosearch.catalog.folders import Folder, folders_below
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
+from audiosearch.catalog.tag_values import Tag, tag_values
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.results import Failure, Status
 from audiosearch.search.isolation import Isolation
@@ -36,6 +39,7 @@ class LibraryContents:
         self.directory = directory
         self._reader = CatalogReader(directory)
         self._decoding = Isolation(decoders)
+        self._collections = Collections(self._reader)
 
     def close(self) -> None:
         """Release connections, files and decoding processes."""
@@ -124,6 +128,40 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return changes_after(connection, since, k)
 
+    @property
+    def collections(self) -> Collections:
+        """The favourites, the named collections and the saved searches of the library.
+
+        >>> calm = library.collections.make("Calm")
+        >>> library.collections.add(calm.id, [2, 1]).sounds
+        2
+        >>> [sound.id for sound in library.collections.sounds("Calm")]
+        [2, 1]
+        """
+        return self._collections
+
+    def folders(self, parent: FilePath | None = None) -> list[Folder]:
+        """Return the folders just below `parent` that hold sounds, or the library's own folders.
+
+        >>> [folder.name for folder in library.folders()]
+        ['sample_library']
+        >>> library.folders("sample_library")[0].name
+        'alarms'
+        """
+        absolute = None if parent is None else os.path.abspath(os.fspath(parent))  # noqa: PTH100
+        with self._reader.snapshot() as connection:
+            return folders_below(connection, absolute)
+
+    def tags(self, k: int = 20) -> list[Tag]:
+        """Return the fields of embedded tags and metadata, with the k most frequent values of each.
+
+        >>> [tag] = [tag for tag in library.tags(k=1) if tag.key == "title"]
+        >>> len(tag.values) <= 1 <= tag.sounds
+        True
+        """
+        with self._reader.snapshot() as connection:
+            return tag_values(connection, k)
+
     def peaks(self, which: int | FilePath) -> Peaks:
         """Return the outline of a sound, from which a program can draw it.
 
@@ -144,6 +182,49 @@ class LibraryContents:
             if sound.content:
                 keep(folder, sound.content, outline)
         return outline
+
+    def spectrogram(
+        self,
+        which: int | FilePath,
+        start: float = 0.0,
+        end: float | None = None,
+        *,
+        columns: int = 1_024,
+        rows: int = 128,
+    ) -> bytes:
+        """Return the spectrogram of a sound, or of its part from `start` to `end` seconds, as a PNG.
+
+        It has 8 bits of grey: 255 is the loudest, 0 is 90 dB below; the highest of 20 kHz is at the
+        top, on the mel scale. The library keeps 256 MB of them. Raises `SoundNotFound`,
+        `InvalidQuery`, `AudioRejected`.
+
+        >>> library.spectrogram("sample_library/animals/dogs.mp3", columns=64)[:4]
+        b'\x89PNG'
+        """
+        from audiosearch.audio.spectrogram import FOLDER, file_of, keep, load
+
+        sound, folder = self.sound(which), self.directory / FOLDER
+        file = file_of(folder, sound.content or "", start, end, columns, rows)
+        png = load(file) if sound.content else None
+        if png is None:
+            png = self._decoding.reader.spectrogram(
+                sound.path, start, end, columns, rows, sound.duration
+            )
+            if sound.content:
+                keep(file, png, folder)
+        return png
+
+    def peaks_of_part(self, which: int | FilePath, start: float, end: float) -> Peaks:
+        """Return the outline of the part from `start` to `end` seconds, finer than `peaks` has it of
+        a long sound. It is not kept. The errors are those of `render`.
+
+        >>> library.peaks_of_part("sample_library/animals/dogs.mp3", 1, 2).frames
+        256
+        """
+        from audiosearch.audio.reader import check_range
+
+        check_range(start, end)
+        return self._decoding.reader.peaks(self.sound(which).path, start, end)
 
     def render(
         self,

@@ -54,6 +54,14 @@ class SoundNotFound(AudioSearchError):
     """The library has no sound with this path or id, or the file does not exist."""
 
 
+class CollectionNotFound(AudioSearchError):
+    """The library has no collection or saved search with this id or name."""
+
+
+class NameTaken(AudioSearchError):
+    """Another collection or saved search has this name."""
+
+
 class AudioRejected(AudioSearchError):
     """The program cannot make an embedding of this file; `kind` says why.
 

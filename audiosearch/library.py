@@ -10,7 +10,7 @@ it lasts. The examples use a library of `sample_library`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,18 @@ import numpy as np
 from audiosearch import paths
 from audiosearch.catalog.filters import make_filter
 from audiosearch.contents import FilePath, Where
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.models.identity import check_same_model
-from audiosearch.results import Classification, Facets, Hit
+from audiosearch.results import Classification, Facets, Hit, Suggestion
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.facet_search import FacetSearch
-from audiosearch.search.query import Match, Query, Term, as_terms
+from audiosearch.search.query import Group, Match, Query, Term, as_terms
 from audiosearch.writing import LibraryWriting
 
 if TYPE_CHECKING:
+    from audiosearch.duplicates.finding import DuplicateProgress
+    from audiosearch.duplicates.records import DuplicateGroup
     from audiosearch.models.model import Model
 
 
@@ -125,7 +128,7 @@ class Library(LibraryWriting):
         where: Where = None,
         template: str | None = None,
         moments: bool = False,
-        group: bool = False,
+        group: Group = False,
         match: Match = "both",
     ) -> list[Hit]:
         """Return the k nearest sounds, best first.
@@ -134,8 +137,10 @@ class Library(LibraryWriting):
         a mapping of its fields; the library applies it before it compares any vector. `template`
         replaces the model's template for text terms; it holds ``{}``. With `moments`, every stretch
         that stands out is a hit, not only the best window of each sound. With `group`, sounds with
-        identical content are one hit. `match` is ``sound``, ``both`` or ``words``: ``sound``
-        compares vectors alone; ``both`` also moves up sounds whose names or metadata hold words of
+        identical content are one hit; with ``group="near"``, near-duplicates are too (see
+        `duplicates`): the library decodes those that it has not compared before. `match` is
+        ``sound``, ``both`` or ``words``: ``sound`` compares vectors alone; ``both`` also moves up
+        sounds whose names or metadata hold words of
         the query; ``words`` ranks by these words alone.
 
         Raises `InvalidQuery`, `SoundNotFound` or `AudioRejected`.
@@ -144,15 +149,28 @@ class Library(LibraryWriting):
         >>> os.path.basename(hit.path), hit.start < hit.end <= hit.duration
         ('campfire.ogg', True)
         """
-        return self._engine.search(
-            as_terms(query),
-            k,
-            make_filter(where),
-            template=template,
-            moments=moments,
-            group=group,
-            match=match,
-        )
+        terms, condition = as_terms(query), make_filter(where)
+
+        def ranked(count: int) -> list[Hit]:
+            return self._engine.search(
+                terms,
+                count,
+                condition,
+                template=template,
+                moments=moments,
+                group=bool(group),
+                match=match,
+            )
+
+        if group not in (False, True, "near"):
+            raise InvalidQuery(f"group must be true, false or near, not {group!r}")
+        if group != "near" or k < 1:
+            return ranked(k)
+        if moments:
+            raise InvalidQuery("moments of a sound cannot be folded: leave moments or near out")
+        from indexer.duplicates import folded
+
+        return folded(self._reader, self._decoding, ranked, k)
 
     def similar(
         self,
@@ -163,7 +181,7 @@ class Library(LibraryWriting):
         end: float | None = None,
         where: Where = None,
         moments: bool = False,
-        group: bool = False,
+        group: Group = False,
     ) -> list[Hit]:
         """Return the k sounds nearest to one sound, best first.
 
@@ -180,6 +198,43 @@ class Library(LibraryWriting):
         else:
             term = Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
+
+    def duplicates(
+        self,
+        *,
+        where: Where = None,
+        threshold: float | None = None,
+        on_progress: Callable[[DuplicateProgress], None] | None = None,
+    ) -> list[DuplicateGroup]:
+        """Return the groups of sounds that are copies of one sound, the best copy first.
+
+        Copies have identical content, or are one recording in another format, rate, level, number
+        of channels, or cut: the shorter one is at least half of the longer one. `where` is as in
+        `search`. `threshold` (above 0, at most 1; default 0.7) is the least agreement of a copy
+        with the best one. The first call decodes the sounds whose vectors lie close together, and
+        the library keeps what it learns of them. Nothing is ever deleted.
+
+        Raises `InvalidQuery` or `LibraryDamaged`.
+
+        >>> library.duplicates(where={"path": "*/fire/*"})
+        []
+        """
+        from indexer.duplicates import duplicates
+
+        return duplicates(self._reader, make_filter(where), threshold, on_progress)
+
+    def suggestions(self, k: int = 12) -> list[Suggestion]:
+        """Return up to k short queries that this library answers well, each of another kind of sound.
+
+        They come from a sample of 1,000 sounds, and are made once for each state of the library.
+
+        >>> [first] = library.suggestions(1)
+        >>> library.search(first.text, 1)[0].score >= first.score - 1e-6
+        True
+        """
+        if k < 1:
+            raise InvalidQuery(f"k must be at least 1, not {k}")
+        return self._engine.suggestions()[:k]
 
     def facets(
         self,

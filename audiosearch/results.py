@@ -17,7 +17,9 @@ class Hit:
     `start` to `end` is the matching window, `end` <= `duration`. `content` is the file's hash;
     `copies` are the other paths with the same content, where hits are grouped. `why` lists the
     reasons for the hit: ``sound`` where the sound alone is near enough, and ``words: FIELD`` for
-    each field that holds a word of the query.
+    each field that holds a word of the query. `loudness` (LUFS) and `peak` (dBFS) are as in `Sound`.
+    `weak` hits stand out no more than the best hits of made-up words do, and no word fits; it is
+    known of queries of plain texts, in libraries of 50 sounds or more.
     """
 
     rank: int
@@ -37,6 +39,18 @@ class Hit:
     metadata: dict[str, Any] = field(default_factory=dict)
     copies: tuple[str, ...] = ()
     why: tuple[str, ...] = ("sound",)
+    loudness: float | None = None
+    peak: float | None = None
+    weak: bool = False
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A short query that a library answers well: its best sound by `id`, and that sound's score."""
+
+    text: str
+    score: float
+    id: int
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from indexer.options import Options
     from indexer.progress import Progress
     from indexer.root_options import OptionsSummary
-    from indexer.selection import Selection
     from indexer.summary import RemovalSummary, Summary
-    from indexer.watch_events import WatchEvent
+    from indexer.watching.events import WatchEvent
+    from indexer.watching.selection import Selection
 
 
 class LibraryWriting(LibraryContents):
@@ -69,14 +69,16 @@ class LibraryWriting(LibraryContents):
         model: str | None = None,
         workers: int | None = None,
         wait: float | None = 0.0,
+        turn: Callable[[], None] | None = None,
     ) -> Summary:
         """Index folders and single files; without `what`, all folders of the library again.
 
         The run sets `metadata` (JSON) and `external_id` on every sound that it indexes or meets
         unchanged. A file that cannot be embedded is a failure in the summary, not an error.
         `on_progress` receives the progress. `cancel`, once set, ends the run after the current
-        batch. The options from `exclude` on are those of `indexer.options.Options`; folders remember
-        `exclude` and `follow_symlinks` (see `set_root`).
+        batch. `turn` is called, from several threads, before windows are embedded: a program that
+        has more urgent work may let it wait there. The options from `exclude` on are those of
+        `indexer.options.Options`; folders remember `exclude` and `follow_symlinks` (see `set_root`).
 
         Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
         `ModelMismatch`.
@@ -109,6 +111,7 @@ class LibraryWriting(LibraryContents):
             cancel=cancel,
             model=self._model.loaded(self._stored_model()),
             standby=self._decoding.standby,
+            turn=turn,
         )
 
     def watch(
@@ -125,10 +128,11 @@ class LibraryWriting(LibraryContents):
         set. Yields what happens.
 
         The writer's lock is held while sounds are written, and waited for. `poll`, `settle` and
-        `workers` are those of `indexer.watch_events.WatchOptions`. Raises `SoundNotFound`,
+        `workers` are those of `indexer.watching.events.WatchOptions`. Raises `SoundNotFound`,
         `LibraryBusy` where another program watches for this library, `AudioSearchError` where
         `watchfiles` is missing and `poll` not given, and what `add` raises.
 
+        >>> import threading
         >>> stop = threading.Event()
         >>> for event in library.watch(poll=60, cancel=stop):
         ...     print(event.text)
@@ -136,8 +140,8 @@ class LibraryWriting(LibraryContents):
         watching 1 folder, with a look every 60 s
         """
         from indexer.run import index
-        from indexer.watch import watch
-        from indexer.watch_events import WatchOptions
+        from indexer.watching.events import WatchOptions
+        from indexer.watching.loop import watch
 
         sources = [folders] if isinstance(folders, str | os.PathLike) else folders
         event = cancel or threading.Event()

@@ -9,9 +9,16 @@ request brings the front end along, so one process serves every model.
              "start": seconds, "end": seconds or null}
     decoder: {"is": "windows", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
     decoder: {"is": "done", "duration": seconds}
-    parent: {"do": "peaks", "path": hex}
+    parent: {"do": "peaks", "path": hex, "start": seconds, "end": seconds or null}
     decoder: {"is": "working"}                                              now and then
     decoder: {"is": "peaks", "frames": , "rate": , "count": n} + int8 (n, 2)
+    parent: {"do": "fingerprint", "path": hex}
+    decoder: {"is": "working"}                                              now and then
+    decoder: {"is": "fingerprint"} + its stored form
+    parent: {"do": "spectrogram", "path": hex, "start": , "end": , "columns": , "rows": ,
+             "duration": seconds or null}
+    decoder: {"is": "working"}                                              now and then
+    decoder: {"is": "spectrogram"} + PNG
     parent: {"do": "render", "path": hex, "target": hex, "kind": , "start": , "end": }
     decoder: {"is": "done"}
 
@@ -35,6 +42,7 @@ from audiosearch.models.bundle import FrontEnd
 from indexer import confined
 from indexer.protocol import receive, send
 from indexer.window_messages import Message, window_messages
+from indexer.worker import pulse
 
 # The parent takes a decoder that is silent for long for one that hangs. In seconds.
 _SIGN_OF_LIFE = 5.0
@@ -56,9 +64,9 @@ def _windows(path: bytes, request: dict[str, Any]) -> Iterator[Message]:
     yield {"is": "done", "duration": reading.duration}, b""
 
 
-def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
+def _peaks(path: bytes, request: dict[str, Any], outgoing: IO[bytes]) -> Message:
     from audiosearch.audio.decode import open_audio
-    from audiosearch.audio.peaks import outline
+    from audiosearch.audio.peaks import first_frames, outline
 
     def alive(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         last = time.monotonic()
@@ -69,7 +77,12 @@ def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
             yield block
 
     with open_audio(path) as stream:
-        drawn = outline(alive(stream.blocks()), stream.info.sample_rate)
+        rate, end = stream.info.sample_rate, request["end"]
+        first = round(request["start"] * rate)
+        blocks = alive(stream.blocks(first))
+        if end is not None:
+            blocks = first_frames(blocks, round(end * rate) - first)
+        drawn = outline(blocks, rate)
     head = {
         "is": "peaks",
         "frames": drawn.frames,
@@ -77,6 +90,22 @@ def _peaks(path: bytes, outgoing: IO[bytes]) -> Message:
         "count": len(drawn.levels),
     }
     return head, drawn.levels.tobytes()
+
+
+def _fingerprint(path: bytes, outgoing: IO[bytes]) -> Message:
+    from audiosearch.audio.fingerprint import fingerprint_file
+
+    alive = pulse(_SIGN_OF_LIFE, lambda: send(outgoing, {"is": "working"}))
+    return {"is": "fingerprint"}, fingerprint_file(path, alive).to_bytes()
+
+
+def _spectrogram(path: bytes, request: dict[str, Any], outgoing: IO[bytes]) -> Message:
+    from audiosearch.audio.spectrogram import as_png, spectrogram
+
+    names = ("start", "end", "columns", "rows", "duration")
+    alive = pulse(_SIGN_OF_LIFE, lambda: send(outgoing, {"is": "working"}))
+    drawn = spectrogram(path, **{name: request[name] for name in names}, alive=alive)
+    return {"is": "spectrogram"}, as_png(drawn)
 
 
 def _render(path: bytes, request: dict[str, Any]) -> Message:
@@ -97,7 +126,11 @@ def _answers(request: dict[str, Any], outgoing: IO[bytes]) -> Iterator[Message]:
     if request["do"] == "windows":
         yield from _windows(path, request)
     elif request["do"] == "peaks":
-        yield _peaks(path, outgoing)
+        yield _peaks(path, request, outgoing)
+    elif request["do"] == "spectrogram":
+        yield _spectrogram(path, request, outgoing)
+    elif request["do"] == "fingerprint":
+        yield _fingerprint(path, outgoing)
     else:
         yield _render(path, request)
 

@@ -4,6 +4,7 @@ or on torch where the model was compiled for a GPU.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +40,28 @@ class PictureEncoder:
     def embed(self, windows: np.ndarray) -> np.ndarray:
         """See `Encoder`."""
         return self.model.embed_features(windows)
+
+
+@dataclass(frozen=True)
+class CourteousEncoder:
+    """An encoder that calls `turn` before each call, where it may have to wait for others."""
+
+    encoder: Encoder
+    turn: Callable[[], None]
+
+    @property
+    def takes_samples(self) -> bool:
+        """See `Encoder`."""
+        return self.encoder.takes_samples
+
+    def embed(self, windows: np.ndarray) -> np.ndarray:
+        """See `Encoder`. Several windows have a turn each."""
+        parts = [windows] if self.takes_samples else np.split(windows, len(windows))
+        vectors = []
+        for part in parts:
+            self.turn()
+            vectors.append(self.encoder.embed(part))
+        return np.concatenate(vectors)
 
 
 def open_encoder(model: Model) -> Encoder:

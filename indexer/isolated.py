@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from audiosearch.audio.fingerprint import Fingerprint
 from audiosearch.audio.peaks import Peaks
 from audiosearch.errors import AudioRejected, AudioSearchError, InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
@@ -87,12 +88,41 @@ class IsolatedReader:
         starts, ends = np.array(times).T
         return EmbeddedFile(rows, starts, ends, duration)
 
-    def peaks(self, path: str | os.PathLike[str]) -> Peaks:
-        """The outline of a file (`audiosearch.audio.peaks`). Raises `AudioRejected`."""
-        with self._answers(path, {"do": "peaks"}) as answers:
+    def peaks(
+        self, path: str | os.PathLike[str], start: float = 0.0, end: float | None = None
+    ) -> Peaks:
+        """The outline of a file, or of its part from `start` to `end` (`audiosearch.audio.peaks`).
+
+        Raises `AudioRejected`.
+        """
+        with self._answers(path, {"do": "peaks", "start": start, "end": end}) as answers:
             ((head, body),) = (answer for answer in answers if answer[0]["is"] == "peaks")
         levels = np.frombuffer(body, dtype=np.int8).reshape(head["count"], 2)
         return Peaks(levels, head["frames"], head["rate"])
+
+    def fingerprint(self, path: str | os.PathLike[str]) -> Fingerprint:
+        """The fingerprint of a file (`audiosearch.audio.fingerprint`). Raises `AudioRejected`."""
+        with self._answers(path, {"do": "fingerprint"}) as answers:
+            (body,) = (body for head, body in answers if head["is"] == "fingerprint")
+        return Fingerprint.from_bytes(body)
+
+    def spectrogram(
+        self,
+        path: str | os.PathLike[str],
+        start: float = 0.0,
+        end: float | None = None,
+        columns: int = 1_024,
+        rows: int = 128,
+        duration: float | None = None,
+    ) -> bytes:
+        """The spectrogram of a part of a file, as a PNG (`audiosearch.audio.spectrogram`).
+
+        Raises `AudioRejected` and `InvalidQuery`.
+        """
+        request = {"do": "spectrogram", "start": start, "end": end, "duration": duration}
+        with self._answers(path, {**request, "columns": columns, "rows": rows}) as answers:
+            (png,) = (body for head, body in answers if head["is"] == "spectrogram")
+        return png
 
     def render(
         self,

@@ -19,6 +19,7 @@ from audiosearch.errors import SoundNotFound
 from indexer.plan import Scan
 from indexer.rules import hand_over
 from indexer.scan import is_sound_name
+from indexer.store import next_generation
 
 
 def absolute(path: str) -> bytes:
@@ -135,4 +136,5 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
     if any(root is not same for root in merging):  # the folders above are words too now
         ids = connection.execute(select(sounds.c.id).where(sounds.c.root_id == new_id)).scalars()
         index_words(connection, list(ids))
+        next_generation(connection)  # what searches remember of names holds no more
     return new_id, folder, b""

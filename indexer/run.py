@@ -26,6 +26,8 @@ from audiosearch.models.registry import load_model
 from indexer import roots, store
 from indexer.batches import Batches
 from indexer.cache import renew_cache
+from indexer.chance import renew_chance
+from indexer.encoder import CourteousEncoder
 from indexer.lock import writer_lock
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
@@ -33,9 +35,9 @@ from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
 from indexer.root_options import remember
-from indexer.selection import Selection
 from indexer.standby import Standby
 from indexer.summary import Summary
+from indexer.watching.selection import Selection
 
 
 def index(
@@ -50,6 +52,7 @@ def index(
     model: Model | None = None,
     files: bool = True,
     standby: Standby | None = None,
+    turn: Callable[[], None] | None = None,
     selection: Selection | None = None,
 ) -> Summary:
     """Index these paths, or all roots without a path, and bring library and cache up to date.
@@ -65,6 +68,7 @@ def index(
         store.Belongings(external_id, metadata),
         on_progress or (lambda progress: None),
         cancel or threading.Event(),
+        turn,
         selection,
     )
     run.belongings.values()  # metadata that JSON cannot hold is an error before the run reads anything
@@ -101,6 +105,7 @@ class _Run:
     belongings: store.Belongings
     tell: Callable[[Progress], None]
     cancel: threading.Event
+    turn: Callable[[], None] | None = None
     selection: Selection | None = None
     summary: Summary = field(default_factory=Summary)
     started: float = field(default_factory=time.monotonic)
@@ -171,6 +176,8 @@ class _Run:
             active = reading.active_model(connection)
         if active:
             self._refresh(engine, active, len(plan.tasks))
+            if active.digest == model.identity.digest and walked:
+                renew_chance(self.directory, engine, active, model)
         return self._finished()
 
     # -- steps --------------------------------------------------------------------------------
@@ -210,11 +217,17 @@ class _Run:
 
         def known(content_hash: bytes) -> bool:
             with reader.connect() as connection:
-                return store.has_embedding(connection, content_hash, model_id)
+                embedded = store.has_embedding(connection, content_hash, model_id)
+                # A library of an older version has no loudness until its files are read again.
+                return embedded and not (
+                    self.options.rehash and not store.is_measured(connection, content_hash)
+                )
 
         tasks, total, done = plan.tasks, len(plan.tasks), 0
         try:
             encoder = standby.encoder(model) if tasks else None
+            if encoder and self.turn:
+                encoder = CourteousEncoder(encoder, self.turn)
             open_worker = partial(standby.worker, model)
             while tasks and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))

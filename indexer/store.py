@@ -199,6 +199,18 @@ def _content_id(connection: Connection, content_hash: bytes) -> int | None:
     return connection.execute(select(contents.c.id).where(contents.c.hash == content_hash)).scalar()
 
 
+def _loudness(file: Embedded) -> dict[str, float | None]:
+    return {"loudness": file.done.loudness.integrated, "peak": file.done.loudness.peak}
+
+
+def is_measured(connection: Connection, content_hash: bytes) -> bool:
+    """Return whether the content's loudness was measured: what is stored is heard, so it has a
+    peak.
+    """
+    query = select(contents.c.peak).where(contents.c.hash == content_hash)
+    return connection.execute(query).scalar() is not None
+
+
 def _store_content(connection: Connection, file: Embedded, model_id: int) -> int:
     content_id = _content_id(connection, file.read.hash)
     if content_id is None:
@@ -214,9 +226,14 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
                 tags=json.dumps(file.done.tags, ensure_ascii=False),
                 truncated=file.done.truncated,
                 notices=json.dumps(file.done.notices, ensure_ascii=False),
+                **_loudness(file),
             )
             .returning(contents.c.id)
         ).scalar_one()
+    else:
+        connection.execute(
+            update(contents).where(contents.c.id == content_id).values(_loudness(file))
+        )
     row = upsert(embeddings).values(
         content_id=content_id,
         model_id=model_id,

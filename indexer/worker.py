@@ -10,7 +10,8 @@ its stdin does, so it cannot outlive its parent.
     parent: {"decode": true | false}                            false: its content is known
     worker: {"is": "windows", "times": [[start, end], ...], "shape": [n, frames, mels]} + float32
             (or the windows' samples, of shape [n, length], where "samples" says so)
-    worker: {"is": "done", "duration": , "info": , "tags": , "truncated": , "notices": [...]}
+    worker: {"is": "done", "duration": , "info": , "tags": , "truncated": , "notices": [...],
+             "loudness": {"integrated": , "peak": }}
          or {"is": "failed", "kind": , "reason": }              in place of any of the above
     worker: {"is": "alive"}                                     between any of them: it still reads
 
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
+from audiosearch.audio.loudness import LoudnessMeter
 from audiosearch.audio.reader import read_windows
 from audiosearch.audio.stream import Alive
 from audiosearch.audio.tags import read_tags
@@ -87,6 +89,7 @@ def _windows(
 ) -> Iterator[Message]:
     """The file's messages from the first windows to "done"."""
     before = _stat(path)
+    meter = LoudnessMeter()
     with read_windows(
         path,
         rate=front_end.sampling_rate,
@@ -94,6 +97,7 @@ def _windows(
         hop=config["hop"],
         padding=front_end.padding,
         alive=alive,
+        meter=meter,
     ) as (reading, windows):
         yield from window_messages(windows, None if config["samples"] else front_end)
     if reading.truncated:
@@ -108,6 +112,7 @@ def _windows(
         "tags": tags,
         "truncated": reading.truncated,
         "notices": reading.notices,
+        "loudness": asdict(meter.result()),
     }
     yield done, b""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from audiosearch.audio.loudness import Loudness
 from audiosearch.models.bundle import Bundle
 from indexer.protocol import receive, send
 
@@ -68,6 +69,7 @@ class Done:
     tags: dict[str, Any]
     truncated: str | None
     notices: list[str] = field(default_factory=list)
+    loudness: Loudness = field(default_factory=Loudness)
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,11 @@ def _message(head: dict[str, Any], body: bytes) -> Message:
         return Windows(values, [(start, end) for start, end in head["times"]])
     if what == "done":
         return Done(
-            head["duration"], head["info"], head["tags"], head["truncated"], head["notices"]
+            head["duration"],
+            head["info"],
+            head["tags"],
+            head["truncated"],
+            head["notices"],
+            Loudness(**head["loudness"]),
         )
     return Rejected(head["kind"], head["reason"])

@@ -24,6 +24,7 @@ ROOMS = [
     "audiosearch.vectors",
     "audiosearch.models",
     "audiosearch.search",
+    "audiosearch.duplicates",
     "audiosearch.care",
     "audiosearch.remote",
     "indexer",

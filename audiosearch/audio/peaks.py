@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,15 @@ def compute(path: AnyPath) -> Peaks:
     """The outline of a file, at the finest level that is kept. Raises `AudioRejected`."""
     with open_audio(path) as stream:
         return outline(stream.blocks(), stream.info.sample_rate)
+
+
+def first_frames(blocks: Iterable[np.ndarray], frames: int) -> Iterator[np.ndarray]:
+    """The first so many frames of blocks."""
+    for block in blocks:
+        yield block[:frames]
+        frames -= len(block)
+        if frames <= 0:
+            return
 
 
 def outline(blocks: Iterable[np.ndarray], sample_rate: int) -> Peaks:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from audiosearch.audio.decode import AnyPath, AudioInfo, AudioStream, open_audio
+from audiosearch.audio.loudness import LoudnessMeter
 from audiosearch.audio.mix import Mixer
 from audiosearch.audio.resample import resampled_runs
 from audiosearch.audio.stream import Alive
@@ -37,11 +38,13 @@ class Reading:
     `duration`: seconds from the file's start to the end of the last sample, or of the range.
     `peak`: of the mono sound, full scale at 1. `truncated`: how much of what the header declares is
     missing. `notices`: where else header and file disagree, and what of the file is not heard.
+    `meter`, where there is one, hears the channels before they are mixed.
     """
 
     info: AudioInfo
     duration: float
     peak: float = 0.0
+    meter: LoudnessMeter | None = None
     truncated: str | None = None
     notices: list[str] = field(default_factory=list)
 
@@ -57,6 +60,7 @@ def read_windows(
     start: float = 0.0,
     end: float | None = None,
     alive: Alive = lambda: None,
+    meter: LoudnessMeter | None = None,
 ) -> Iterator[tuple[Reading, Iterator[Window]]]:
     """Open a file and cut it into windows of `length` samples at `rate` Hz, every `hop` samples.
 
@@ -67,7 +71,7 @@ def read_windows(
     """
     check_range(start, end)
     with open_audio(path, alive) as stream:
-        reading = Reading(stream.info, duration=start)
+        reading = Reading(stream.info, duration=start, meter=meter)
         samples = resampled_runs(_mono_range(stream, reading, end, alive), rate)
         yield reading, _windows(cut_windows(samples, length, hop, rate, padding), reading, start)
 
@@ -108,6 +112,8 @@ def _mono_range(
             raise AudioRejected(
                 "refused", f"it holds samples of {reading.peak:.0e} times full scale"
             )
+        if reading.meter is not None:
+            reading.meter.add(samples[: len(mixed)], own)
         yield mixed, rate
         if last is not None and position >= last:
             return

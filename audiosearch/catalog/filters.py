@@ -77,10 +77,13 @@ class Filter:
     metadata, ``key=word`` in that field, without regard to case. `external_id`: exact. `metadata`:
     top-level fields of the JSON that was set, each compared exactly with a value, or with several of
     which any may be it, or with the bounds of a `Range`; of a field that is a list, any member may.
+    `min_loudness` and `max_loudness` are in LUFS; a sound without loudness passes neither.
     """
 
     min_duration: float | None = None
     max_duration: float | None = None
+    min_loudness: float | None = None
+    max_loudness: float | None = None
     path: tuple[str, ...] = ()
     format: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
@@ -139,14 +142,14 @@ def _several(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _seconds(value: Any) -> float | None:
+def _number(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, Iterable) and not isinstance(value, str):
-        raise TypeError("a duration is one number")
+        raise TypeError("a bound is one number")
     number = float(value)
     if math.isnan(number):
-        raise ValueError("NaN is no duration")
+        raise ValueError("NaN is no bound")
     return number
 
 
@@ -173,6 +176,8 @@ def _text(value: Any) -> str:
 def _folder(value: Any) -> str:
     if not _word(value):  # the current folder, for whoever would join paths
         raise ValueError("an empty text names no folder")
+    if "\0" in _word(value):
+        raise ValueError("a text with NUL names no folder")
     try:
         return str(Path(_word(value)).expanduser())
     except RuntimeError as error:  # of a user that does not exist
@@ -213,14 +218,18 @@ def _single(value: Any) -> Single:
     return value
 
 
+# What has a least and a most, and their units.
+_PAIRS = {"duration": "s", "loudness": "LUFS"}
+_BOUNDS = {f"{bound}_{name}" for name in _PAIRS for bound in ("min", "max")}
+
 _OTHERS = {"path": _word, "root": _folder, "channels": _integer, "rate": _integer}
 
 
 def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
     """A filter from the mapping that `Library.search` takes.
 
-    Keys are the fields of `Filter`, and ``duration``: a pair (shortest, longest), either of them
-    `None`. Single values may stand alone. Raises `InvalidQuery` on an unknown key or a value of the
+    Keys are the fields of `Filter`, and ``duration`` and ``loudness``: a pair (least, most), either
+    of them `None`. Single values may stand alone. Raises `InvalidQuery` on an unknown key or a value of the
     wrong kind.
     """
     if where is None:
@@ -235,10 +244,10 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
         if value is None:
             continue
         try:
-            if key == "duration":
-                known["min_duration"], known["max_duration"] = map(_seconds, value)
-            elif key in ("min_duration", "max_duration"):
-                known[key] = _seconds(value)
+            if key in _PAIRS:
+                known[f"min_{key}"], known[f"max_{key}"] = map(_number, value)
+            elif key in _BOUNDS:
+                known[key] = _number(value)
             elif key == "since":
                 known[key] = parse_since(value)
             elif key == "metadata":
@@ -249,7 +258,7 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
             else:
                 raise InvalidQuery(
                     f"unknown filter {shown_value(key)}: "
-                    f"there are {', '.join(sorted(names))} and duration"
+                    f"there are {', '.join(sorted(names))}, duration and loudness"
                 )
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidQuery(f"the filter {key} cannot be {shown_value(value)}") from error
@@ -258,9 +267,10 @@ def make_filter(where: Filter | Mapping[str, Any] | None) -> Filter:
             raise InvalidQuery(f"the filter {key} takes at most {most} values")
     known["format"] = tuple(v.lower().lstrip(".") for v in known.get("format", ()))
     made = Filter(**known)
-    low, high = made.min_duration, made.max_duration
-    if low is not None and high is not None and low > high:
-        raise InvalidQuery(f"no duration is at least {low:g} s and at most {high:g} s")
+    for key, unit in _PAIRS.items():
+        low, high = getattr(made, f"min_{key}"), getattr(made, f"max_{key}")
+        if low is not None and high is not None and low > high:
+            raise InvalidQuery(f"no {key} is at least {low:g} {unit} and at most {high:g} {unit}")
     return made
 
 
@@ -282,6 +292,10 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
         clauses.append(contents.c.duration >= condition.min_duration)
     if condition.max_duration is not None:
         clauses.append(contents.c.duration <= condition.max_duration)
+    if condition.min_loudness is not None:
+        clauses.append(contents.c.loudness >= condition.min_loudness)
+    if condition.max_loudness is not None:
+        clauses.append(contents.c.loudness <= condition.max_loudness)
     if condition.path:
         clauses.append(or_(*(path_matches(pattern) for pattern in condition.path)))
     if condition.format:

@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select, text
 
-from audiosearch.catalog import changes, folder_options, schema, words
+from audiosearch.catalog import (
+    changes,
+    collections,
+    fingerprints,
+    folder_options,
+    schema,
+    words,
+)
 from audiosearch.errors import LibraryTooNew
 
 
@@ -59,12 +66,31 @@ def _m005_remember_folder_options(connection: Connection) -> None:
     folder_options.create_table(connection)
 
 
+def _m006_loudness(connection: Connection) -> None:
+    """Add loudness and peak, null until a file is read again."""
+    columns = [column["name"] for column in inspect(connection).get_columns("contents")]
+    for name in ("loudness", "peak"):
+        if name not in columns:
+            connection.execute(text(f"ALTER TABLE contents ADD COLUMN {name} FLOAT"))
+
+
+def _m007_collections(connection: Connection) -> None:
+    collections.create_tables(connection)
+
+
+def _m008_fingerprints(connection: Connection) -> None:
+    fingerprints.create_table(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
     _m003_index_words,
     _m004_note_changes,
     _m005_remember_folder_options,
+    _m006_loudness,
+    _m007_collections,
+    _m008_fingerprints,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -120,6 +120,8 @@ def _sound_columns() -> Select[Any]:
         contents.c.subtype,
         contents.c.truncated,
         contents.c.notices,
+        contents.c.loudness,
+        contents.c.peak,
         contents.c.tags,
         failures.c.kind,
         failures.c.reason,
@@ -145,6 +147,8 @@ def _sound(row: Row[Any]) -> Sound:
         subtype=row.subtype,
         truncated=row.truncated,
         notices=tuple(json.loads(row.notices or "[]")),
+        loudness=row.loudness,
+        peak=row.peak,
         tags=json.loads(row.tags or "{}"),
         external_id=row.external_id,
         metadata=json.loads(row.metadata),
@@ -192,6 +196,12 @@ def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
     return _sound(row) if row else None
 
 
+def sounds_by_id(connection: Connection, sound_ids: Sequence[int]) -> dict[int, Sound]:
+    """Return these sounds by id. Ids that no longer exist are left out."""
+    rows = connection.execute(_sound_columns().where(_OF_IDS), ids_parameter(sound_ids))
+    return {row.id: _sound(row) for row in rows.all()}
+
+
 def sound_by_path(connection: Connection, path: str) -> Sound | None:
     """Return the sound stored for an absolute path."""
     raw = os.fsencode(path)
@@ -207,6 +217,7 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
     return None
 
 
+_OF_IDS = text(f"sounds.id IN {IDS}")
 _OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
 
 
@@ -286,6 +297,20 @@ def windows_of_contents(
     return [WindowRow(*row) for row in connection.execute(query, values)]
 
 
+_VECTORS_OF_CONTENTS = text(
+    f'SELECT content_id, start, "end", vector FROM windows WHERE content_id IN {IDS} '
+    "AND model_id = :model"
+)
+
+
+def vectors_of_contents(
+    connection: Connection, content_ids: Iterable[int], model_id: int
+) -> list[tuple[int, float, float, bytes]]:
+    """Return content id, start, end and stored vector of all windows of these contents."""
+    values = {**ids_parameter(content_ids), "model": model_id}
+    return [(*row,) for row in connection.execute(_VECTORS_OF_CONTENTS, values).all()]
+
+
 def vectors_by_id(connection: Connection, ids: Iterable[int]) -> list[tuple[int, bytes]]:
     """Return the stored vectors of these windows, by id. Ids that no longer exist are left out."""
     return [
@@ -309,26 +334,32 @@ def vectors_after(
         yield row[0], row[1]
 
 
-def sample_windows(
-    connection: Connection, model_id: int, contents_most: int, windows_most: int
-) -> Iterator[tuple[int, bytes]]:
-    """Yield (content id, vector) of a sample that depends on the library's contents alone.
+def sample_contents(connection: Connection, most: int) -> list[int]:
+    """Return the contents of a sample that depends on the library's contents alone.
 
-    The sample takes the `contents_most` contents with the smallest hashes: a hash is as good as a
-    die, and does not change with order or time. A long content gives only `windows_most` windows,
-    evenly spread.
+    They are the `most` contents with the smallest hashes: a hash is as good as a die, and does not
+    change with order or time.
+    """
+    query = select(contents.c.id).order_by(contents.c.hash).limit(most)
+    return [row[0] for row in connection.execute(query)]
+
+
+def sample_windows(
+    connection: Connection, model_id: int, content_ids: Iterable[int], windows_most: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (content id, vector) of windows of these contents. A long content gives only
+    `windows_most` windows, evenly spread.
     """
     query = text(
-        """
+        f"""
         SELECT w.content_id, w.vector FROM (
-            SELECT c.id AS content_id, count(*) AS n FROM (
-                SELECT id FROM contents c ORDER BY hash LIMIT :limit
-            ) c JOIN windows x ON x.content_id = c.id AND x.model_id = :model GROUP BY c.id
+            SELECT content_id, count(*) AS n FROM windows
+            WHERE content_id IN {IDS} AND model_id = :model GROUP BY content_id
         ) s JOIN windows w ON w.content_id = s.content_id AND w.model_id = :model
         WHERE w.position % max(1, s.n / :each) = 0
         """
     )
-    values = {"limit": contents_most, "model": model_id, "each": windows_most}
+    values = {**ids_parameter(content_ids), "model": model_id, "each": windows_most}
     for row in connection.execute(query, values):
         yield row[0], row[1]
 

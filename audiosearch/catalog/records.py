@@ -13,7 +13,9 @@ class Sound:
     `path` is absolute and opens the file as it is; `root` is the folder that it was indexed under.
     `content` is the hash of the file (hex): sounds that share it are copies. The file holds `tags`;
     the program that embeds the library sets `metadata` and `external_id`. A file that could not be
-    embedded has `failure` and `reason`, and no audio properties.
+    embedded has `failure` and `reason`, and no audio properties. `loudness` is in LUFS (ITU-R
+    BS.1770-4), `None` for what is shorter than 0.4 s or nearly silent; `peak`, the highest sample, is
+    in dBFS. Both are `None` in a library of an older version until `index --rehash` measures them.
     """
 
     id: int
@@ -29,6 +31,8 @@ class Sound:
     subtype: str | None = None
     truncated: str | None = None
     notices: tuple[str, ...] = ()
+    loudness: float | None = None
+    peak: float | None = None
     tags: dict[str, Any] = field(default_factory=dict)
     external_id: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)

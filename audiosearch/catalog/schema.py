@@ -8,7 +8,8 @@ moved file keeps them.
 Conventions: times are in seconds from the start of the file. `mtime_ns` is that of `os.stat`.
 Hashes are BLAKE2b of the whole file (32 bytes). A vector is little-endian float16 of unit length,
 and its CRC-32, since SQLite does not notice rotten bytes. JSON columns hold objects; `notices`
-holds a list.
+holds a list. `loudness` is in LUFS and `peak` in dBFS; both are null in a content that was indexed
+before they were measured, and `loudness` alone where a sound is too short or too quiet for one.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ contents = Table(
     Column("tags", Text, nullable=False),
     Column("truncated", Text),
     Column("notices", Text, nullable=False, server_default="[]"),
+    Column("loudness", Float),
+    Column("peak", Float),
 )
 
 # AUTOINCREMENT: SQLite never uses an id twice, so an id in an old cache or in a client's hands

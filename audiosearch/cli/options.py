@@ -7,12 +7,16 @@ one as a parameter, and `audiosearch.cli.commands` puts its fields among the com
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import StrEnum, auto
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from audiosearch.paths import user_path
+
+if TYPE_CHECKING:
+    from audiosearch.search.query import Group
 
 
 def path_text(text: str) -> str:
@@ -39,6 +43,14 @@ DryRun = Annotated[
 ]
 
 
+class Grouping(StrEnum):
+    """The values of --group."""
+
+    none = auto()
+    content = auto()
+    near = auto()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """The number of hits, and their form."""
@@ -50,6 +62,14 @@ class Answer:
             "--moments", help="Show every matching moment of a sound, not only its best one."
         ),
     ] = False
+    grouping: Annotated[
+        Grouping | None,
+        typer.Option(
+            "--group",
+            show_default="content in tables, else none",
+            help="Show one hit for sounds with identical content, or near-duplicates as well.",
+        ),
+    ] = None
     as_json: AsJson = False
     paths: OnlyPaths = False
     null: Annotated[
@@ -59,8 +79,15 @@ class Answer:
 
     @property
     def is_table(self) -> bool:
-        """Whether the answer is a table for people. In a table identical sounds share a row."""
+        """Whether the answer is a table for people."""
         return not (self.as_json or self.paths or self.null)
+
+    @property
+    def group(self) -> Group:
+        """What shares a hit. In a table identical sounds share a row unless the user says else."""
+        if self.grouping is None:
+            return self.is_table
+        return "near" if self.grouping is Grouping.near else self.grouping is Grouping.content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +117,14 @@ class Filters:
     max_duration: Annotated[
         float | None,
         typer.Option("--max-duration", metavar="SECONDS", help="Only sounds this long or shorter."),
+    ] = None
+    min_loudness: Annotated[
+        float | None,
+        typer.Option("--min-loudness", metavar="LUFS", help="Only sounds this loud or louder."),
+    ] = None
+    max_loudness: Annotated[
+        float | None,
+        typer.Option("--max-loudness", metavar="LUFS", help="Only sounds this loud or quieter."),
     ] = None
     path: Annotated[
         list[str] | None,

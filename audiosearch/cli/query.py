@@ -115,7 +115,7 @@ def query(
         "where": filters.where,
         "template": template,
         "moments": answer.moments,
-        "group": answer.is_table,
+        "group": answer.group,
         "match": match.value,
     }
     hits: Sequence[Any]
@@ -132,6 +132,8 @@ def query(
             hits = opened.search(terms, answer.k, **how)
             if not hits:
                 explain_no_hits(opened.status().sounds, bool(filters.where))
+    if hits and all(hit.weak for hit in hits):
+        typer.echo("no sound stands out for this: made-up words would do as well", err=True)
     render.print_hits(hits, answer)
     if play_best and hits:
         play.play(hits[0].path, hits[0].start, hits[0].end)

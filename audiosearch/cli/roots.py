@@ -119,7 +119,8 @@ def set_options(
     verb = "would be: " if dry_run else ""
     typer.echo(f"{verb}{render.near(summary.path)} {rule}", err=True)
     if summary.leaves_out:
-        typer.echo(f"the next index forgets {summary.leaves_out} sounds", err=True)
+        count = f"{summary.leaves_out} sound{'' if summary.leaves_out == 1 else 's'}"
+        typer.echo(f"the next index forgets {count}", err=True)
 
 
 @command(app, "move")

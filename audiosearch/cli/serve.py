@@ -60,6 +60,15 @@ def serve(
             help="Accept uploaded sounds, and keep them in DIR.",
         ),
     ] = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--folder",
+            parser=user_path,
+            metavar="DIR",
+            help="Let the page add DIR, and folders below it, to the library. Repeatable.",
+        ),
+    ] = None,
     upload_limit: Annotated[
         int,
         typer.Option(
@@ -118,6 +127,7 @@ def serve(
         access_log=access_log,
         watch=watch,
         poll=poll,
+        folders=tuple(folder.absolute() for folder in folders or ()),
     )
     typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)", err=True)
     run(directory, host, port, settings)

@@ -38,7 +38,7 @@ def similar(
             end=part.end,
             where=filters.where,
             moments=answer.moments,
-            group=answer.is_table,
+            group=answer.group,
         )
         if not hits:
             explain_no_hits(opened.status().sounds, bool(filters.where))

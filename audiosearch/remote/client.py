@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.results import Hit
-from audiosearch.search.query import Match, Term
+from audiosearch.search.query import Group, Match, Term
 
 _SECONDS = 60.0
 
@@ -31,7 +31,7 @@ def search(
     where: Mapping[str, Any] | None = None,
     template: str | None = None,
     moments: bool = False,
-    group: bool = False,
+    group: Group = False,
     match: Match = "both",
     key: str | None = None,
 ) -> list[Hit]:

@@ -7,7 +7,6 @@ the library's generation.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, get_args
@@ -22,27 +21,26 @@ from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.errors import InvalidQuery
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
-from audiosearch.results import Classification, Hit
+from audiosearch.results import Classification, Hit, Suggestion
 from audiosearch.search import ranking
+from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
+from audiosearch.search.hybrid import in_reach, named_moments, words_in_state
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
+from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
-from audiosearch.search.words import WordMatch, match_words
+from audiosearch.search.words import NO_MATCHES, WordMatches
 from audiosearch.vectors.cachefile import SnapshotTooOld
 from audiosearch.vectors.window_search import SearchState, WindowSearch
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
-
-# The engine compares this many of the sounds with the best word scores by sound as well. Each costs
-# some 20 us, and beyond the first few the word scores are alike.
-_LEAST_BY_WORDS = 100
 
 # A reader whose snapshot is older than the cache file takes a new one; the file changes once a run.
 _SNAPSHOT_TRIES = 5
@@ -50,20 +48,21 @@ _SNAPSHOT_TRIES = 5
 
 Answer = TypeVar("Answer")
 
-# The sounds that the words of a query match, by id.
-Words = dict[int, WordMatch]
-
 
 @dataclass(frozen=True)
 class _Query:
-    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id."""
+    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id.
+
+    Scores are weak up to `floor` above the mean of the sample; `None` where that is not known.
+    """
 
     vector: np.ndarray
     condition: Filter
     k: int
     moments: bool
     group: bool
-    words: Words
+    words: WordMatches
+    floor: float | None = None
 
 
 class SearchEngine:
@@ -86,6 +85,7 @@ class SearchEngine:
         self._texts = TextVectors(shared=shared)
         self._state = SearchState(reader.directory)
         self.state_cache: StateCache[Sample] = StateCache()
+        self._suggestions = Suggestions()
 
     def embed_texts(
         self, model: Model, texts: Sequence[str], template: str | None = None
@@ -116,11 +116,15 @@ class SearchEngine:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
+        # What chance reaches was measured with such queries.
+        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
-            connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
         ) -> list[Hit]:
-            query = _Query(vector, condition, k, moments, group, words)
+            chance = stored_chance(connection, search.model) if judged else None
+            floor = chance.margin if chance else None
+            query = _Query(vector, condition, k, moments, group, words, floor)
             if match == "words":
                 return self._hits_by_words(connection, search, query)
             return self._hits(connection, search, query)
@@ -130,7 +134,7 @@ class SearchEngine:
     def over_one_state(
         self,
         terms: Sequence[Term],
-        answer: Callable[[Connection, WindowSearch, np.ndarray, Words], Answer],
+        answer: Callable[[Connection, WindowSearch, np.ndarray, WordMatches], Answer],
         *,
         template: str | None,
         match: Match,
@@ -157,8 +161,28 @@ class SearchEngine:
                     )
                 except SnapshotTooOld:
                     continue
-                words = {} if match == "sound" else self._word_matches(connection, texts)
+                words = NO_MATCHES
+                if match != "sound":
+                    words = words_in_state(connection, self.state_cache, search, texts)
                 return answer(connection, search, vector, words)
+        raise AssertionError("unreachable")
+
+    def suggestions(self) -> list[Suggestion]:
+        """Return short queries that the library answers well, best first."""
+        for attempt in range(_SNAPSHOT_TRIES):
+            with self._reader.snapshot() as connection:
+                stored = reading.active_model(connection)
+                if stored is None:
+                    return []
+                try:
+                    search = self._state.current(
+                        connection, stored, newer=attempt + 1 == _SNAPSHOT_TRIES
+                    )
+                except SnapshotTooOld:
+                    continue
+                sample = self.sample(connection, search)
+                model = self._model.matching(stored)
+                return self._suggestions.get(connection, search, sample, model)
         raise AssertionError("unreachable")
 
     def classify(
@@ -200,10 +224,6 @@ class SearchEngine:
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
-    def _word_matches(self, connection: Connection, texts: Sequence[str]) -> Words:
-        sounds = reading.count_sounds(connection) if texts else 0
-        return match_words(connection, texts, sounds)
-
     def _hits(self, connection: Connection, search: WindowSearch, query: _Query) -> list[Hit]:
         model, vector = search.model, query.vector
         allowed = None
@@ -224,14 +244,17 @@ class SearchEngine:
         best = ranking.leading(best, count)
         heard = frozenset(moment.content_id for moment in best)
         if query.words:
-            best += self._by_words(connection, search, query, heard)
+            named, scores = named_moments(connection, search, vector, query.words, query.k, heard)
+            best += in_reach(
+                *(best, named, scores, query.k, sample.spread(vector)), sure=not query.condition
+            )
         return self._ranked(connection, query, sample, best, heard)
 
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
-        moments = self._by_words(connection, search, query, frozenset())
+        moments, _ = named_moments(connection, search, query.vector, query.words, query.k)
         sample = self.sample(connection, search)
         return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
 
@@ -241,25 +264,13 @@ class SearchEngine:
         return self.state_cache.sample(
             search.generation,
             model.digest,
-            lambda: Sample(connection, model.id, model.dimension),
+            lambda: Sample(
+                connection,
+                model.id,
+                model.dimension,
+                self.state_cache.previous_sample(search.generation, model.digest),
+            ),
         )
-
-    def _by_words(
-        self,
-        connection: Connection,
-        search: WindowSearch,
-        query: _Query,
-        heard: frozenset[int],
-    ) -> list[Moment]:
-        """Return the best moments of the sounds with the best word scores, without the contents in
-        `heard`.
-        """
-        most = max(_LEAST_BY_WORDS, query.k)
-        leading = heapq.nsmallest(
-            most, query.words, key=lambda sound_id: (-query.words[sound_id].score, sound_id)
-        )
-        contents = set(reading.contents_of_sounds(connection, leading).values()) - heard
-        return ranking.moments_of(connection, search, query.vector, sorted(contents))
 
     def _ranked(
         self,
@@ -270,7 +281,9 @@ class SearchEngine:
         heard: frozenset[int],
         words_alone: bool = False,
     ) -> list[Hit]:
-        mean, spread = sample.spread(query.vector) if query.words else (0.0, 0.0)
+        compared = query.words or query.floor is not None
+        best = sample.best(query.vector)
+        mean, spread = sample.spread(query.vector, best) if compared else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
             match = query.words.get(sound.id)
@@ -284,12 +297,13 @@ class SearchEngine:
                 why += tuple(f"words: {field}" for field in match.fields)
             if words_alone:
                 return Place(score, why)
+            weak = match is None and query.floor is not None and moment.score - mean <= query.floor
             if not query.words:
-                return Place(moment.score, why)
-            return Place(fused_key(moment.score, score, mean, spread), why)
+                return Place(moment.score, why, weak)
+            return Place(fused_key(moment.score, score, mean, spread), why, weak)
 
         scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32))
+        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), best)
         sounds = reading.sounds_of_contents(
             connection, [moment.content_id for moment in moments], query.condition
         )

@@ -15,8 +15,9 @@ from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.results import Facets
 from audiosearch.search import standing_out
-from audiosearch.search.engine import SearchEngine, Words
+from audiosearch.search.engine import SearchEngine
 from audiosearch.search.query import Match, Term
+from audiosearch.search.words import WordMatches
 from audiosearch.vectors.window_search import WindowSearch
 
 
@@ -45,7 +46,7 @@ class FacetSearch:
         """Count the hits of a query that meet the condition; see `Library.facets`."""
 
         def count(
-            connection: Connection, search: WindowSearch, vector: np.ndarray, words: Words
+            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
         ) -> Facets:
             table = self._table(connection)
             if match == "words":
@@ -63,7 +64,7 @@ class FacetSearch:
         search: WindowSearch,
         table: FacetTable,
         vector: np.ndarray,
-        words: Words,
+        words: WordMatches,
         min_score: float | None,
     ) -> tuple[np.ndarray, float]:
         """Return the mask of the hits, and the score from which a sound is one by itself."""
@@ -90,7 +91,7 @@ def _hits_by_words(
     search: WindowSearch,
     table: FacetTable,
     vector: np.ndarray,
-    words: Words,
+    words: WordMatches,
     min_score: float | None,
 ) -> tuple[np.ndarray, float | None]:
     mask = standing_out.sounds_with_words(table, words, 0.0)

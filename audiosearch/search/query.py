@@ -97,6 +97,9 @@ def _checked_vector(vector: Any) -> np.ndarray:
 # A query is compared with sounds, with the words that people wrote, or with both.
 Match = Literal["both", "sound", "words"]
 
+# What shares a hit: nothing, sounds with identical content, or near-duplicates as well.
+Group = bool | Literal["near"]
+
 Query = str | Term | Sequence[str | Term] | np.ndarray
 
 

@@ -17,8 +17,7 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
-from audiosearch.vectors.codec import exact_scores
-from audiosearch.vectors.stored import vectors_of
+from audiosearch.vectors.codec import exact_scores, from_blobs
 from audiosearch.vectors.window_search import WindowSearch
 
 # One round reads this many windows for each sound: several windows belong to one sound, and a
@@ -133,25 +132,27 @@ def moments_of(
     connection: Connection, search: WindowSearch, query: np.ndarray, content_ids: Sequence[int]
 ) -> list[Moment]:
     """Return the best window of each of these contents, by exact scores."""
-    rows = {
-        row.id: row for row in reading.windows_of_contents(connection, content_ids, search.model.id)
-    }
-    ids, vectors = vectors_of(connection, np.array(sorted(rows), np.int64), search.model.dimension)
-    best: dict[int, Moment] = {}
-    for window_id, score in zip(ids.tolist(), exact_scores(vectors, query).tolist(), strict=True):
-        row = rows[window_id]
-        previous = best.get(row.content_id)
-        if previous is None or (score, -row.start) > (previous.score, -previous.start):
-            best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
-    return list(best.values())
+    rows = reading.vectors_of_contents(connection, content_ids, search.model.id)
+    if not rows:
+        return []
+    owners, starts, ends, blobs = zip(*rows, strict=True)
+    scores = exact_scores(from_blobs(blobs, search.model.dimension), query)
+    contents = np.array(owners)
+    # Of each content the best window, the earliest of equals.
+    order = np.lexsort((np.array(starts), -scores, contents))
+    first = order[np.diff(contents[order], prepend=-1) > 0].tolist()
+    return [Moment(owners[i], starts[i], ends[i], float(scores[i])) for i in first]
 
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a sound's moment: a higher `key` is nearer the top. `why` is as in `Hit`."""
+    """The place of a sound's moment: a higher `key` is nearer the top. `why` and `weak` are as in
+    `Hit`.
+    """
 
     key: float
     why: tuple[str, ...] = ("sound",)
+    weak: bool = False
 
 
 def make_hits(
@@ -202,6 +203,9 @@ def make_hits(
             metadata=sound.metadata,
             copies=others,
             why=place_.why,
+            loudness=sound.loudness,
+            peak=sound.peak,
+            weak=place_.weak,
         )
         for rank, (place_, _, moment, sound, others) in enumerate(entries[:k], start=1)
     ]

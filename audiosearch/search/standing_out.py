@@ -12,7 +12,7 @@ import numpy as np
 
 from audiosearch.catalog.facet_table import FacetTable
 from audiosearch.search.sample import Sample
-from audiosearch.search.words import WordMatch
+from audiosearch.search.words import WordMatches
 from audiosearch.vectors.above import windows_above
 from audiosearch.vectors.window_search import WindowSearch
 
@@ -64,7 +64,6 @@ def sounds_above(
     return table.of_contents(table.contents_of(windows))
 
 
-def sounds_with_words(table: FacetTable, matches: dict[int, WordMatch], least: float) -> np.ndarray:
+def sounds_with_words(table: FacetTable, matches: WordMatches, least: float) -> np.ndarray:
     """Return the mask of the sounds whose word score is at least `least`."""
-    ids = [sound_id for sound_id, match in matches.items() if match.score >= least]
-    return np.isin(table.ids, np.array(ids, np.int64))
+    return np.isin(table.ids, matches.at_least(least))

@@ -18,6 +18,9 @@ import numpy as np
 from audiosearch.catalog.facet_table import FacetTable
 from audiosearch.catalog.filters import Filter
 
+# The words of many queries are few; each that 2,000 sounds hold takes 34 KB.
+OTHERS_KEPT = 500
+
 # Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
 # MB.
 FILTERS_KEPT = 32
@@ -32,6 +35,11 @@ class _Slot(Generic[Made]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value: Any = _NOTHING
+
+    @property
+    def made(self) -> Made | None:
+        """The value, if it was made."""
+        return None if self._value is _NOTHING else cast(Made, self._value)
 
     def get(self, make: Callable[[], Made]) -> Made:
         if self._value is _NOTHING:
@@ -48,6 +56,8 @@ class _State(Generic[Made]):
     sample: _Slot[Made] = field(default_factory=_Slot)
     facets: _Slot[FacetTable] = field(default_factory=_Slot)
     filters: OrderedDict[Filter, _Slot[np.ndarray]] = field(default_factory=OrderedDict)
+    others: OrderedDict[str, _Slot[Any]] = field(default_factory=OrderedDict)
+    previous: Made | None = None
 
 
 class StateCache(Generic[Made]):
@@ -69,6 +79,17 @@ class StateCache(Generic[Made]):
             slot = self._at(generation, digest).sample
         return slot.get(make)
 
+    def previous_sample(self, generation: int, digest: str) -> Made | None:
+        """Return the sample of the model's state before this one, if there was one."""
+        with self._lock:
+            return self._at(generation, digest).previous
+
+    def other(self, generation: int, digest: str, name: str, make: Callable[[], Any]) -> Any:
+        """Return the value of that name in a state; `make` makes it where the cache has none."""
+        with self._lock:
+            slot = _latest(self._at(generation, digest).others, name, OTHERS_KEPT)
+        return slot.get(make)
+
     def facets(self, generation: int, digest: str, make: Callable[[], FacetTable]) -> FacetTable:
         """Return the table for facets of a state; `make` makes it where the cache has none."""
         with self._lock:
@@ -83,15 +104,29 @@ class StateCache(Generic[Made]):
         `make` makes them where the cache has none. The least recently used filter leaves first.
         """
         with self._lock:
-            filters = self._at(generation, digest).filters
-            slot = filters.setdefault(where, _Slot())
-            filters.move_to_end(where)
-            if len(filters) > self._filters_kept:
-                filters.popitem(last=False)
+            slot: _Slot[np.ndarray] = _latest(
+                self._at(generation, digest).filters, where, self._filters_kept
+            )
         return slot.get(make)
 
     def _at(self, generation: int, digest: str) -> _State[Made]:
         state = self._state
         if state is None or (state.generation, state.digest) != (generation, digest):
-            state = self._state = _State(generation, digest)
+            state = self._state = _State(generation, digest, previous=_sample_of(state, digest))
         return state
+
+
+def _sample_of(state: _State[Made] | None, digest: str) -> Made | None:
+    """The sample of a state of that model, or of the one before where none has asked for it."""
+    if state is None or state.digest != digest:
+        return None
+    return state.sample.made or state.previous
+
+
+def _latest(slots: OrderedDict[Any, _Slot[Any]], key: Any, most: int) -> _Slot[Any]:
+    """The slot of a key, which becomes the latest of at most so many."""
+    slot = slots.setdefault(key, _Slot())
+    slots.move_to_end(key)
+    if len(slots) > most:
+        slots.popitem(last=False)
+    return slot

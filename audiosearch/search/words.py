@@ -10,9 +10,10 @@ the same on every store, because a store reports matches and no scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import words as catalog_words
@@ -31,6 +32,8 @@ _WEIGHTS = {
     "folder": 0.5,
     "originator": 0.3,
 }
+
+_BITS = {name: 1 << number for number, name in enumerate(catalog_words.FIELDS)}
 
 # These words are in every description, or say only that the text is a query.
 _STOP_WORDS = frozenset(
@@ -52,39 +55,90 @@ class WordMatch:
     fields: tuple[str, ...]
 
 
-@dataclass
-class _Evidence:
-    score: float = 0.0
-    fields: set[str] = field(default_factory=set)
-
-
-def match_words(connection: Connection, texts: Iterable[str], sounds: int) -> dict[int, WordMatch]:
-    """Return the sounds, by id, that hold words of these texts, in a library of so many `sounds`.
-
-    A query whose words no sound holds, or too many sounds hold, matches nothing.
+@dataclass(frozen=True)
+class Holders:
+    """The sounds that hold a word: `ids` (n,) int64, the `weights` (n,) float64 of the best field of
+    each, and all its `fields` (n,) as bits, the first of `FIELDS` lowest. `None` in place of it
+    means: too many hold the word.
     """
-    rarities: dict[str, float] = {}
-    matches: dict[str, dict[int, tuple[str, ...]]] = {}
-    for word in _query_words(texts):
-        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1)
-        if not holders and len(word) >= catalog_words.SHORTEST_PREFIX:
-            holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1, prefix=True)
-        if len(holders) > MOST_SOUNDS:
-            continue
-        rarities[word] = math.log(1.0 + sounds / max(1, len(holders)))
-        matches[word] = holders
-    total = sum(rarities.values())
-    evidence: dict[int, _Evidence] = {}
-    for word, holders in matches.items():
-        for sound_id, fields in holders.items():
-            of_sound = evidence.setdefault(sound_id, _Evidence())
-            weight = max(_WEIGHTS[name] for name in fields)
-            of_sound.score += rarities[word] * weight / total
-            of_sound.fields.update(fields)
-    return {
-        sound_id: WordMatch(e.score, tuple(f for f in catalog_words.FIELDS if f in e.fields))
-        for sound_id, e in evidence.items()
-    }
+
+    ids: np.ndarray
+    weights: np.ndarray
+    fields: np.ndarray
+
+
+class WordMatches(Mapping[int, WordMatch]):
+    """The matches of a query, by the id of the sound: `ids` (n,) ascending, `scores` and `fields` as
+    in `Holders`.
+    """
+
+    def __init__(self, ids: np.ndarray, scores: np.ndarray, fields: np.ndarray) -> None:
+        self._ids, self._scores, self._fields = ids, scores, fields
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ids.tolist())
+
+    def __getitem__(self, sound_id: int) -> WordMatch:
+        place = int(np.searchsorted(self._ids, sound_id))
+        if place == len(self._ids) or self._ids[place] != sound_id:
+            raise KeyError(sound_id)
+        bits = int(self._fields[place])
+        names = tuple(name for n, name in enumerate(catalog_words.FIELDS) if bits >> n & 1)
+        return WordMatch(float(self._scores[place]), names)
+
+    def at_least(self, score: float) -> np.ndarray:
+        """Return the ids (int64, ascending) of the sounds with this word score or a higher one."""
+        ids: np.ndarray = self._ids[self._scores >= score]
+        return ids
+
+    def leading(self, most: int) -> dict[int, float]:
+        """Return the ids and scores of the sounds with the best word scores, ties by id."""
+        order = np.lexsort((self._ids, -self._scores))[:most]
+        return dict(zip(self._ids[order].tolist(), self._scores[order].tolist(), strict=True))
+
+
+NO_MATCHES = WordMatches(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
+
+
+def holders_of(connection: Connection, word: str) -> Holders | None:
+    """Return the sounds that hold a word, or a longer one where none holds it itself."""
+    holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1)
+    if not holders and len(word) >= catalog_words.SHORTEST_PREFIX:
+        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1, prefix=True)
+    if len(holders) > MOST_SOUNDS:
+        return None
+    return Holders(
+        np.fromiter(holders, np.int64, len(holders)),
+        np.array([max(_WEIGHTS[name] for name in names) for names in holders.values()]),
+        np.array([sum(_BITS[name] for name in names) for names in holders.values()], np.uint8),
+    )
+
+
+def match_words(
+    connection: Connection,
+    texts: Iterable[str],
+    sounds: int,
+    holders: Callable[[Connection, str], Holders | None] = holders_of,
+) -> WordMatches:
+    """Return the sounds that hold words of these texts, in a library of so many `sounds`.
+
+    A query whose words no sound holds, or too many sounds hold, matches nothing. `holders` may
+    remember what `holders_of` returns.
+    """
+    known = [of for word in _query_words(texts) if (of := holders(connection, word)) is not None]
+    rarities = [math.log(1.0 + sounds / max(1, len(of.ids))) for of in known]
+    total = sum(rarities)
+    if not any(len(of.ids) for of in known):
+        return NO_MATCHES
+    ids, places = np.unique(np.concatenate([of.ids for of in known]), return_inverse=True)
+    parts = [rarity * of.weights / total for rarity, of in zip(rarities, known, strict=True)]
+    scores = np.bincount(places, np.concatenate(parts), len(ids))
+    fields = np.zeros(len(ids), np.uint8)
+    np.bitwise_or.at(fields, places, np.concatenate([of.fields for of in known]))
+    return WordMatches(ids, scores, fields)
 
 
 def _query_words(texts: Iterable[str]) -> list[str]:

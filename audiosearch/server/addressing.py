@@ -6,6 +6,7 @@ import re
 from typing import Annotated
 
 from fastapi import Depends, Path
+from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.errors import SoundNotFound
@@ -16,6 +17,15 @@ from audiosearch.server.types import LARGEST_ID
 
 _EXTERNAL = "external:"
 _PATTERN = r"^([1-9][0-9]{0,18}|external:.{1,1000})$"
+# A client has ids as numbers.
+_DESCRIBED = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+            {"type": "string", "pattern": "^external:.{1,1000}$"},
+        ]
+    }
+)
 
 
 def by_external_id(library: Library, external_id: str) -> int:
@@ -41,6 +51,7 @@ async def _sound_id(
             description="The id, or `external:` and the external id of the one sound that has it.",
             examples=["1"],
         ),
+        _DESCRIBED,
     ],
 ) -> int:
     if sound_id.startswith(_EXTERNAL):

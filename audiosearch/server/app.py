@@ -18,15 +18,21 @@ from audiosearch import __version__
 from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
+    collection_routes,
     describe_routes,
+    duplicate_routes,
     facet_routes,
     feed_routes,
+    folder_routes,
     health_routes,
     ingest_routes,
     job_routes,
+    model_routes,
+    picture_routes,
     root_routes,
     search_routes,
     sound_routes,
+    suggestion_routes,
     upload_routes,
 )
 from audiosearch.server.compression import Compression
@@ -45,7 +51,13 @@ _ROUTES = (
     search_routes,
     upload_routes,
     sound_routes,
+    model_routes,
     describe_routes,
+    duplicate_routes,
+    collection_routes,
+    picture_routes,
+    suggestion_routes,
+    folder_routes,
     facet_routes,
     feed_routes,
     ingest_routes,
@@ -73,7 +85,9 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
             state.pools = Pools()
-            state.renderings, state.jobs = Renderings(library), Jobs(library)
+            state.duplicates = duplicate_routes.LatestDuplicates(library, state.stopping)
+            state.renderings = Renderings(library)
+            state.jobs = Jobs(library, state.hands.let_searches_go_first)
             state.watching = Watching(library, settings.poll) if settings.watch else None
             try:
                 yield
@@ -91,6 +105,8 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
         "(RFC 9457) with a stable `code`.",
         lifespan=lifespan,
         responses=DOCUMENTED,
+        separate_input_output_schemas=False,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=operation_id,
         docs_url=None,  # the usual page loads its scripts from elsewhere
         redoc_url=None,

@@ -29,7 +29,7 @@ IfMatch = Annotated[
 ]
 
 
-class About(BaseModel):
+class Description(BaseModel):
     """What the embedding program knows of a sound; what is left out stays as it is."""
 
     model_config = ConfigDict(
@@ -41,7 +41,7 @@ class About(BaseModel):
     metadata: Metadata | None = None
 
 
-class AboutOne(About):
+class SoundDescription(Description):
     """The same of the sound with that id or absolute path."""
 
     model_config = ConfigDict(
@@ -53,16 +53,16 @@ class AboutOne(About):
     path: Text | None = None
 
 
-class Many(BaseModel):
+class DescriptionBatch(BaseModel):
     """A catalogue's worth."""
 
     model_config = ConfigDict(extra="forbid")
 
-    sounds: Annotated[list[AboutOne], Field(min_length=1, max_length=MOST_DESCRIBED)]
+    sounds: Annotated[list[SoundDescription], Field(min_length=1, max_length=MOST_DESCRIBED)]
 
 
 @dataclass(frozen=True)
-class Described:
+class DescriptionResult:
     """How many sounds were found and described, and the ids or paths that are not in the
     library."""
 
@@ -70,12 +70,14 @@ class Described:
     unknown: tuple[int | str, ...]
 
 
-@router.post("/descriptions", response_model=Described, summary="Set ids and metadata of many.")
-async def describe_many(library: TheLibrary, pools: ThePools, many: Many) -> Response:
+@router.post(
+    "/descriptions", response_model=DescriptionResult, summary="Set ids and metadata of many."
+)
+async def describe_many(library: TheLibrary, pools: ThePools, many: DescriptionBatch) -> Response:
     return as_json(await pools.write(_describe_many, library, many))
 
 
-def _describe_many(library: Library, many: Many) -> Described:
+def _describe_many(library: Library, many: DescriptionBatch) -> DescriptionResult:
     known, unknown = [], []
     for about in many.sounds:
         if (about.id is None) == (about.path is None):
@@ -88,7 +90,7 @@ def _describe_many(library: Library, many: Many) -> Described:
         else:
             known.append((sound.id, about.external_id, about.metadata))
     library.describe_many(known)
-    return Described(len(known), tuple(unknown))
+    return DescriptionResult(len(known), tuple(unknown))
 
 
 @router.patch(
@@ -96,7 +98,9 @@ def _describe_many(library: Library, many: Many) -> Described:
     response_model=Sound,
     summary="Set its id and metadata.",
     openapi_extra={
-        "requestBody": {"content": {MERGE: {"schema": {"$ref": "#/components/schemas/About"}}}}
+        "requestBody": {
+            "content": {MERGE: {"schema": {"$ref": "#/components/schemas/DescriptionPatch"}}}
+        }
     },
 )
 async def describe(
@@ -104,7 +108,7 @@ async def describe(
     library: TheLibrary,
     pools: ThePools,
     sound_id: SoundId,
-    about: About,
+    about: Description,
     if_match: IfMatch = None,
 ) -> Response:
     """As `application/json`, the metadata takes the place of what was there. As
@@ -129,7 +133,7 @@ def _amend(library: Library, sound_id: int, change: Any) -> Sound:
     return amend(library.directory, sound_id, change)
 
 
-def _merged(sound: Sound, about: About) -> tuple[str | None, Mapping[str, Any]]:
+def _merged(sound: Sound, about: Description) -> tuple[str | None, Mapping[str, Any]]:
     given = about.model_fields_set
     external_id = about.external_id if "external_id" in given else sound.external_id
     metadata: Any = sound.metadata

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,8 +11,9 @@ from audiosearch.library import Library
 from audiosearch.results import Facets
 from audiosearch.search.query import Term
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
-from audiosearch.server.search_routes import Filters, OneTerm, Where, run
-from audiosearch.server.types import MOST_TERMS, Finite, Text, Word
+from audiosearch.server.search_models import Filters, SearchFilters, SearchTerm
+from audiosearch.server.search_routes import embed_texts, run
+from audiosearch.server.types import MOST_TERMS, Finite, Matching, Text, Word
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
@@ -28,7 +29,7 @@ class _Counted(BaseModel):
         Field(description="The hits have this cosine or more.", ge=-1, le=1),
     ] = None
     match: Annotated[
-        Literal["both", "sound", "words"],
+        Matching,
         Field(description="What is heard, the words of names and metadata, or both."),
     ] = "both"
 
@@ -53,13 +54,13 @@ _EXAMPLE: Any = {
 }
 
 
-class FacetedMixture(_Counted):
+class FacetRequest(_Counted):
     """The body of a `POST`: a mixture of terms whose hits are counted; without terms, sounds."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"example": _EXAMPLE})
 
-    terms: Annotated[list[OneTerm], Field(max_length=MOST_TERMS)] = []
-    where: Where = Where()
+    terms: Annotated[list[SearchTerm], Field(max_length=MOST_TERMS)] = []
+    where: SearchFilters = SearchFilters()
     metadata: Annotated[list[Word], Field(max_length=20)] = []
 
 
@@ -68,17 +69,19 @@ async def facets(
     library: TheLibrary, pools: ThePools, asked: Annotated[Faceted, Query()]
 ) -> Response:
     terms = [] if asked.q is None else [Term(text=asked.q)]
+    await embed_texts(pools, library, terms, asked.template)
     return await pools.search(_counts, library, terms, asked.given(), asked.metadata, asked)
 
 
 @router.post("/facets", response_model=Facets, summary="How many hits of a mixture have what.")
 async def facets_of_mixture(
-    library: TheLibrary, pools: ThePools, mixture: FacetedMixture
+    library: TheLibrary, pools: ThePools, mixture: FacetRequest
 ) -> Response:
     def work() -> Response:
         terms = [term.term(library) for term in mixture.terms]
         return _counts(library, terms, mixture.where.given(), mixture.metadata, mixture)
 
+    await embed_texts(pools, library, mixture.terms, mixture.template)
     return await run(pools, mixture.terms, work)
 
 

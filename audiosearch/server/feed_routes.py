@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from audiosearch.catalog.changes import Change
 from audiosearch.catalog.records import Sound
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
-from audiosearch.server.job_view import JobView
-from audiosearch.server.search_routes import Filters
+from audiosearch.server.job_view import JobStatus
+from audiosearch.server.search_models import Filters
 from audiosearch.server.types import LARGEST_ID, Id
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
@@ -24,7 +24,7 @@ _PAGE = 1_000
 
 
 @dataclass(frozen=True)
-class Changes:
+class ChangePage:
     """Changes in order. `next` is the `since` that goes on, also where there is nothing more yet;
     `more`: whether there is.
     """
@@ -35,14 +35,14 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Failures:
+class FailurePage:
     """Sounds without embedding, by id; `next` is the `after` of the next page, if there is one."""
 
     sounds: tuple[Sound, ...]
     next: int | None
 
 
-class Again(BaseModel):
+class RetryRequest(BaseModel):
     """Which failures to try again; none for all."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": []}})
@@ -50,7 +50,7 @@ class Again(BaseModel):
     ids: Annotated[list[Id], Field(max_length=1_000)] = []
 
 
-@router.get("/changes", response_model=Changes, summary="What changed since, and goes on.")
+@router.get("/changes", response_model=ChangePage, summary="What changed since, and goes on.")
 def changes(
     library: TheLibrary,
     since: Annotated[
@@ -63,23 +63,23 @@ def changes(
     """
     page = library.changes(since, k + 1)
     part = page[:k]
-    return as_json(Changes(tuple(part), part[-1].number if part else since, len(page) > k))
+    return as_json(ChangePage(tuple(part), part[-1].number if part else since, len(page) > k))
 
 
-@router.get("/failures", response_model=Failures, summary="Files that could not be embedded.")
+@router.get("/failures", response_model=FailurePage, summary="Files that could not be embedded.")
 def failures(
     library: TheLibrary,
     after: Annotated[int, Query(ge=0, le=LARGEST_ID)] = 0,
     k: Annotated[int, Query(ge=1, le=1_000)] = 100,
 ) -> Response:
     page = library.failed_page(after, k)
-    return as_json(Failures(tuple(page), page[-1].id if len(page) == k else None))
+    return as_json(FailurePage(tuple(page), page[-1].id if len(page) == k else None))
 
 
 @router.post(
-    "/failures/retry", response_model=JobView, status_code=202, summary="Try failed files again."
+    "/failures/retry", response_model=JobStatus, status_code=202, summary="Try failed files again."
 )
-def retry(library: TheLibrary, jobs: TheJobs, again: Again) -> Response:
+def retry(library: TheLibrary, jobs: TheJobs, again: RetryRequest) -> Response:
     paths = tuple(library.sound(number).path for number in again.ids)
     job = jobs.add(paths, options={"retry": True})
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})

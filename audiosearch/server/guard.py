@@ -76,6 +76,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, exchange.receive, exchange.send)
             return
+        scope["key_scope"] = exchange.audit.get("scope", "write")
         lane, inner = lane_of(exchange.method, scope["path"]), scope
         if exchange.method == "HEAD" and lane != "events":
             # What a GET would answer, of which only the head is sent.

@@ -7,6 +7,7 @@ are asked for most when there is most to do.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,14 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 # They ask in a body and change nothing.
 _READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
 UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
-_DECODING = ("/audio", "/peaks")
+_DECODING = ("/audio", "/peaks", "/spectrogram")
 SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+# So long an index run waits with each window where searches never cease: it goes on, slowly. With a
+# quarter of a second, searches on two busy cores hardly notice it; with less than a window's own
+# time (30 ms) they would share.
+_COURTESY = 0.25
 
 
 class HandsFull(Exception):
@@ -55,6 +62,8 @@ class Hands:
         self._most = most
         self._in_hand: Counter[Lane] = Counter()
         self._of_client: Counter[tuple[Lane, str]] = Counter()
+        self._no_search = threading.Event()
+        self._no_search.set()
 
     @contextmanager
     def one(self, lane: Lane, client: str) -> Iterator[None]:
@@ -66,13 +75,21 @@ class Hands:
             raise HandsFull
         self._in_hand[lane] += 1
         self._of_client[own] += 1
+        if lane == "searching":
+            self._no_search.clear()
         try:
             yield
         finally:
             self._in_hand[lane] -= 1
+            if not self._in_hand["searching"]:
+                self._no_search.set()
             self._of_client[own] -= 1
             if not self._of_client[own]:
                 del self._of_client[own]
+
+    def let_searches_go_first(self) -> None:
+        """Wait until no search is in hand, for a quarter of a second at most. For other threads."""
+        self._no_search.wait(_COURTESY)
 
     def counts(self) -> dict[str, int]:
         """How many are in hand in each lane."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from fastapi import APIRouter, Request, Response
 
 from audiosearch.results import Status
@@ -11,20 +14,30 @@ from audiosearch.server.metrics import CONTENT_TYPE, Metrics
 router = APIRouter()
 
 
-@router.get("/healthz", tags=["health"], summary="The process is alive.")
-async def healthz(request: Request) -> dict[str, str]:
+@dataclass(frozen=True)
+class Health:
+    """`ok` where the process is alive, `ready` where it can answer; `watch` with `serve --watch`."""
+
+    status: Literal["ok", "ready"]
+    watch: str | None = None
+
+
+@router.get("/healthz", response_model=Health, tags=["health"], summary="The process is alive.")
+async def healthz(request: Request) -> Response:
     """With `serve --watch`, `watch` says how that is: `starting`, `watching`, `standby` (another
     program watches for this library) or `failed: ` and why.
     """
     watching = request.app.state.watching
-    return {"status": "ok", "watch": watching.state} if watching else {"status": "ok"}
+    return as_json({"status": "ok", "watch": watching.state} if watching else {"status": "ok"})
 
 
-@router.get("/readyz", tags=["health"], summary="The library can be searched.")
-def readyz(library: TheLibrary) -> dict[str, str]:
+@router.get(
+    "/readyz", response_model=Health, tags=["health"], summary="The library can be searched."
+)
+def readyz(library: TheLibrary) -> Response:
     library.embed_text(["ready"])  # loads the model, once
     library.status()
-    return {"status": "ready"}
+    return as_json({"status": "ready"})
 
 
 @router.get("/metrics", tags=["health"], summary="For Prometheus.", response_class=Response)

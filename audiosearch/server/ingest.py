@@ -27,6 +27,7 @@ def index_items(
     *,
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
+    turn: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """The summary of the job's run, and of its items: ``described``, and ``item_failures``.
 
@@ -50,6 +51,7 @@ def index_items(
         on_progress=on_progress,
         cancel=cancel,
         wait=0.0,
+        turn=turn,
         **job.options,
     )
     described = []

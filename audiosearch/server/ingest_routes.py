@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
-from audiosearch.server.job_view import JobView
+from audiosearch.server.job_view import JobStatus
 from audiosearch.server.jobs import inside_roots
 from audiosearch.server.types import ExternalId, Metadata, Text
 
 router = APIRouter(prefix="/v1/ingest", tags=["jobs"])
 
 
-class Item(BaseModel):
+class IngestItem(BaseModel):
     """A file, and what the embedding program knows of it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -25,7 +25,7 @@ class Item(BaseModel):
     metadata: Metadata | None = None
 
 
-class Ingest(BaseModel):
+class IngestRequest(BaseModel):
     """Files to index in one job."""
 
     model_config = ConfigDict(
@@ -35,22 +35,22 @@ class Ingest(BaseModel):
         },
     )
 
-    items: Annotated[list[Item], Field(min_length=1, max_length=1_000)]
+    items: Annotated[list[IngestItem], Field(min_length=1, max_length=1_000)]
     retry: Annotated[StrictBool, Field(description="Try failed files again.")] = False
 
 
 @router.post(
     "",
-    response_model=JobView,
+    response_model=JobStatus,
     status_code=202,
     summary="Index many files, each with its id.",
 )
-def ingest(request: Request, library: TheLibrary, jobs: TheJobs, batch: Ingest) -> Response:
+def ingest(request: Request, library: TheLibrary, jobs: TheJobs, batch: IngestRequest) -> Response:
     """One job. A file that is not there, or holds no sound, is a failure of its own in the job's
     summary (`item_failures`) and keeps no other out.
     """
     paths = [item.path for item in batch.items]
-    allowed = inside_roots(library, paths, request.app.state.settings.uploads)
+    allowed = inside_roots(library, paths, request.app.state.settings)
     items = tuple(
         {**item.model_dump(), "path": path} for item, path in zip(batch.items, allowed, strict=True)
     )

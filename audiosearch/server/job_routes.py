@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from audiosearch.errors import InvalidQuery
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json
 from audiosearch.server.job_store import Job
-from audiosearch.server.job_view import JobView
+from audiosearch.server.job_view import JobStatus
 from audiosearch.server.jobs import Jobs, inside_roots
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import ExternalId, Metadata
@@ -31,7 +31,7 @@ _TICK = 0.3
 _HEARTBEAT = 15.0
 
 
-class IndexRun(BaseModel):
+class JobRequest(BaseModel):
     """What to index: files and folders under the library's own; none for all of them."""
 
     model_config = ConfigDict(
@@ -55,7 +55,7 @@ class IndexRun(BaseModel):
 class JobList:
     """Jobs, the newest first."""
 
-    jobs: tuple[JobView, ...]
+    jobs: tuple[JobStatus, ...]
 
 
 def _get(jobs: Jobs, job_id: str) -> Job:
@@ -65,9 +65,9 @@ def _get(jobs: Jobs, job_id: str) -> Job:
     return job
 
 
-@router.post("", response_model=JobView, status_code=202, summary="Index, or index again.")
-def start(request: Request, library: TheLibrary, jobs: TheJobs, run: IndexRun) -> Response:
-    paths = inside_roots(library, run.paths, request.app.state.settings.uploads)
+@router.post("", response_model=JobStatus, status_code=202, summary="Index, or index again.")
+def start(request: Request, library: TheLibrary, jobs: TheJobs, run: JobRequest) -> Response:
+    paths = inside_roots(library, run.paths, request.app.state.settings)
     _check_sounds(paths, run.external_id)
     options = {name: getattr(run, name) for name in ("retry", "rehash", "prune")}
     job = jobs.add(paths, run.external_id, run.metadata, options)
@@ -90,12 +90,12 @@ def every(jobs: TheJobs, k: Annotated[int, Query(ge=1, le=1_000)] = 100) -> Resp
     return as_json({"jobs": jobs.all()[:k]})
 
 
-@router.get("/{job_id}", response_model=JobView, summary="How far a job is.")
+@router.get("/{job_id}", response_model=JobStatus, summary="How far a job is.")
 def one(jobs: TheJobs, job_id: JobId) -> Response:
     return as_json(_get(jobs, job_id))
 
 
-@router.delete("/{job_id}", response_model=JobView, summary="End a job after the batch in hand.")
+@router.delete("/{job_id}", response_model=JobStatus, summary="End a job after the batch in hand.")
 def cancel(jobs: TheJobs, job_id: JobId) -> Response:
     _get(jobs, job_id)
     try:

@@ -11,15 +11,16 @@ import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import filelock
 
 from audiosearch.errors import LibraryReadOnly
+from audiosearch.server.job_view import JobOptions, JobSummary
+from audiosearch.server.types import JobState
 
 log = logging.getLogger(__name__)
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
 
 
@@ -35,7 +36,7 @@ class Job:
     metadata: dict[str, Any] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     items: tuple[dict[str, Any], ...] = ()
-    state: State = "queued"
+    state: JobState = "queued"
     progress: dict[str, Any] | None = None
     summary: dict[str, Any] | None = None
     error: str | None = None
@@ -105,6 +106,10 @@ def _read(path: Path) -> Job | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         known = stored | {name: tuple(stored.get(name, ())) for name in ("paths", "items")}
+        # Older versions counted less.
+        known["options"] = asdict(JobOptions()) | stored["options"]
+        if stored["summary"]:
+            known["summary"] = asdict(JobSummary()) | stored["summary"]
         job = Job(**known)
     except FileNotFoundError:  # forgotten meanwhile
         return None

@@ -14,6 +14,7 @@ import queue
 import secrets
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -23,7 +24,10 @@ from typing import Any, get_args
 from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, LibraryReadOnly
 from audiosearch.library import Library
 from audiosearch.server.ingest import index_items
-from audiosearch.server.job_store import Job, JobStore, State
+from audiosearch.server.job_store import Job, JobStore
+from audiosearch.server.job_view import JobOptions
+from audiosearch.server.settings import Settings
+from audiosearch.server.types import JobState
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +47,10 @@ def _now() -> str:
 class Jobs:
     """The jobs of a library, and the thread that does them."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, turn: Callable[[], None] | None = None) -> None:
+        """`turn` is as in `Library.add`."""
         self._library = library
+        self._turn = turn
         self._store = JobStore(library.directory)
         self._owner = False
         self._lock = threading.Lock()
@@ -77,7 +83,8 @@ class Jobs:
             raise LibraryBusy(f"{waiting} jobs are waiting already: try again later")
         # Ids sort by time.
         number = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
-        job = Job(number, paths, external_id, metadata, options or {}, items, made=_now())
+        chosen = asdict(JobOptions()) | (options or {})
+        job = Job(number, paths, external_id, metadata, chosen, items, made=_now())
         try:
             self._store.save(job)
         except OSError as error:
@@ -96,7 +103,7 @@ class Jobs:
     def counts(self) -> dict[str, int]:
         """How many there are in each state."""
         counts = Counter(job.state for job in self.all())
-        return {state: counts[state] for state in get_args(State)}
+        return {state: counts[state] for state in get_args(JobState.__value__)}
 
     def cancel(self, job_id: str) -> Job:
         """End a job after the batch in hand. Raises `InvalidQuery` where it is over already,
@@ -189,6 +196,7 @@ class Jobs:
                     job,
                     on_progress=lambda progress: self._progress(job.id, asdict(progress)),
                     cancel=cancel,
+                    turn=self._turn,
                 )
             except LibraryBusy:
                 cancel.wait(_PATIENCE)
@@ -246,13 +254,15 @@ def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def inside_roots(library: Library, paths: list[str], more: Path | None) -> tuple[str, ...]:
-    """Absolute forms of paths that lie under a folder of the library or under `more`.
+def inside_roots(library: Library, paths: list[str], settings: Settings) -> tuple[str, ...]:
+    """Absolute forms of paths that lie under a folder of the library, under that of uploads, or under
+    one that the settings open for adding.
 
     Links are followed before it is decided. Raises `InvalidQuery` for any other path, whether it
     exists or not, so that nothing is learnt of the rest of the disk.
     """
-    roots = [root.path for root in library.status().roots] + ([str(more)] if more else [])
+    more = [*settings.folders, *([settings.uploads] if settings.uploads else [])]
+    roots = [root.path for root in library.status().roots] + [str(folder) for folder in more]
     real = [os.path.realpath(root) for root in roots]
     for path in paths:
         followed = _followed(path)

@@ -35,9 +35,16 @@ class Pools:
     # As many searches at once as there are cores: more only pass the interpreter's lock around
     # (with 8 at once on 2 cores, 135 searches a second in place of 150).
     searchers: CapacityLimiter = field(default_factory=_processors)
+    # Texts that wait go through the text tower together, and sixteen take half as long each as one
+    # alone; so they wait here, and not for a turn to search.
+    texts: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 16))
     decoders: CapacityLimiter = field(default_factory=_processors)
     writing: asyncio.Semaphore = field(default_factory=asyncio.Semaphore)
     writers: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
+
+    async def embed(self, work: Callable[..., Result], *args: Any, **named: Any) -> Result:
+        """What `work` returns, which waits for the text tower."""
+        return await to_thread.run_sync(partial(work, *args, **named), limiter=self.texts)
 
     async def search(self, work: Callable[..., Result], *args: Any, **named: Any) -> Result:
         """What `work` returns, which computes and waits for nobody."""

@@ -18,6 +18,8 @@ _OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
     (errors.InvalidQuery, 422, "invalid-query"),
     (errors.AudioRejected, 422, "audio-rejected"),
     (errors.SoundNotFound, 404, "sound-not-found"),
+    (errors.CollectionNotFound, 404, "collection-not-found"),
+    (errors.NameTaken, 409, "name-taken"),
     (errors.LibraryNotFound, 503, "library-not-found"),
     (errors.LibraryBusy, 503, "library-busy"),
     (errors.LibraryReadOnly, 503, "library-read-only"),
@@ -49,7 +51,23 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "code": {"type": "string"},
         "detail": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
+        "errors": {
+            "type": "array",
+            "description": "Where a request is not of the described form: each place, and what is "
+            "wrong there.",
+            "items": {
+                "type": "object",
+                "title": "ProblemPlace",
+                "required": ["where", "what"],
+                "properties": {
+                    "where": {
+                        "type": "array",
+                        "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+                    },
+                    "what": {"type": "string"},
+                },
+            },
+        },
     },
     "example": {
         "type": "about:blank",

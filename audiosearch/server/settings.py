@@ -19,7 +19,8 @@ class Settings:
     `most_body` and `most_upload` bound a request, `concurrent` the requests in hand, `per_second`
     those of one key or address (`None`: any number), `stalled` how long a client may keep neither
     sending nor reading. `watch`: keep the library up to date with its folders while they change;
-    `poll` is that of `Library.watch`.
+    `poll` is that of `Library.watch`. `folders`: those at and below which clients that may write can
+    add folders to the library; none by default.
     """
 
     names: tuple[str, ...] = ()
@@ -33,4 +34,5 @@ class Settings:
     stalled: float = 30.0
     access_log: bool = False
     watch: bool = False
+    folders: tuple[Path, ...] = ()
     poll: float | None = None

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import mimetypes
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
-from audiosearch.results import Classification
 from audiosearch.search.query import Term
-from audiosearch.server.addressing import SoundId, by_external_id
+from audiosearch.server.addressing import SoundId
 from audiosearch.server.answers import (
     TheLibrary,
     ThePools,
@@ -28,8 +27,9 @@ from audiosearch.server.answers import (
 )
 from audiosearch.server.problems import Problem
 from audiosearch.server.renderings import Renderings
-from audiosearch.server.search_routes import AskedBySound, Filters, Page, SparsePage, answer
-from audiosearch.server.types import LARGEST_ID, ExternalId, Fields, Id, Text, Word
+from audiosearch.server.search_models import AskedBySound, Filters, HitPage, SparseHitPage
+from audiosearch.server.search_routes import answer
+from audiosearch.server.types import LARGEST_ID, AudioForm, Fields
 
 if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
 MOST_COLUMNS = 65_536
+
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+
+# Of a long sound a part of up to so many seconds is decoded again to be drawn finely.
+_FINE_SECONDS = 120.0
+_FINEST_FRAMES = 256
 
 Until = Annotated[float | None, Query(gt=0, le=1e9, allow_inf_nan=False)]
 Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
@@ -51,7 +57,7 @@ class Walk(Filters):
 
 
 @dataclass(frozen=True)
-class SoundList:
+class SoundPage:
     """Sounds by id; `next` is the `after` of the next page, if there is one."""
 
     sounds: tuple[Sound, ...]
@@ -59,7 +65,7 @@ class SoundList:
 
 
 @dataclass(frozen=True)
-class SparseList:
+class SparseSoundPage:
     """The same with those fields that were asked for."""
 
     sounds: tuple[dict[str, Any], ...]
@@ -77,34 +83,15 @@ class Outline:
     high: tuple[int, ...]
 
 
-class ToClassify(BaseModel):
-    """Stored sounds and the labels to try on them."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"ids": [1], "labels": ["dog", "rain"]}}
-    )
-
-    ids: Annotated[list[Id], Field(max_length=100)] = []
-    external_ids: Annotated[list[ExternalId], Field(max_length=100)] = []
-    labels: Annotated[list[Word], Field(min_length=1, max_length=100)]
-    template: Text | None = None
-    multi: StrictBool = False
-
-
-@dataclass(frozen=True)
-class Classifications:
-    """One for each sound, in their order."""
-
-    sounds: tuple[Classification, ...]
-
-
-@router.get("/sounds", response_model=SoundList | SparseList, summary="All sounds, page by page.")
+@router.get(
+    "/sounds", response_model=SoundPage | SparseSoundPage, summary="All sounds, page by page."
+)
 def sounds(library: TheLibrary, walk: Annotated[Walk, Query()]) -> Response:
     page = library.page(walk.after, walk.k, where=walk.given() or None)
     after = page[-1].id if len(page) == walk.k else None
     if walk.fields:
-        return as_json(SparseList(some_fields(page, walk.fields, Sound), after))
-    return as_json(SoundList(tuple(page), after))
+        return as_json(SparseSoundPage(some_fields(page, walk.fields, Sound), after))
+    return as_json(SoundPage(tuple(page), after))
 
 
 @router.get("/sounds/{sound_id}", response_model=Sound, summary="What is known of a sound.")
@@ -113,7 +100,9 @@ def sound(request: Request, library: TheLibrary, sound_id: SoundId) -> Response:
 
 
 @router.get(
-    "/sounds/{sound_id}/similar", response_model=Page | SparsePage, summary="Sounds like a sound."
+    "/sounds/{sound_id}/similar",
+    response_model=HitPage | SparseHitPage,
+    summary="Sounds like a sound.",
 )
 async def similar(
     library: TheLibrary,
@@ -121,12 +110,19 @@ async def similar(
     sound_id: SoundId,
     asked: Annotated[AskedBySound, Query()],
 ) -> Response:
-    return await pools.search(answer, library, [Term(id=sound_id)], asked.given(), asked)
+    pool = pools.decode if asked.group == "near" else pools.search
+    return await pool(answer, library, [Term(id=sound_id)], asked.given(), asked)
 
 
 @router.get(
     "/sounds/{sound_id}/audio",
     response_class=FileResponse,
+    responses={
+        200: {
+            "description": "The file, or the part of it.",
+            "content": {"audio/*": _BYTES, "application/octet-stream": _BYTES},
+        }
+    },
     summary="The sound itself, or a part of it; ranges of bytes are served.",
 )
 async def audio(
@@ -135,10 +131,14 @@ async def audio(
     pools: ThePools,
     sound_id: SoundId,
     form: Annotated[
-        Literal["original", "wav", "opus"], Query(alias="as", description="wav and opus are made.")
+        AudioForm, Query(alias="as", description="wav and opus are made.")
     ] = "original",
     start: Annotated[Seconds, Query(description="Of wav and opus.")] = 0.0,
     end: Until = None,
+    *,
+    download: Annotated[
+        bool, Query(description="As a file to keep, under a name of its own.")
+    ] = False,
 ) -> Response:
     path = (await run_in_threadpool(library.sound, sound_id)).path
     if not await run_in_threadpool(os.path.isfile, path):
@@ -148,7 +148,8 @@ async def audio(
             raise Problem(422, "invalid-request", "a part is given as wav or opus only")
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         # Not inline but for audio: a file is what its owner says, and the page's origin is ours.
-        shown = "inline" if kind.startswith(("audio/", "video/")) else "attachment"
+        inline = kind.startswith(("audio/", "video/")) and not download
+        shown = "inline" if inline else "attachment"
         name = os.path.basename(path).encode("utf-8", "replace").decode()  # noqa: PTH119
         stat = await run_in_threadpool(os.stat, path)
         whole = FileResponse(
@@ -161,7 +162,18 @@ async def audio(
         made = await pools.decode(renderings.make, sound_id, form, start, end)
     kind = {"wav": "audio/wav", "opus": "audio/ogg"}[form]
     stat = await run_in_threadpool(os.stat, made)
-    return unless_known(request, FileResponse(made, media_type=kind, stat_result=stat))
+    kept_as = _part_name(path, form, start, end) if download else None
+    return unless_known(
+        request, FileResponse(made, media_type=kind, stat_result=stat, filename=kept_as)
+    )
+
+
+def _part_name(path: str, form: str, start: float, end: float | None) -> str:
+    """A name for a part of a file that says which: ``door 1.500-2.000.wav``."""
+    stem = os.path.splitext(os.path.basename(path))[0].encode("utf-8", "replace").decode()  # noqa: PTH119, PTH122
+    until = "" if end is None else f"{end:.3f}"
+    part = f" {start:.3f}-{until}" if start or end is not None else ""
+    return f"{stem}{part}.{'ogg' if form == 'opus' else form}"
 
 
 @router.get("/sounds/{sound_id}/peaks", response_model=Outline, summary="Its outline, to draw.")
@@ -177,8 +189,21 @@ async def peaks(
     whole = await run_in_threadpool(_kept, library, sound_id)
     if whole is None:
         whole = await pools.decode(library.peaks, sound_id)
+    if (
+        end is not None
+        and start < end <= start + _FINE_SECONDS
+        and _is_coarse(whole, columns, end - start)
+    ):
+        part = await pools.decode(library.peaks_of_part, sound_id, start, end)
+        drawn = replace(await run_in_threadpool(_outline, part, columns, 0.0, None), start=start)
+        return unless_known(request, tagged(drawn))
     drawn = await run_in_threadpool(_outline, whole, columns, start, end)
     return unless_known(request, tagged(drawn))
+
+
+def _is_coarse(whole: Peaks, columns: int, seconds: float) -> bool:
+    """Whether the kept outline of a long sound has fewer buckets than columns in so short a part."""
+    return whole.frames > _FINEST_FRAMES and seconds / whole.seconds < columns
 
 
 def _kept(library: Library, sound_id: int) -> Peaks | None:
@@ -201,43 +226,3 @@ def _outline(part: Peaks, columns: int, start: float, end: float | None) -> Outl
     part = at_most(part, columns)
     low, high = part.levels[:, 0].tolist(), part.levels[:, 1].tolist()
     return Outline(begins, part.seconds, tuple(low), tuple(high))
-
-
-@router.post("/classify", response_model=Classifications, summary="How labels fit stored sounds.")
-async def classify(library: TheLibrary, pools: ThePools, asked: ToClassify) -> Response:
-    return as_json(await pools.decode(_classify, library, asked))
-
-
-def _classify(library: Library, asked: ToClassify) -> Classifications:
-    ids = [*asked.ids, *(by_external_id(library, name) for name in asked.external_ids)]
-    if not ids:
-        raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
-    classifications = library.classify(
-        ids, asked.labels, template=asked.template, multi=asked.multi
-    )
-    return Classifications(tuple(classifications))
-
-
-class ToEmbed(BaseModel):
-    """Texts to make vectors of."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"texts": ["a door slams"]}}
-    )
-
-    texts: Annotated[list[Text], Field(min_length=1, max_length=100)]
-    template: Text | None = None
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """Unit vectors, and the model in whose space they lie."""
-
-    vectors: tuple[tuple[float, ...], ...]
-    model: str
-
-
-@router.post("/embed", response_model=Vectors, summary="Texts as vectors.", tags=["search"])
-def embed(library: TheLibrary, asked: ToEmbed) -> Response:
-    vectors = library.embed_text(asked.texts, template=asked.template)
-    return as_json(Vectors(tuple(map(tuple, vectors.tolist())), library.model.bundle.name))

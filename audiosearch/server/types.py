@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
+from typing_extensions import TypeAliasType
 
 MOST_RESULTS = 1_000
 MOST_TERMS = 100
@@ -45,5 +46,11 @@ def small_enough(metadata: dict[str, Any]) -> dict[str, Any]:
 Metadata = Annotated[dict[str, Any], AfterValidator(small_enough)]
 # SQLite's largest row id.
 LARGEST_ID = 2**63 - 1
+# Named, so that a generated client has one type for each and not one for each place.
+Matching = TypeAliasType("Matching", Literal["both", "sound", "words"])
+AudioForm = TypeAliasType("AudioForm", Literal["original", "wav", "opus"])
+JobState = TypeAliasType("JobState", Literal["queued", "running", "done", "failed", "cancelled"])
+JobStage = TypeAliasType("JobStage", Literal["scan", "index", "cache"])
+
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Number = Annotated[int, Field(ge=0, le=LARGEST_ID)]

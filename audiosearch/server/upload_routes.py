@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
@@ -15,12 +14,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.errors import InvalidQuery
-from audiosearch.results import Classification
-from audiosearch.server.answers import TheJobs, TheLibrary, ThePools, as_json
-from audiosearch.server.job_view import JobView
+from audiosearch.server.answers import TheJobs, as_json
+from audiosearch.server.job_view import JobStatus
 from audiosearch.server.problems import Problem
 from audiosearch.server.settings import Settings
-from audiosearch.server.types import ExternalId, Word, small_enough
+from audiosearch.server.types import ExternalId, small_enough
 
 router = APIRouter(prefix="/v1", tags=["uploads"])
 
@@ -103,7 +101,7 @@ def _object(text: str | None) -> dict[str, Any] | None:
 
 @router.post(
     "/uploads",
-    response_model=JobView,
+    response_model=JobStatus,
     status_code=202,
     summary="Keep a sound file and index it.",
     openapi_extra=BODY,
@@ -137,38 +135,3 @@ async def upload(
                 raise Problem(409, "exists", f"there is a sound named {name!r} already") from error
     job = await run_in_threadpool(jobs.add, (str(target),), external_id, about)
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
-
-
-@router.post(
-    "/embed/audio",
-    summary="The vector of the sound in the body.",
-    openapi_extra=BODY,
-    tags=["search"],
-)
-async def embed_audio(library: TheLibrary, pools: ThePools, upload: TheUpload) -> dict[str, Any]:
-    async with upload.file() as path:
-        sound = await pools.decode(library.embed_windows, path)
-    return {"vector": sound.mean.tolist(), "duration": sound.duration}
-
-
-@router.post(
-    "/classify/audio",
-    response_model=Classification,
-    summary="How labels fit the sound in the body.",
-    openapi_extra=BODY,
-    tags=["search"],
-)
-async def classify_audio(
-    library: TheLibrary,
-    pools: ThePools,
-    upload: TheUpload,
-    label: Annotated[list[Word], Query(min_length=1, max_length=50, examples=[["dog", "rain"]])],
-    template: str | None = None,
-    multi: bool = False,
-) -> Response:
-    def classified(path: Path) -> Classification:
-        (classification,) = library.classify([path], label, template=template, multi=multi)
-        return dataclasses.replace(classification, path="")
-
-    async with upload.file() as path:
-        return as_json(await pools.decode(classified, path))

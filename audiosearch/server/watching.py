@@ -16,7 +16,7 @@ from audiosearch.errors import AudioSearchError, LibraryBusy
 from audiosearch.library import Library
 
 if TYPE_CHECKING:
-    from indexer.watch_events import WatchEvent
+    from indexer.watching.events import WatchEvent
 
 log = logging.getLogger("audiosearch.watch")
 

@@ -2,7 +2,7 @@
 answers.
 
 `python -m scripts.bench.page --sounds 100000` makes that many synthetic sounds beside those of
-sample_library, serves them, opens the page in new contexts (nothing cached), and types. "Answer" is
+sample_library, serves them, opens the page in new contexts (nothing cached), and types. "Key to rows" is
 the time from the last key to a new list of hits, with the page's own delay before its request. The
 benchmark needs Chromium and playwright; `--look FILE.png` keeps a picture of the page.
 """
@@ -30,6 +30,9 @@ WIRE = """[...performance.getEntriesByType('resource'), performance.getEntriesBy
     .reduce((sum, entry) => sum + entry.transferSize, 0)"""
 MESSAGE = "document.querySelector('#said').textContent"
 ASKED = "new URLSearchParams(location.search).get('q')"
+IDLE = f"!document.body.classList.contains('busy') && {MESSAGE}.includes('best first')"
+VIEWPORT = {"width": 1280, "height": 800}
+_PATIENCE = 20  # looks for more rows in vain: two seconds
 
 
 def until(page: Any, condition: str) -> Any:
@@ -48,7 +51,7 @@ def first_sight(browser: Any, address: str) -> tuple[float, float, float]:
     """Return the bytes over the wire, and the milliseconds to first paint and to the page's first
     message.
     """
-    context = browser.new_context(viewport={"width": 1100, "height": 800})
+    context = browser.new_context(viewport=VIEWPORT)
     page, began = context.new_page(), time.perf_counter()
     page.goto(address)
     until(page, f"{MESSAGE}.includes('sounds')")
@@ -66,8 +69,22 @@ def answer(page: Any, text: str) -> float:
     page.wait_for_timeout(600)
     began = time.perf_counter()
     page.press("#q", text[-1] if text[-1] != " " else "Space")
-    until(page, f"{ASKED} === {text!r} && {MESSAGE}.includes('nearest')")
+    until(page, f"{ASKED} === {text!r} && {IDLE}")
     return 1000 * (time.perf_counter() - began)
+
+
+def walk(page: Any) -> tuple[int, int]:
+    """Return how many rows the list has after its end was asked for again and again, and how many of
+    them are drawn.
+    """
+    page.keyboard.press("a")  # without playing: the synthetic sounds have no files
+    rows, tries = 0, 0
+    while tries < _PATIENCE:
+        page.keyboard.press("End")
+        page.wait_for_timeout(100)
+        last, rows = rows, int(page.evaluate("document.querySelector('#hits').ariaRowCount")) - 1
+        tries = tries + 1 if rows == last else 0
+    return rows, page.evaluate("document.querySelectorAll('#rows .row').length")
 
 
 def main() -> None:
@@ -92,11 +109,14 @@ def main() -> None:
         with served(library) as (port, _):
             address = f"http://127.0.0.1:{port}/"
             seen = [first_sight(browser, address) for _ in range(args.rounds)]
-            page = browser.new_page(viewport={"width": 1100, "height": 800})
+            page = browser.new_context(viewport=VIEWPORT).new_page()
             page.goto(address)
             until(page, f"{MESSAGE}.includes('sounds')")
             answers = [answer(page, text) for text in texts]
             message = page.evaluate(MESSAGE)
+            page.press("#q", "Enter")
+            page.wait_for_timeout(600)
+            ranked, drawn = walk(page)
             if args.look:
                 page.wait_for_timeout(500)
                 page.screenshot(path=args.look)
@@ -107,7 +127,8 @@ def main() -> None:
         ["over the wire, KB", f"{wire / 1000:.1f}"],
         ["first paint, ms", f"{painted:.0f}"],
         ["says how many sounds there are, ms", f"{ready:.0f}"],
-        ["answer p50 / p95, ms", measure.p50_p95([ms / 1000 for ms in answers])],
+        ["key to rows p50 / p95, ms", measure.p50_p95([ms / 1000 for ms in answers])],
+        ["rows after End / drawn of them", f"{ranked:,} / {drawn}"],
     ]
     measure.table(["", f"{args.sounds:,} sounds"], rows)
     print(f"the last message of the page: {message}")

@@ -82,7 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder, library = Path(made) / "sounds", Path(made) / "library"
         folder.mkdir()
-        watch = [command, "watch", "-L", library, folder]
+        watch = [str(command), "watch", "-L", str(library), str(folder)]
         with subprocess.Popen(watch, stderr=subprocess.PIPE) as process:
             assert process.stderr
             process.stderr.readline()  # it watches

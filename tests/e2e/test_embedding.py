@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
 import subprocess
@@ -56,7 +57,7 @@ def run(shell: Shell, command: list[str], code: str, port: int) -> list[str]:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
 
@@ -78,6 +79,17 @@ def test_python_and_backfill(shell: Shell, port: int) -> None:
     assert found["metadata"] == {"rights": "all"}
 
 
+def test_ingest(shell: Shell, port: int) -> None:
+    lines = run(shell, [sys.executable, "-"], block("ingest"), port)
+    assert lines == [
+        "done 1",
+        "[('asset-6', 'there is no such file')]",
+        "asset-5 ewe.mp3 2",
+        "True",
+        "0 done",
+    ]
+
+
 def test_a_copy(shell: Shell, port: int) -> None:
     lines = run(shell, [sys.executable, "-"], block("copy"), port)
     assert lines == ["True", "[('changed', 'asset-2')]", "{'rights': 'own'}", "412"]
@@ -87,6 +99,71 @@ def test_a_copy(shell: Shell, port: int) -> None:
 def test_javascript(shell: Shell, port: int) -> None:
     found = run(shell, ["node", "--input-type=module", "-"], block("javascript"), port)
     assert found == ["campfire.ogg 3", "true 11", "true"]
+
+
+def generate(shell: Shell, lines: list[str], tools: Path) -> None:
+    """Run the lines that make a client, with `tools` first in the path; skip where its generator
+    cannot be had.
+    """
+    path = f"{tools}:{shell.environment['PATH']}"
+    for line in lines:
+        # How packages are reached is in the home of who runs the tests.
+        home = os.environ["HOME"] if " install " in line else str(shell.home)
+        ran = subprocess.run(
+            line,
+            shell=True,
+            cwd=shell.home,
+            env=shell.environment | {"HOME": home, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode and re.match(r"(pip|npm) install openapi", line):
+            pytest.skip(f"{line.split()[2]} cannot be installed: {ran.stderr[-300:]}")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        for gap in ("WARNING parsing", "ERROR", "omitted"):
+            assert gap not in ran.stdout + ran.stderr, ran.stdout + ran.stderr
+
+
+@thorough_only
+def test_a_generated_python_client(shell: Shell, port: int) -> None:
+    made = shell.home / "made"
+    subprocess.run([sys.executable, "-m", "venv", made], check=True)
+    python = str(made / "bin" / "python")
+    lines = block("generate python").replace("8321", str(port)).splitlines()
+    generate(shell, lines, made / "bin")
+    code = block("generated python")
+    assert run(shell, [python, "-"], code, port) == [
+        "done []",
+        "[('asset-3', {'rights': 'own'})]",
+        "[('changed', 'asset-3')]",
+        "True",
+        "sound-not-found",
+    ]
+    (shell.home / "use.py").write_text(code)
+    check = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "use.py"]
+    run(shell, check, "", port)
+
+
+@thorough_only
+@pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+def test_a_generated_typescript_client(shell: Shell, port: int) -> None:
+    *lines, check, start = block("generate typescript").replace("8321", str(port)).splitlines()
+    generate(shell, lines, Path("/usr/bin"))
+    use = block("generated typescript").replace("8321", str(port))
+    (shell.home / "use.mts").write_text(use)
+    run(shell, ["sh", "-c", check], "", port)
+    assert run(shell, ["sh", "-c", start], "", port) == [
+        "done []",
+        "asset-4 { rights: 'own' } true",
+        "[ [ 'changed', 'asset-4' ] ]",
+        "204",
+        "sound-not-found",
+    ]
+    # A name that the description does not know is the compiler's error.
+    (shell.home / "use.mts").write_text(use.replace("hit.external_id", "hit.externalId"))
+    with pytest.raises(AssertionError, match="externalId"):
+        run(shell, ["sh", "-c", check], "", port)
 
 
 def test_keys(shell: Shell, port: int) -> None:

@@ -37,7 +37,7 @@ NEEDED = [
     "audiosearch/models/probe/bee.ogg",
     "audiosearch/server/page/index.html",
     "audiosearch/server/page/main.js",
-    "audiosearch/server/page/style.css",
+    "audiosearch/server/page/base.css",
 ]
 
 

@@ -17,14 +17,14 @@ import pytest
 
 from audiosearch import Library
 from audiosearch.errors import InvalidQuery, LibraryBusy, SoundNotFound
-from indexer import armed, hints, watch
 from indexer.lock import writer_lock
-from indexer.mounts import is_silent, parsed
 from indexer.plan import Scan
-from indexer.settling import GONE, Settling
-from indexer.unsettled import Unsettled
-from indexer.watch_events import WatchEvent
-from indexer.watched import NO_ROOT, Place, scans_of, unit_of
+from indexer.watching import folders, hints, loop
+from indexer.watching.events import WatchEvent
+from indexer.watching.mounts import is_silent, parsed
+from indexer.watching.pending import Pending
+from indexer.watching.places import NO_ROOT, Place, scans_of, unit_of
+from indexer.watching.settling import GONE, Settling
 from tests.documents import ROOT
 from tests.e2e.conftest import tone, write
 from tests.effort import thorough_only
@@ -87,8 +87,16 @@ def sounds(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """One for all, since its decoding process is started once: each test has contents of its own."""
+    with Library.open(tmp_path_factory.mktemp("all") / "library", create=True) as opened:
+        yield opened
+
+
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
+def own(tmp_path: Path) -> Iterator[Library]:
+    """One of the test's own."""
     with Library.open(tmp_path / "library", create=True) as opened:
         yield opened
 
@@ -96,14 +104,16 @@ def library(tmp_path: Path) -> Iterator[Library]:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test needs not wait as long as a user may."""
-    monkeypatch.setattr(watch, "_TICK", 0.1)
-    monkeypatch.setattr(watch, "_PATIENCE", 0.1)
-    monkeypatch.setattr(armed, "_POLL", 0.2)
+    monkeypatch.setattr(loop, "_TICK", 0.1)
+    monkeypatch.setattr(loop, "_PATIENCE", 0.1)
+    monkeypatch.setattr(folders, "_POLL", 0.2)
     monkeypatch.setattr(hints, "_QUIET_MS", 50)
 
 
-def names(library: Library) -> set[bytes]:
-    return {os.fsencode(sound.path).rpartition(b"/")[2] for sound in library.sounds()}
+def names(library: Library, *folders: Path) -> set[bytes]:
+    """The names of the library's sounds in these folders."""
+    found = library.sounds(where={"root": [str(folder) for folder in folders]})
+    return {os.fsencode(sound.path).rpartition(b"/")[2] for sound in found}
 
 
 def test_a_day(library: Library, sounds: Path) -> None:
@@ -125,7 +135,7 @@ def test_a_day(library: Library, sounds: Path) -> None:
         (sounds / "notes.txt").write_text("x")
         os.unlink(sounds / "tief" / "b.wav")  # noqa: PTH108
         watched.counts(removed=1)
-        assert names(library) == {b"a.wav", b"c.wav"}
+        assert names(library, sounds) == {b"a.wav", b"c.wav"}
         with writer_lock(library.directory):
             write(sounds / "d.wav", tone(1000, 0.2))
             assert "is being written by process" in watched("waiting").text
@@ -136,65 +146,67 @@ def test_names_that_are_not_text(library: Library, sounds: Path) -> None:
     """`watchfiles` gives up on them; the watch looks for itself, and goes on."""
     with watching(library, sounds) as watched:
         watched("watching")
-        write(os.fsencode(sounds) + b"/\xff\xfe.wav", tone(300, 0.2))
+        write(os.fsencode(sounds) + b"/\xff\xfe.wav", tone(310, 0.2))
         watched.counts(added=1)
-        write(os.fsencode(sounds) + b"/d\xe9/a.wav", tone(400, 0.2))
+        write(os.fsencode(sounds) + b"/d\xe9/a.wav", tone(410, 0.2))
         watched.counts(added=1)
-        write(sounds / "b.wav", tone(500, 0.2))
+        write(sounds / "b.wav", tone(610, 0.2))
         watched.counts(added=1)
-        assert names(library) == {b"\xff\xfe.wav", b"a.wav", b"b.wav"}
+        assert names(library, sounds) == {b"\xff\xfe.wav", b"a.wav", b"b.wav"}
     assert hints.in_words('Unable to decode path "/x/\\xFF" to string').endswith(" is not UTF-8")
 
 
 def test_a_disk_that_goes_and_comes(library: Library, sounds: Path) -> None:
-    write(sounds / "a.wav", tone(300, 0.2))
+    write(sounds / "a.wav", tone(320, 0.2))
     library.add(sounds, workers=1)
-    with watching(library) as watched:
+    with watching(library, sounds) as watched:
         watched("watching")
         away = sounds.rename(sounds.with_name("away"))
         assert "is not there" in watched("notice").text
         sounds.mkdir()
         assert "is empty" in watched("notice").text
-        assert names(library) == {b"a.wav"}
+        assert names(library, sounds) == {b"a.wav"}
         sounds.rmdir()
         away.rename(sounds)
-        write(sounds / "b.wav", tone(400, 0.2))
+        write(sounds / "b.wav", tone(420, 0.2))
         watched.counts(added=1)
-        assert names(library) == {b"a.wav", b"b.wav"}
+        assert names(library, sounds) == {b"a.wav", b"b.wav"}
 
 
-def test_options_and_folders_that_change_meanwhile(library: Library, sounds: Path) -> None:
+@thorough_only
+def test_options_and_folders_that_change_meanwhile(own: Library, sounds: Path) -> None:
     for name in ("a.wav", "b.wav", "c_draft.wav"):
         write(sounds / name, tone(300 + 50 * len(name) + 9 * ord(name[0]), 0.2))
-    library.add(sounds, workers=1)
-    with watching(library, poll=0.1) as watched:
+    own.add(sounds, workers=1)
+    with watching(own, poll=0.1) as watched:
         assert watched("watching").polled == (str(sounds),)
-        library.set_root(sounds, exclude=["*_draft*"])
+        own.set_root(sounds, exclude=["*_draft*"])
         watched.counts(removed=1)
         write(sounds / "d_draft.wav", tone(2000, 0.2))
         other = sounds.with_name("other")
         write(other / "e.wav", tone(2200, 0.2))
-        library.add(other, workers=1)
+        own.add(other, workers=1)
         assert len(watched("watching").folders) == 2
         write(other / "f.wav", tone(2400, 0.2))
         watched.counts(added=1)
-        assert names(library) == {b"a.wav", b"b.wav", b"e.wav", b"f.wav"}
+        assert names(own, sounds, other) == {b"a.wav", b"b.wav", b"e.wav", b"f.wav"}
 
 
-def test_a_folder_that_was_emptied_fills_again(library: Library, sounds: Path) -> None:
+@thorough_only
+def test_a_folder_that_was_emptied_fills_again(own: Library, sounds: Path) -> None:
     other = sounds.with_name("archive")
     write(other / "z.wav", tone(3000, 0.2))
     write(sounds / "a.wav", tone(300, 0.2))
     (sounds / "readme.txt").write_text("it is not empty")
-    library.add([sounds, other], workers=1)
-    with watching(library) as watched:
+    own.add([sounds, other], workers=1)
+    with watching(own) as watched:
         watched("watching")
         (sounds / "a.wav").rename(other / "a.wav")
         watched.counts(moved=1)
-        assert [root.path for root in library.status().roots] == [str(other)]
+        assert [root.path for root in own.status().roots] == [str(other)]
         write(sounds / "b.wav", tone(500, 0.2))
         watched.counts(added=1)
-        assert names(library) == {b"a.wav", b"b.wav", b"z.wav"}
+        assert names(own, sounds, other) == {b"a.wav", b"b.wav", b"z.wav"}
 
 
 def test_one_watches(library: Library, sounds: Path) -> None:
@@ -233,19 +245,19 @@ def test_a_file_settles() -> None:
 def test_a_half_written_file_waits(library: Library, sounds: Path) -> None:
     """It has no row, not even a failed one, until it is what it was a while ago."""
     place = Place(os.fsencode(sounds), NO_ROOT, os.fsencode(sounds))
-    unsettled = Unsettled(library.directory)
+    pending = Pending(library.directory)
     path = os.fsencode(sounds / "a.wav")
     (sounds / "a.wav").write_bytes(b"RIFF")
-    unsettled.look([Scan(NO_ROOT, place.root)])
+    pending.look([Scan(NO_ROOT, place.root)])
     (sounds / "a.wav").write_bytes(b"RIFF....")
-    assert unsettled.complete([place], 0.0, set()) == {}
-    ready = unsettled.complete([place], 0.0, set())
+    assert pending.complete([place], 0.0, set()) == {}
+    ready = pending.complete([place], 0.0, set())
     assert ready[path][0] == 8
     (sounds / "a.wav").unlink()
-    assert unsettled.complete([place], 0.0, set()) == {}
-    assert unsettled.complete([place], 0.0, set()) == {path: GONE}
+    assert pending.complete([place], 0.0, set()) == {}
+    assert pending.complete([place], 0.0, set()) == {path: GONE}
     # What lay on a disk below the root is not gone with the disk.
-    assert unsettled.complete([place], 0.0, {os.fsencode(sounds.resolve())}) == {}
+    assert pending.complete([place], 0.0, {os.fsencode(sounds.resolve())}) == {}
 
 
 def test_what_a_hint_is_about(tmp_path: Path) -> None:
@@ -326,10 +338,12 @@ def confined(setup: str, *args: Path, code: str = CONFINED) -> subprocess.Comple
     if not allowed:
         pytest.skip("name spaces cannot be made here")
     script = f'{setup} && exec "$0" "$@"'
-    command = ["unshare", "-Urm", "sh", "-c", script, sys.executable, "-c", code, *args]
+    command = ["unshare", "-Urm", "sh", "-c", script, sys.executable, "-c", code]
+    command += [str(arg) for arg in args]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
+@thorough_only
 def test_the_limit_of_inotify(tmp_path: Path, sounds: Path) -> None:
     for number in range(9):
         write(sounds / str(number) / "a.wav", tone(300 + 50 * number, 0.1))

@@ -77,6 +77,29 @@ def test_only_positive_texts_take_part(library: Library) -> None:
     assert library.search(away, k=5) == library.search(away, k=5, match="sound")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"group": True},
+        {"moments": True},
+        {"where": {"path": "*.wav"}},
+        {"where": {"path": "x*"}},
+    ],
+)
+def test_few_hits_are_the_first_of_many(library: Library, options: dict[str, Any]) -> None:
+    """Only sounds that can be among them are read. (`why` says what is among the first k by sound.)"""
+
+    def order(query: str, k: int) -> list[tuple[Any, ...]]:
+        hits = library.search(query, k=k, **options)
+        return [(hit.rank, hit.path, hit.start, hit.score, hit.percentile) for hit in hits]
+
+    for query in ("glissando", "xylophone", "track 07", "track glissando", "thunder"):
+        many = order(query, 62)
+        for k in (1, 2, 5):
+            assert order(query, k) == many[:k]
+
+
 def test_moments_and_groups(library: Library) -> None:
     ways: list[dict[str, Any]] = [{"moments": True}, {"group": True}]
     for options in ways:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from audiosearch.catalog.filters import Filter
+from audiosearch.search import state_cache
 from audiosearch.search.state_cache import StateCache
 
 
@@ -49,6 +50,25 @@ def test_the_filter_that_waited_longest_goes_first() -> None:
     assert maker.made == {"1": 1, "2": 1, "3": 1, "4": 1}
     cache.allowed(1, "a", two, maker("2"))
     assert maker.made["2"] == 2
+
+
+def test_other_values_have_a_limit_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_cache, "OTHERS_KEPT", 2)
+    cache, maker = StateCache[np.ndarray](filters_kept=4), Maker()
+    cache.sample(1, "a", maker("sample"))
+    for name in ("x", "y", "x", "z", "x", "y"):  # y went when z came
+        cache.other(1, "a", name, maker(name))
+    cache.other(2, "a", "x", maker("x"))
+    assert maker.made == {"sample": 1, "x": 2, "y": 2, "z": 1}
+
+
+def test_the_sample_before() -> None:
+    cache = StateCache[str]()
+    assert cache.previous_sample(1, "a") is None
+    cache.sample(1, "a", lambda: "first")
+    assert cache.previous_sample(2, "a") == "first"
+    assert cache.previous_sample(3, "a") == "first"  # nobody asked for a sample of the second
+    assert cache.previous_sample(4, "b") is None
 
 
 @pytest.mark.parametrize(("generation", "digest"), [(2, "a"), (1, "b"), (0, "a")])

@@ -131,7 +131,7 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
         assert part.status_code == 200
         assert not re.search(r"(https?:)?//[a-z]", part.text.replace("// ", ""))
         size += len(part.content)
-    assert size < 150_000
+    assert size < 250_000
 
 
 def test_openapi(client: TestClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,47 @@ def test_jobs_outlive_the_server(where: Path, folder: Path) -> None:
         assert until(client, running, "done")["summary"]["added"] == 1
         assert until(client, queued, "done")
         assert {s["metadata"]["late"] for s in client.get("/v1/sounds").json()["sounds"]} == {True}
+
+
+def test_jobs_of_an_older_version(where: Path) -> None:
+    """They counted less, and are shown as any others."""
+    summary = {"added": 3, "failures": [], "interrupted": False}
+    stored: dict[str, Any] = {
+        "id": "1-a",
+        "paths": [],
+        "external_id": None,
+        "metadata": None,
+        "options": {},
+    }
+    stored |= {"state": "done", "progress": None, "summary": summary, "error": None}
+    stored |= {"made": "2026-01-01", "finished": "2026-01-01"}
+    (where / "jobs").mkdir(exist_ok=True)
+    (where / "jobs" / "1-a.json").write_text(json.dumps(stored))
+    with opened(where) as client:
+        job = client.get("/v1/jobs/1-a").json()
+    assert job["options"] == {"retry": False, "rehash": False, "prune": False}
+    assert (job["summary"]["added"], job["summary"]["described"]) == (3, 0)
+    assert job["summary"]["item_failures"] == []
+
+
+def test_jobs_let_searches_go_first(where: Path, folder: Path) -> None:
+    shutil.copy(EWE, folder)
+    with opened(where) as client:
+        hands = client.app.hands  # type: ignore[attr-defined]
+        waited = threading.Event()
+        real = hands._no_search.wait
+
+        def wait(seconds: float) -> bool:
+            free: bool = real(seconds)
+            if not free:
+                waited.set()
+            return free
+
+        hands._no_search.wait = wait
+        with hands.one("searching", "somebody"):
+            job = client.post("/v1/jobs", json={}).json()
+            assert waited.wait(60)
+        until(client, job, "done")
 
 
 def test_uploads_are_kept_and_indexed(where: Path, tmp_path: Path) -> None:

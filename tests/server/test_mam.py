@@ -389,6 +389,7 @@ def test_the_description_reads_well(client: TestClient) -> None:
     assert len(names) == len(set(names))
     verbs = "get list search find describe embed classify upload forget retry export start ingest"
     verbs += " cancel watch keep is"
+    verbs += " make rename delete collect uncollect save change"
     for name in names:
         assert name.split("_")[0] in verbs.split(), name
     assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
@@ -399,20 +400,20 @@ def test_the_description_reads_well(client: TestClient) -> None:
             assert content["application/problem+json"]["schema"] == problem
     schemas = described["components"]["schemas"]
     assert "Problem" in schemas
-    view = schemas["JobView"]["properties"]
+    view = schemas["JobStatus"]["properties"]
     for part in ("progress", "summary"):
         assert {"$ref": f"#/components/schemas/Job{part.title()}"} in view[part]["anyOf"]
 
 
 def test_jobs_are_described_as_they_are() -> None:
     from audiosearch.server.job_store import Job
-    from audiosearch.server.job_view import JobProgress, JobSummary, JobView
+    from audiosearch.server.job_view import JobProgress, JobStatus, JobSummary
     from indexer.progress import Progress
     from indexer.summary import Summary
 
     def names(kind: Any) -> set[str]:
         return {field.name for field in fields(kind)}
 
-    assert names(JobView) == names(Job)
+    assert names(JobStatus) == names(Job)
     assert names(JobProgress) == names(Progress)
     assert names(JobSummary) == names(Summary) | {"described", "item_failures"}

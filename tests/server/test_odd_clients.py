@@ -189,6 +189,12 @@ def test_metadata_filters_that_cannot_be(client: TestClient, metadata: dict[str,
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/v1/export", "/v1/sounds", "/v1/facets"])
+def test_a_folder_that_cannot_be(client: TestClient, path: str) -> None:
+    answer = client.get(path, params={"root": "/sounds\0"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-query")
+
+
 def test_next_never_leads_to_an_error(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     from audiosearch.server import search_routes
 

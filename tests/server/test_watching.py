@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.e2e.conftest import SAMPLES
+from tests.effort import thorough_only
 from tests.server.conftest import Dogs
 from tests.server.test_jobs import opened
 from tests.waiting import wait_until
@@ -20,6 +21,7 @@ def state(client: TestClient) -> str:
     return str(client.get("/healthz").json()["watch"])
 
 
+@thorough_only
 def test_one_server_watches(tmp_path: Path, dogs: Dogs) -> None:
     folder, where = tmp_path / "söunds", tmp_path / "library"
     dogs(folder, where)

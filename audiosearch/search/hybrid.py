@@ -1,0 +1,86 @@
+"""Words beside sound in one state of a library: the sounds whose words match a query, their best
+moments, and which of these can be among the first hits.
+
+Scores of sounds are cosines, scores of words are 0..1; see `audiosearch.search.fusion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from audiosearch.catalog import reading
+from audiosearch.search import ranking
+from audiosearch.search.fusion import fused_key
+from audiosearch.search.ranking import Moment
+from audiosearch.search.state_cache import StateCache
+from audiosearch.search.words import NO_MATCHES, Holders, WordMatches, holders_of, match_words
+from audiosearch.vectors.window_search import WindowSearch
+
+# The engine compares this many of the sounds with the best word scores by sound as well. Each costs
+# some 20 us, and beyond the first few the word scores are alike.
+_LEAST_BY_WORDS = 100
+
+
+def words_in_state(
+    connection: Connection, cache: StateCache[Any], search: WindowSearch, texts: Sequence[str]
+) -> WordMatches:
+    """Return the sounds whose words match the texts. The cache keeps what each word matches."""
+    if not texts:
+        return NO_MATCHES
+    state = search.generation, search.model.digest
+
+    def holders(connection: Connection, word: str) -> Holders | None:
+        made: Holders | None = cache.other(
+            *state, f"word {word}", lambda: holders_of(connection, word)
+        )
+        return made
+
+    sounds = cache.other(*state, "sounds", lambda: reading.count_sounds(connection))
+    return match_words(connection, texts, sounds, holders)
+
+
+def named_moments(
+    connection: Connection,
+    search: WindowSearch,
+    vector: np.ndarray,
+    words: WordMatches,
+    k: int,
+    heard: frozenset[int] = frozenset(),
+) -> tuple[list[Moment], dict[int, float]]:
+    """Return the best moments of the sounds with the best word scores, without the contents in
+    `heard`; and the best word score of each content.
+    """
+    leading = words.leading(max(_LEAST_BY_WORDS, k))
+    scores: dict[int, float] = {}
+    for sound_id, content_id in reading.contents_of_sounds(connection, leading).items():
+        if content_id not in heard:
+            scores[content_id] = max(leading[sound_id], scores.get(content_id, 0.0))
+    return ranking.moments_of(connection, search, vector, sorted(scores)), scores
+
+
+def in_reach(
+    heard: Sequence[Moment],
+    named: Sequence[Moment],
+    word_scores: dict[int, float],
+    k: int,
+    mean_and_spread: tuple[float, float],
+    *,
+    sure: bool,
+) -> list[Moment]:
+    """Return those of the named moments that can be among the first k hits, so that no more of
+    their sounds are read.
+
+    `sure`: each of them is a hit, since no condition may leave it out.
+    """
+    keys = [fused_key(m.score, word_scores[m.content_id], *mean_and_spread) for m in named]
+    # What was heard has these keys or higher ones, and meets the condition.
+    certain = [fused_key(m.score, 0.0, *mean_and_spread) for m in heard]
+    certain += keys if sure else []
+    if len(certain) < k:
+        return list(named)
+    least = sorted(certain, reverse=True)[k - 1]
+    return [moment for moment, key in zip(named, keys, strict=True) if key >= least]

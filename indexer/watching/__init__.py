@@ -1,0 +1,1 @@
+"""Watching folders: hints of changes, looks at folders, and what waits until it is complete."""

@@ -1,0 +1,74 @@
+"""Nobody is kept out: axe finds no barrier in any state, and nothing is wider than its screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.effort import THOROUGH
+from tests.server.page.helpers import (
+    PAGE_FILES,
+    keys,
+    look,
+    needs_chromium,
+    search,
+    until,
+)
+
+pytestmark = needs_chromium
+
+SIZES = [(1280, 800), (390, 844), (2560, 1440)] if THOROUGH else [(390, 844)]
+SCHEMES = ["light", "dark"] if THOROUGH else ["light"]
+
+
+def check(page: Any, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    barriers = axe.run(page).response["violations"]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in barriers] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_every_state(page: Any, scheme: str, size: tuple[int, int]) -> None:
+    width, height = size
+    narrow = width < 900
+    name = f"{scheme}-{width}"
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    page.reload()
+    until(page, "document.querySelectorAll('#facets details').length > 3")
+    look(page, f"first-{name}")
+    check(page, width)
+    search(page, "rain")
+    keys(page, "ArrowDown")
+    until(page, "document.querySelector('#rows .loaded') !== null")
+    look(page, f"list-{name}")
+    check(page, width)
+    keys(page, "x")
+    until(page, "document.querySelectorAll('#terms li').length === 1")
+    search(page, "wind")
+    if narrow:
+        page.click("#toggle-side")
+    page.check('#facets input[name="format"][value="flac"]')
+    until(page, "document.querySelectorAll('#chips li').length === 1")
+    look(page, f"filters-{name}")
+    check(page, width)
+    if narrow:
+        keys(page, "Escape", "Escape")
+        until(page, "document.querySelector('#side').hidden")
+    page.locator("#hits").focus()
+    keys(page, "ArrowDown", "Enter")
+    until(page, "document.querySelectorAll('#d-facts dt').length > 3")
+    page.wait_for_selector("#d-similar li")
+    look(page, f"details-{name}")
+    check(page, width)
+    keys(page, ",")
+    check(page, width)
+    keys(page, "Escape", "?")
+    check(page, width)
+
+
+def test_weight() -> None:
+    assert sum(file.stat().st_size for file in PAGE_FILES.iterdir()) < 250_000
