@@ -47,6 +47,10 @@ def open_trainee(start: str, folder: Path, *, scratch: bool = False) -> Trainee:
         return _clap(find_checkpoint(start), folder, scratch)
     bundle = read_bundle(find_bundle(start))
     origin = bundle.origin
+    if "-msclap-" in (bundle.weights or ""):
+        raise TrainingFailed(
+            f"{start} is an MS-CLAP, which can be searched with and not trained yet"
+        )
     if bundle.name in KNOWN and origin.startswith(_HUB):
         return _clap(find_checkpoint(bundle.name), folder, scratch)
     if origin.startswith(_HUB):
