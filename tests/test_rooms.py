@@ -35,6 +35,7 @@ ROOMS = [
     "audiosearch.writing",
     "audiosearch.library",
     "audiosearch",  # its __init__: the public names
+    "audiosearch.training",
     "audiosearch.server",
     "audiosearch.cli",
     "audiosearch.__main__",

@@ -32,6 +32,7 @@ _COMMANDS = (
     "export",
     "collection",
     "eval",
+    "train",
     "head",
     "models",
     "serve",

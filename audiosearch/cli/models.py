@@ -84,7 +84,8 @@ def add(
         typer.Argument(
             metavar="MODEL",
             show_default="list what can be had",
-            help="A name of that list, an id on the Hugging Face hub, or a directory.",
+            help="A name of that list, an id on the Hugging Face hub, a directory, msclap-2022, "
+            "msclap-2023, or a .pth file of those.",
         ),
     ] = None,
     name: Annotated[
@@ -113,6 +114,16 @@ def add(
             "their vectors; fp16 and int8 take what keeps them; bf16 compiles for a GPU.",
         ),
     ] = "auto",
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="DIR",
+            show_default="from the hub",
+            help="The directory with the tokenizer.json of an MS-CLAP file: gpt2's for 2023, "
+            "bert-base-uncased's for 2022.",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Add a model, so that you can use it by name; without MODEL, list what can be had.
@@ -134,6 +145,7 @@ def add(
             name=name,
             revision=revision,
             precision=precision,
+            tokenizer=tokenizer,
             on_progress=talk.step,
             on_bytes=talk.count,
         )

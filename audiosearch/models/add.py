@@ -39,6 +39,7 @@ def add_model(
     name: str | None = None,
     revision: str | None = None,
     precision: str = "auto",
+    tokenizer: str | None = None,
     on_progress: Tell | None = None,
     on_bytes: TellBytes | None = None,
 ) -> Bundle:
@@ -47,7 +48,8 @@ def add_model(
     Of a model that comes in ONNX, `precision` ``auto`` takes the audio tower in int8 where it is faster
     here and real sounds keep their vectors, ``fp16`` and ``int8`` take each tower that keeps them (see
     `models.precision`), and ``fp32`` none. Any other model, one with a `revision` of a known
-    checkpoint's own, and ``bf16``, is compiled. `on_progress` is told each step, `on_bytes` the bytes
+    checkpoint's own, and ``bf16``, is compiled; so is an MS-CLAP, whose `tokenizer` may lie in a
+    directory (see `models.msclap`). `on_progress` is told each step, `on_bytes` the bytes
     of the download that are there and all of them. Nothing is kept but what works.
 
     Raises `ModelNotFound`, `ModelBroken`, `InvalidQuery`, or `AudioSearchError` for a full disk.
@@ -55,6 +57,12 @@ def add_model(
     tell, tell_bytes = on_progress or (lambda step: None), on_bytes or (lambda done, total: None)
     if precision not in PRECISIONS:
         raise InvalidQuery(f"there is no precision {precision}: {', '.join(PRECISIONS)}")
+    from audiosearch.models.msclap import add_msclap, is_msclap
+
+    if is_msclap(source):
+        return add_msclap(source, name, precision, tokenizer, tell)
+    if tokenizer:
+        raise InvalidQuery(f"--tokenizer is for an MS-CLAP file: {source} brings its own")
     origin = find_origin(source, revision, precision, tell)
     if origin is None:
         from audiosearch.models.compile import compile_checkpoint

@@ -39,7 +39,8 @@ class FrontEnd:
     floor))``, then ``(decibels + offset) * scale``. With `frames` ``all`` a picture has ``1 +
     samples // hop_length`` frames; ``whole`` leaves out the last. `padding` says how a sound
     shorter than the model's window fills it: ``repeatpad`` repeats it as often as it fits and adds
-    zeros, ``repeat`` repeats it to the brim, ``pad`` adds zeros.
+    zeros, ``repeat`` repeats it to the brim, ``pad`` adds zeros. `filter_rate` is the rate that the
+    mel filters were made for, where a model was trained with those of another.
     """
 
     sampling_rate: int
@@ -57,6 +58,20 @@ class FrontEnd:
     pad_mode: str = "reflect"
     frames: str = "all"
     padding: str = "repeatpad"
+    filter_rate: int | None = None
+
+    @property
+    def bin_hz(self) -> float:
+        """The distance in Hz of two bins of the spectrum, as the mel filters see it."""
+        return (self.filter_rate or self.sampling_rate) / self.fft_window_size
+
+    @property
+    def digest(self) -> str:
+        """The hash of all that the vectors depend on."""
+        values = asdict(self)
+        if self.filter_rate is None:  # it came later: models without it are who they were
+            del values["filter_rate"]
+        return _digest(values)
 
     def frame_count(self, samples: int) -> int:
         """Return the number of frames of a window of `samples` samples."""
@@ -158,7 +173,7 @@ class Bundle:
             self.name,
             self.revision,
             self.weights or _digest(hashes),
-            _digest(asdict(self.front_end)),
+            self.front_end.digest,
             self.window_seconds,
             self.hop_seconds,
             self.precision,
@@ -238,6 +253,8 @@ def _front_end(stored: Mapping[str, Any]) -> FrontEnd:
     values = {name: value for name, value in stored.items() if name in names}
     for name in ("sampling_rate", "fft_window_size", "hop_length", "feature_size"):
         values[name] = _whole(stored, name)
+    if values.get("filter_rate") is not None:
+        values["filter_rate"] = _whole(stored, "filter_rate")
     for name in ("frequency_min", "frequency_max", "floor", "offset", "scale"):
         if name in values:
             values[name] = float(values[name])  # 50 and 50.0 are one front end, of one hash
@@ -287,10 +304,11 @@ def _bundle_rules(bundle: Bundle) -> dict[str, bool]:
 
 
 def _front_end_rules(front_end: FrontEnd) -> dict[str, bool]:
-    rate, size = front_end.sampling_rate, front_end.fft_window_size
+    rate, size = front_end.filter_rate or front_end.sampling_rate, front_end.fft_window_size
     low, high = front_end.frequency_min, front_end.frequency_max
     return {
-        "sampling_rate must be 4000 to 384000": 4_000 <= rate <= 384_000,
+        "sampling_rate must be 4000 to 384000": 4_000 <= front_end.sampling_rate <= 384_000,
+        "filter_rate must be null, or 4000 to 384000": 4_000 <= rate <= 384_000,
         "fft_window_size must be even, 16 to 65536": 16 <= size <= 65_536 and size % 2 == 0,
         "hop_length must be 1 to fft_window_size": 1 <= front_end.hop_length <= size,
         "feature_size must be 1 to 1024": 1 <= front_end.feature_size <= 1_024,

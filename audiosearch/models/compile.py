@@ -40,6 +40,7 @@ from audiosearch.models.place import (
 )
 
 if TYPE_CHECKING:
+    from audiosearch.models.msclap import Reference
     from audiosearch.models.onnx_export import Loaded
 
 # A change here or in `models.onnx_export` that changes the vectors must raise this number: bundles
@@ -90,7 +91,7 @@ def compile_checkpoint(
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=target.parent) as made:
             bundle = _write(Path(made) / "bundle", bundle_name, checkpoint, loaded, tell)
             tell("comparing with transformers")
-            _compare(Model(bundle), loaded)
+            compare(Model(bundle), loaded)
             if precision == "auto":
                 tell("comparing with int8")
                 bundle = _lower(bundle, tell)
@@ -217,8 +218,8 @@ def _rewrite(bundle: Bundle, changed: Sequence[str], **values: object) -> Bundle
     return read_bundle(bundle.directory)
 
 
-def _compare(model: Model, loaded: Loaded) -> None:
-    """Raise `ModelBroken` where the bundle's vectors differ from those of transformers."""
+def compare(model: Model, loaded: Loaded | Reference) -> None:
+    """Raise `ModelBroken` where the bundle's vectors differ from those of PyTorch."""
     model.check()
     sounds = unlike_sounds(model.bundle)
     texts = [*UNLIKE_TEXTS, ", ".join(UNLIKE_TEXTS * 3)]

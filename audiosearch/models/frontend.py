@@ -68,7 +68,7 @@ def _filters(front_end: FrontEnd) -> _Filters:
     outer = np.array([front_end.frequency_min, front_end.frequency_max], dtype=np.float64)
     low, high = hz_to_mel(outer, front_end.mel_scale)
     corners = mel_to_hz(np.linspace(low, high, mels + 2), front_end.mel_scale)
-    bins = np.arange(size // 2 + 1) * (front_end.sampling_rate / size)
+    bins = np.arange(size // 2 + 1) * front_end.bin_hz
     first, last = np.searchsorted(bins, corners[[0, -1]])
     bins = bins[first:last]
     gap = np.searchsorted(corners, bins, side="right") - 1

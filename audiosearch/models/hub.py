@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,21 +75,38 @@ def is_cached(name: str) -> bool:
     return isinstance(try_to_load_from_cache(name, CONFIG), str)
 
 
+def fetch_snapshot(name: str, patterns: list[str], revision: str | None = None) -> Path:
+    """The snapshot of a hub repository with the files of some patterns; its last part is the commit.
+
+    Raises `ModelNotFound`.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _hub_errors(name, revision):
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+
+
 def _download(name: str, revision: str | None) -> Path:
     """The snapshot of a hub repository; its last part is the commit."""
-    from huggingface_hub import errors, snapshot_download
+    snapshot = fetch_snapshot(name, _SMALL_FILES, revision)
+    _check_config(snapshot, name)
+    for pattern in _WEIGHTS:
+        if not any(snapshot.glob(pattern)):
+            fetch_snapshot(name, [pattern], snapshot.name)
+        if any(snapshot.glob(pattern)):
+            break
+    return snapshot
+
+
+@contextmanager
+def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
+    from huggingface_hub import errors
 
     hub_address()
     # Its HTTP client, whose errors these are, is not the same in all versions.
     failures = (*errors.HfHubHTTPError.__bases__, errors.XetDownloadError, OSError, ValueError)
     try:
-        snapshot = Path(snapshot_download(name, revision=revision, allow_patterns=_SMALL_FILES))
-        _check_config(snapshot, name)
-        for pattern in _WEIGHTS:
-            if not any(snapshot.glob(pattern)):
-                snapshot_download(name, revision=snapshot.name, allow_patterns=[pattern])
-            if any(snapshot.glob(pattern)):
-                break
+        yield
     except errors.HFValidationError as error:
         raise ModelNotFound(
             f"there is no model {name[:100]}: it is neither a directory nor a hub id (owner/name)"
@@ -107,7 +126,6 @@ def _download(name: str, revision: str | None) -> Path:
         ) from error
     except failures as error:
         raise ModelNotFound(f"the download of {name} failed: {_line(error)}") from error
-    return snapshot
 
 
 def _check_config(directory: Path, source: str) -> None:

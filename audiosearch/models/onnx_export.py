@@ -246,19 +246,27 @@ def write_checkpoint(loaded: Loaded, directory: Path) -> None:
         alone.save_pretrained(directory)
 
 
+def write_whole(loaded: Loaded, directory: Path) -> None:
+    """Save the whole checkpoint, as transformers does: model, extractor and tokenizer."""
+    with _quiet():
+        loaded.clap.save_pretrained(directory)
+        loaded.extractor.save_pretrained(directory)
+        loaded.tokenizer.save_pretrained(directory)
+
+
 def write_audio(loaded: Loaded, path: Path) -> None:
     """Export the audio tower, for pictures of the extractor's size alone."""
     made = front_end(loaded.extractor)
     picture = torch.zeros((1, 1, made.frame_count(loaded.window_samples), made.feature_size))
     tower = AudioTower(loaded.clap, picture.shape[2])
-    _export(tower, {"input_features": picture}, {0: "batch"}, path)
+    export(tower, {"input_features": picture}, {0: "batch"}, path)
 
 
 def write_text(loaded: Loaded, path: Path) -> None:
     """Export the text tower, for texts of any number of tokens."""
     ids = torch.tensor([loaded.tokenizer("the sound of rain")["input_ids"]])
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    _export(TextTower(loaded.clap), inputs, {0: "batch", 1: "tokens"}, path)
+    export(TextTower(loaded.clap), inputs, {0: "batch", 1: "tokens"}, path)
 
 
 def write_tokenizer(loaded: Loaded, path: Path) -> None:
@@ -266,7 +274,8 @@ def write_tokenizer(loaded: Loaded, path: Path) -> None:
     loaded.tokenizer.backend_tokenizer.save(str(path))
 
 
-def _export(tower: Any, inputs: dict[str, Any], axes: dict[int, str], path: Path) -> None:
+def export(tower: Any, inputs: dict[str, Any], axes: dict[int, str], path: Path) -> None:
+    """Write the graph of a tower, traced with `inputs` and free along `axes`. Raises `ModelBroken`."""
     try:
         with _quiet(), torch.no_grad():
             torch.onnx.export(

@@ -25,27 +25,20 @@ import torch
 from torch import nn
 
 from audiosearch.models.bundle import file_entry
+from audiosearch.training.mini_export import (
+    SMALLEST_LOWERED,
+    TextTower,
+    export_audio,
+    export_text,
+    halve_weights,
+)
 from scripts.mini.frontend import FFT, HOP, RATE, STUDENT_MELS
-from scripts.mini.student import GROWN, SMALL, AudioTower, HalvingPool, TextHead, load_text
+from scripts.mini.student import GROWN, SMALL, AudioTower, TextHead, load_text
 from scripts.mini.texts import MiniLM
 
-OPSET = 17
-SMALLEST_QUANTISED = 4096  # biases and norms stay as they are
 MAX_TOKENS = 128
 
-
-class TextTower(nn.Module):
-    """Token numbers and mask (batch, tokens) -> unit vectors (batch, 512)."""
-
-    def __init__(self, language: nn.Module, head: TextHead) -> None:
-        super().__init__()
-        self.language, self.head = language, head
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        states = self.language(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * mask).sum(1) / mask.sum(1).clamp_min(1e-9)
-        return self.head(nn.functional.normalize(mean, dim=-1))
+__all__ = ["TextTower", "export_audio", "export_text", "halve_weights"]
 
 
 def load_run(path: Path) -> tuple[AudioTower, TextHead]:
@@ -76,66 +69,6 @@ def load_words(path: Path, language: nn.Module, before: TextHead, share: float) 
     return before.eval()
 
 
-def export_audio(tower: AudioTower, path: Path) -> None:
-    """The audio tower, batch and frames free. Norms are folded into the convolutions by the
-    exporter."""
-    HalvingPool.exporting = True
-    try:
-        torch.onnx.export(
-            tower.float().to(memory_format=torch.contiguous_format),
-            (torch.full((2, 1, 500, 64), -40.0),),
-            str(path),
-            input_names=["input_features"],
-            output_names=["embedding"],
-            dynamic_axes={"input_features": {0: "batch", 2: "frames"}, "embedding": {0: "batch"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    finally:
-        HalvingPool.exporting = False
-
-
-def halve_weights(path: Path) -> None:
-    """Keep the large weights of a graph in fp16, cast to fp32 when it is loaded: half the size, and
-    arithmetic as before."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load(path)
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if np.prod(tensor.dims) < SMALLEST_QUANTISED:
-            continue
-        name, whole = tensor.name, numpy_helper.to_array(tensor)
-        tensor.CopyFrom(numpy_helper.from_array(whole.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
-
-
-def export_text(language: nn.Module, head: TextHead, path: Path) -> None:
-    """The text tower in fp32, batch and tokens free."""
-    ids = torch.tensor([[101, 3899, 102], [101, 4937, 102]])
-    torch.onnx.export(
-        TextTower(language, head).eval(),
-        (ids, torch.ones_like(ids)),
-        str(path),
-        input_names=["input_ids", "attention_mask"],
-        output_names=["embedding"],
-        dynamic_axes={
-            "input_ids": {0: "batch", 1: "tokens"},
-            "attention_mask": {0: "batch", 1: "tokens"},
-            "embedding": {0: "batch"},
-        },
-        opset_version=OPSET,
-        dynamo=False,
-    )
-
-
 def quantised(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """(int8 matrix, fp32 scales along `axis` with the other axis kept at 1): matrix = int8 * scale,
     within half a step."""
@@ -151,7 +84,7 @@ def quantise_weights(source: Path, target: Path) -> None:
     model = onnx.load(source)
     graph = model.graph
     large = {t.name: t for t in graph.initializer if len(t.dims) == 2}
-    large = {n: t for n, t in large.items() if np.prod(t.dims) >= SMALLEST_QUANTISED}
+    large = {n: t for n, t in large.items() if np.prod(t.dims) >= SMALLEST_LOWERED}
     nodes: list[Any] = []
     done: dict[str, tuple[str, str]] = {}
 
