@@ -19,7 +19,7 @@ from audiosearch.duplicates.records import DuplicateGroup
 from audiosearch.library import Library
 from audiosearch.server.answers import as_json
 from audiosearch.server.problems import Problem
-from audiosearch.server.search_routes import Filters
+from audiosearch.server.search_models import Filters
 from audiosearch.server.types import MOST_RESULTS
 
 router = APIRouter(prefix="/v1", tags=["search"])
