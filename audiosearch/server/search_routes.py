@@ -55,7 +55,8 @@ async def search(
 )
 async def search_mixture(library: TheLibrary, pools: ThePools, mixture: SearchRequest) -> Response:
     await embed_texts(pools, library, mixture.terms, mixture.template)
-    return await run(pools, mixture, lambda: as_json(_page(library, mixture)))
+    near = mixture.group == "near"
+    return await run(pools, mixture.terms, lambda: as_json(_page(library, mixture)), near=near)
 
 
 @router.post("/search/batch", response_model=HitPages, summary="Several mixtures at once.")
@@ -69,7 +70,8 @@ async def search_batch(library: TheLibrary, pools: ThePools, batch: SearchBatch)
     for number, mixture in enumerate(batch.queries):
         try:
             # A turn each: others have theirs in between.
-            page = await run(pools, mixture, partial(_page, library, mixture))
+            near = mixture.group == "near"
+            page = await run(pools, mixture.terms, partial(_page, library, mixture), near=near)
         except InvalidQuery as error:
             raise InvalidQuery(f"query {number}: {error}") from error
         pages.append(page)
@@ -109,9 +111,13 @@ async def embed_texts(
             await pools.embed(library.embed_text, texts, template=template)
 
 
-async def run(pools: Pools, mixture: SearchRequest, work: Callable[[], Result]) -> Result:
-    """The result of `work` on a mixture, where its turn is: what decodes waits for a decoder."""
-    if not (mixture.group == "near" or decodes(mixture.terms)):
+async def run(
+    pools: Pools, terms: list[SearchTerm], work: Callable[[], Result], *, near: bool = False
+) -> Result:
+    """The result of `work` on these terms, where its turn is: what decodes, as the grouping of near
+    duplicates may, waits for a decoder.
+    """
+    if not (near or decodes(terms)):
         return await pools.search(work)
     if pools.decoders.statistics().tasks_waiting >= _MOST_WAITING:
         raise Problem(503, "busy", "too many wait for parts of sounds: try again")
