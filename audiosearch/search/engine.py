@@ -280,12 +280,14 @@ class SearchEngine:
             best = ranking.best_moments(connection, search, vector, count, allowed)
         best = ranking.leading(best, count)
         heard = frozenset(moment.content_id for moment in best)
+        sampled = sample.best(vector)
         if query.words:
             named, scores = named_moments(connection, search, vector, query.words, query.k, heard)
             best += in_reach(
-                *(best, named, scores, query.k, sample.spread(vector)), sure=not query.condition
+                *(best, named, scores, query.k, sample.spread(vector, sampled)),
+                sure=not query.condition,
             )
-        return self._ranked(connection, query, sample, best, heard)
+        return self._ranked(connection, query, sample, best, heard, sampled)
 
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
@@ -293,7 +295,10 @@ class SearchEngine:
         """Return the sounds that hold words of the query, best word score first."""
         moments, _ = named_moments(connection, search, query.vector, query.words, query.k)
         sample = self.sample(connection, search)
-        return self._ranked(connection, query, sample, moments, frozenset(), words_alone=True)
+        sampled = sample.best(query.vector)
+        return self._ranked(
+            connection, query, sample, moments, frozenset(), sampled, words_alone=True
+        )
 
     def sample(self, connection: Connection, search: WindowSearch) -> Sample:
         """Return the sample of a state, which percentiles refer to."""
@@ -316,11 +321,12 @@ class SearchEngine:
         sample: Sample,
         moments: Sequence[Moment],
         heard: frozenset[int],
+        sampled: np.ndarray,
+        *,
         words_alone: bool = False,
     ) -> list[Hit]:
         compared = query.words or query.floor is not None
-        best = sample.best(query.vector)
-        mean, spread = sample.spread(query.vector, best) if compared else (0.0, 0.0)
+        mean, spread = sample.spread(query.vector, sampled) if compared else (0.0, 0.0)
 
         def place(moment: Moment, sound: Sound) -> Place:
             match = query.words.get(sound.id)
@@ -340,7 +346,7 @@ class SearchEngine:
             return Place(fused_key(moment.score, score, mean, spread), why, weak)
 
         scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), best)
+        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), sampled)
         sounds = reading.sounds_of_contents(
             connection, [moment.content_id for moment in moments], query.condition
         )
