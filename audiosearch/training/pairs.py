@@ -15,7 +15,8 @@ from pathlib import Path
 
 from audiosearch.catalog.records import Sound as Catalogued
 from audiosearch.errors import InvalidQuery
-from audiosearch.evaluation.datasets import DatasetError, is_sound, spoken
+from audiosearch.evaluation.datasets import DatasetError
+from audiosearch.evaluation.task import is_sound, spoken
 
 _CAPTION = ("caption", "description")
 _LABEL = ("label", "kind", "category")
