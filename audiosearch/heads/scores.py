@@ -1,8 +1,8 @@
 """The probabilities of a library's sounds by a head, computed from the stored mean vectors.
 
-Nothing is stored: `scripts/bench/heads.py` shows that 100,000 sounds take less time than a process
-needs to start, and a stored score would have to follow every index run. An open library keeps the
-latest scores of one state.
+Nothing is stored. With 100,000 sounds and ten labels the scores take 0.8 s of CPU once, and 3 ms
+while an open library keeps them (`scripts/bench/heads.py`). A stored table would answer in 5 ms, but
+take 44 MB for each such head, and every index run would have to keep it up to date.
 """
 
 from __future__ import annotations
