@@ -45,7 +45,7 @@ with torch.no_grad():
             continue  # the filters
         # Freshly initialised towers give all inputs nearly one vector: that would hide mistakes.
         if weight.ndim > 1:
-            weight.mul_(1.6 if "conv_block" not in name else 1.0)
+            weight.mul_(1.6 if "conv_block" not in name else 2.4)
         else:
             weight.add_(0.1 * torch.randn_like(weight))
     for name, value in made.named_buffers():
@@ -57,8 +57,7 @@ inputs = np.load(f"{folder}/inputs.npz")
 windows = torch.from_numpy(inputs["windows"])
 base = made.audio_encoder.base
 base = getattr(base, "htsat", base)
-with torch.no_grad():
-    pictures = base.logmel_extractor(base.spectrogram_extractor(windows))[:, 0]
+def run():
     audio = made.audio_encoder(windows)[0]
     rows = []
     for number in range(int(inputs["texts"])):
@@ -68,8 +67,15 @@ with torch.no_grad():
         padded[:, : ids.shape[1]] = ids
         mask = (torch.arange(args["text_len"]) < ids.shape[1]).long()[None]
         rows.append(made.caption_encoder({"input_ids": padded, "attention_mask": mask})[0])
+    return audio, torch.stack(rows)
+with torch.no_grad():
+    # What all vectors have in common is taken out: else they would hardly differ.
+    for encoder, vectors in zip((made.audio_encoder, made.caption_encoder), run()):
+        encoder.projection.layer_norm.bias.sub_(vectors.mean(0))
+    pictures = base.logmel_extractor(base.spectrogram_extractor(windows))[:, 0]
+    audio, text = run()
 torch.save({"model": made.state_dict()}, f"{folder}/weights.pth")
-np.savez(f"{folder}/oracle.npz", pictures=pictures.numpy(), audio=audio.numpy(), text=torch.stack(rows).numpy())
+np.savez(f"{folder}/oracle.npz", pictures=pictures.numpy(), audio=audio.numpy(), text=text.numpy())
 """
 
 
