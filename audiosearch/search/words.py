@@ -96,7 +96,11 @@ class WordMatches(Mapping[int, WordMatch]):
 
     def leading(self, most: int) -> dict[int, float]:
         """Return the ids and scores of the sounds with the best word scores, ties by id."""
-        order = np.lexsort((self._ids, -self._scores))[:most]
+        near = np.arange(len(self._ids))
+        if most < len(near):
+            near = np.flatnonzero(self._scores >= np.partition(self._scores, -most)[-most])
+        # The ids ascend, so a stable order has ties by id.
+        order = near[np.argsort(-self._scores[near], kind="stable")][:most]
         return dict(zip(self._ids[order].tolist(), self._scores[order].tolist(), strict=True))
 
 
