@@ -109,15 +109,19 @@ NO_MATCHES = WordMatches(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint
 
 def holders_of(connection: Connection, word: str) -> Holders | None:
     """Return the sounds that hold a word, or a longer one where none holds it itself."""
-    holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1)
-    if not holders and len(word) >= catalog_words.SHORTEST_PREFIX:
-        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1, prefix=True)
-    if len(holders) > MOST_SOUNDS:
+    holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS)
+    if holders == {} and len(word) >= catalog_words.SHORTEST_PREFIX:
+        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS, prefix=True)
+    if holders is None:
         return None
+    # Many sounds hold a word in the same fields.
+    combinations = set(holders.values())
+    weights = {names: max(_WEIGHTS[name] for name in names) for names in combinations}
+    fields = {names: sum(_BITS[name] for name in names) for names in combinations}
     return Holders(
         np.fromiter(holders, np.int64, len(holders)),
-        np.array([max(_WEIGHTS[name] for name in names) for names in holders.values()]),
-        np.array([sum(_BITS[name] for name in names) for names in holders.values()], np.uint8),
+        np.array([weights[names] for names in holders.values()]),
+        np.array([fields[names] for names in holders.values()], np.uint8),
     )
 
 
