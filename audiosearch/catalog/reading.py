@@ -254,8 +254,8 @@ def content_of_sound(connection: Connection, sound_id: int) -> int | None:
 
 def contents_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> dict[int, int]:
     """Return the content of each of these sounds that has one."""
-    query = text(f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL")
-    return {row[0]: row[1] for row in connection.execute(query, ids_parameter(sound_ids))}
+    rows = connection.execute(_CONTENTS_BY_ID, ids_parameter(sound_ids)).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes | None:
@@ -285,6 +285,9 @@ def allowed_windows(connection: Connection, condition: Filter, model_id: int) ->
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as
 # SQLite takes to run it.
 _WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
+_CONTENTS_BY_ID = text(
+    f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
+)
 _VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
 
 

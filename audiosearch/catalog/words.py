@@ -132,28 +132,36 @@ def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
 
 # MATCH takes its expression as a parameter, so one statement serves every question.
 _MATCHING = text("SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most")
+_COUNT = text(
+    "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH :expression LIMIT :most)"
+)
+
+# Each sound has these. Most libraries have few of the other fields, so one look settles them all.
+_OF_PATHS = ("name", "folder")
+_OTHERS = tuple(field for field in FIELDS if field not in _OF_PATHS)
 
 
 def sounds_with_word(
     connection: Connection, word: str, most: int, *, prefix: bool = False
-) -> dict[int, tuple[str, ...]]:
-    """Return the sounds that hold a word, by id, each with the fields that hold it.
+) -> dict[int, tuple[str, ...]] | None:
+    """Return the sounds that hold a word, by id, each with the fields that hold it; `None` where
+    more than `most` hold it.
 
     With `prefix`, a word that begins with `word` counts too.
-
-    The function reads at most `most` sounds of a field: a word that so many hold says little about
-    any of them.
     """
     term = f'"{word}"' + ("*" if prefix else "")
-    if not _ids(connection, term, 1):
-        return {}
-    fields: dict[int, list[str]] = {}
-    for field in FIELDS:
+    values = {"expression": term, "most": most + 1}
+    count = connection.execute(_COUNT, values).scalar_one()
+    if not count or count > most:
+        return None if count else {}
+    rest = _ids(connection, f"{{{' '.join(_OTHERS)}}} : {term}", 1)
+    fields: dict[int, tuple[str, ...]] = {}
+    for field in FIELDS if rest else _OF_PATHS:
         for sound_id in _ids(connection, f"{{{field}}} : {term}", most):
-            fields.setdefault(sound_id, []).append(field)
-    return {sound_id: tuple(names) for sound_id, names in fields.items()}
+            fields[sound_id] = (*fields.get(sound_id, ()), field)
+    return fields
 
 
 def _ids(connection: Connection, expression: str, most: int) -> list[int]:
     rows = connection.execute(_MATCHING, {"expression": expression, "most": most})
-    return [row[0] for row in rows.all()]
+    return list(rows.scalars().all())

@@ -284,18 +284,16 @@ class SearchEngine:
         heard = frozenset(moment.content_id for moment in best)
         sampled = sample.best(vector)
         if query.words:
-            named, scores = named_moments(connection, search, vector, query.words, query.k, heard)
-            best += in_reach(
-                *(best, named, scores, query.k, sample.spread(vector, sampled)),
-                sure=not query.condition,
-            )
+            named = named_moments(connection, search, vector, query.words, query.k, heard)
+            spread = sample.spread(vector, sampled)
+            best = in_reach(best, named, query.k, spread, sure=not query.condition)
         return self._ranked(connection, query, sample, best, heard, sampled)
 
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
-        moments, _ = named_moments(connection, search, query.vector, query.words, query.k)
+        moments = named_moments(connection, search, query.vector, query.words, query.k).moments
         sample = self.sample(connection, search)
         sampled = sample.best(query.vector)
         return self._ranked(

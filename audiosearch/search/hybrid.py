@@ -7,6 +7,7 @@ Scores of sounds are cosines, scores of words are 0..1; see `audiosearch.search.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,18 @@ def words_in_state(
     return match_words(connection, texts, sounds, holders)
 
 
+@dataclass(frozen=True)
+class Named:
+    """What the best word scores bring: the best `moments` of their contents without those heard;
+    the best word score of each content, heard or not, in `scores`; and in `others` a score that no
+    other sound exceeds.
+    """
+
+    moments: list[Moment]
+    scores: dict[int, float]
+    others: float
+
+
 def named_moments(
     connection: Connection,
     search: WindowSearch,
@@ -50,37 +63,47 @@ def named_moments(
     words: WordMatches,
     k: int,
     heard: frozenset[int] = frozenset(),
-) -> tuple[list[Moment], dict[int, float]]:
+) -> Named:
     """Return the best moments of the sounds with the best word scores, without the contents in
-    `heard`; and the best word score of each content.
+    `heard`.
     """
     leading = words.leading(max(_LEAST_BY_WORDS, k))
     scores: dict[int, float] = {}
     for sound_id, content_id in reading.contents_of_sounds(connection, leading).items():
-        if content_id not in heard:
-            scores[content_id] = max(leading[sound_id], scores.get(content_id, 0.0))
-    return ranking.moments_of(connection, search, vector, sorted(scores)), scores
+        scores[content_id] = max(leading[sound_id], scores.get(content_id, 0.0))
+    unheard = sorted(content_id for content_id in scores if content_id not in heard)
+    others = min(leading.values()) if len(leading) < len(words) else 0.0
+    return Named(ranking.moments_of(connection, search, vector, unheard), scores, others)
 
 
 def in_reach(
     heard: Sequence[Moment],
-    named: Sequence[Moment],
-    word_scores: dict[int, float],
+    named: Named,
     k: int,
     mean_and_spread: tuple[float, float],
     *,
     sure: bool,
 ) -> list[Moment]:
-    """Return those of the named moments that can be among the first k hits, so that no more of
-    their sounds are read.
+    """Return those of the heard and named moments that can be among the first k hits, so that no
+    more of their sounds are read.
 
-    `sure`: each of them is a hit, since no condition may leave it out.
+    `sure`: each of them is a hit by its best name, since no condition may leave a sound out.
     """
-    keys = [fused_key(m.score, word_scores[m.content_id], *mean_and_spread) for m in named]
-    # What was heard has these keys or higher ones, and meets the condition.
-    certain = [fused_key(m.score, 0.0, *mean_and_spread) for m in heard]
-    certain += keys if sure else []
+    moments = [*heard, *named.moments]
+    scores = [named.scores.get(moment.content_id) for moment in moments]
+
+    def keys(other: float) -> list[float]:
+        return [
+            fused_key(moment.score, other if score is None else score, *mean_and_spread)
+            for moment, score in zip(moments, scores, strict=True)
+        ]
+
+    # A hit has the first of these keys or a higher one, and the second or a lower one. What was
+    # heard meets the condition.
+    certain, highest = keys(0.0), keys(named.others)
+    if not sure:
+        certain = [fused_key(moment.score, 0.0, *mean_and_spread) for moment in heard]
     if len(certain) < k:
-        return list(named)
+        return moments
     least = sorted(certain, reverse=True)[k - 1]
-    return [moment for moment, key in zip(named, keys, strict=True) if key >= least]
+    return [moment for moment, key in zip(moments, highest, strict=True) if key >= least]

@@ -96,7 +96,11 @@ class WordMatches(Mapping[int, WordMatch]):
 
     def leading(self, most: int) -> dict[int, float]:
         """Return the ids and scores of the sounds with the best word scores, ties by id."""
-        order = np.lexsort((self._ids, -self._scores))[:most]
+        near = np.arange(len(self._ids))
+        if most < len(near):
+            near = np.flatnonzero(self._scores >= np.partition(self._scores, -most)[-most])
+        # The ids ascend, so a stable order has ties by id.
+        order = near[np.argsort(-self._scores[near], kind="stable")][:most]
         return dict(zip(self._ids[order].tolist(), self._scores[order].tolist(), strict=True))
 
 
@@ -105,15 +109,19 @@ NO_MATCHES = WordMatches(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint
 
 def holders_of(connection: Connection, word: str) -> Holders | None:
     """Return the sounds that hold a word, or a longer one where none holds it itself."""
-    holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1)
-    if not holders and len(word) >= catalog_words.SHORTEST_PREFIX:
-        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS + 1, prefix=True)
-    if len(holders) > MOST_SOUNDS:
+    holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS)
+    if holders == {} and len(word) >= catalog_words.SHORTEST_PREFIX:
+        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS, prefix=True)
+    if holders is None:
         return None
+    # Many sounds hold a word in the same fields.
+    combinations = set(holders.values())
+    weights = {names: max(_WEIGHTS[name] for name in names) for names in combinations}
+    fields = {names: sum(_BITS[name] for name in names) for names in combinations}
     return Holders(
         np.fromiter(holders, np.int64, len(holders)),
-        np.array([max(_WEIGHTS[name] for name in names) for names in holders.values()]),
-        np.array([sum(_BITS[name] for name in names) for names in holders.values()], np.uint8),
+        np.array([weights[names] for names in holders.values()]),
+        np.array([fields[names] for names in holders.values()], np.uint8),
     )
 
 

@@ -65,10 +65,21 @@ def test_any_name_and_metadata_give_words(path: bytes, value: object) -> None:
         words.encode()  # no lone surrogate: SQLite takes it
 
 
+def test_words_that_too_many_hold_are_not_read(tmp_path: Path) -> None:
+    with synthetic(tmp_path / "library") as made:
+        made.add("dog.wav", random_units(1, 1))
+        made.add("dog/dog.wav", random_units(1, 2))
+        with Library.open(made.directory) as library, library._reader.snapshot() as connection:
+            assert sounds_with_word(connection, "dog", 1) is None
+            fields = sounds_with_word(connection, "dog", 2) or {}
+            assert sorted(fields.values()) == [("name",), ("name", "folder")]
+            assert sounds_with_word(connection, "cat", 1) == {}
+
+
 def test_the_words_of_a_sound_come_and_go_with_it(tmp_path: Path) -> None:
     def holders(word: str, prefix: bool = False) -> list[tuple[str, tuple[str, ...]]]:
         with Library.open(made.directory) as library, library._reader.snapshot() as connection:
-            fields_by_id = sounds_with_word(connection, word, 100, prefix=prefix)
+            fields_by_id = sounds_with_word(connection, word, 100, prefix=prefix) or {}
             return sorted((Path(library.sound(i).path).name, f) for i, f in fields_by_id.items())
 
     with synthetic(tmp_path / "library") as made:
