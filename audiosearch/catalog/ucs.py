@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -188,15 +188,22 @@ def read_list(file: Path) -> list[UcsCategory]:
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise InvalidQuery(f"{file} is no list of UCS categories: it is too large")
-        content = file.read_text(encoding="utf-8-sig")
+        content = file.read_bytes()
     except OSError as error:
         raise InvalidQuery(f"cannot read {file}: {error.strerror}") from error
+    return parse_list(content, str(file))
+
+
+def parse_list(data: bytes, file: str) -> list[UcsCategory]:
+    """Return the categories of a list as CSV, as `read_list` does. `file` names it in messages."""
+    try:
+        content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidQuery(f"{file} is not UTF-8 text: save the list as CSV (UTF-8)") from error
     entries: dict[str, UcsCategory] = {}
     for delimiter in ",;\t":
         columns: dict[str, int] = {}
-        for row in csv.reader(io.StringIO(content), delimiter=delimiter):
+        for row in _rows(content, delimiter, file):
             cells = [cell.strip() for cell in row]
             if not columns:
                 heads = [cell.lower() for cell in cells]
@@ -216,3 +223,10 @@ def read_list(file: Path) -> list[UcsCategory]:
             "Category, SubCategory and CatID (save the official list as CSV)"
         )
     return list(entries.values())
+
+
+def _rows(content: str, delimiter: str, file: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(content), delimiter=delimiter)
+    except csv.Error as error:
+        raise InvalidQuery(f"{file} is no list of UCS categories: {error}") from error
