@@ -115,7 +115,7 @@ async def set_ucs_list(request: Request, library: TheLibrary, pools: ThePools) -
     response_model=UcsSuggestionPage,
     summary="UCS categories suggested for sounds without one.",
 )
-async def suggest_ucs(
+async def list_ucs_suggestions(
     library: TheLibrary, pools: ThePools, asked: Annotated[AskedUcs, Query()]
 ) -> Response:
     """The score is the cosine of the sound and the category's name. Nothing is stored. The first call
