@@ -3,14 +3,15 @@ that a user chose for sounds whose names have none, and the list of categories, 
 
 The list is not part of this program. It names the category and the subcategory of each CatID;
 without it a CatID is kept as it is written. `ucs_names` has what counts, and is made anew whenever a
-sound changes: the name of the file, else the choice in `ucs_kept`.
+sound changes: the name of the file, else the choice in `ucs_kept`, else the CatID that is embedded in
+the file (iXML).
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,12 @@ from sqlalchemy import (
     text,
 )
 
-from audiosearch.catalog.schema import metadata, sounds
-from audiosearch.catalog.ucs_names import UcsName, parse_name, short_form
+from audiosearch.catalog.schema import contents, metadata, sounds
+from audiosearch.catalog.ucs_names import UcsName, is_cat_id, parse_name, short_form
 from audiosearch.errors import InvalidQuery
 
 # What a category comes from.
-NAME, KEPT = "name", "kept"
+NAME, KEPT, EMBEDDED = "name", "kept", "embedded"
 
 names = Table(
     "ucs_names",
@@ -119,14 +120,14 @@ def index_all(connection: Connection) -> None:
 
 def index_names(connection: Connection, sound_ids: Sequence[int]) -> None:
     """Take the names of these sounds apart, in the transaction that changed the sounds. A sound whose
-    name has no category has the one that was chosen for it.
+    name has no category has the one that was chosen for it, or else is embedded in it.
     """
     for first in range(0, len(sound_ids), _CHUNK):
         ids = [int(one) for one in sound_ids[first : first + _CHUNK]]
         connection.execute(delete(names).where(names.c.sound_id.in_(ids)))
         rows = connection.execute(
-            select(sounds.c.id, sounds.c.path, kept.c.cat_id)
-            .select_from(sounds.outerjoin(kept))
+            select(sounds.c.id, sounds.c.path, kept.c.cat_id, _EMBEDDED)
+            .select_from(sounds.outerjoin(kept).outerjoin(contents))
             .where(sounds.c.id.in_(ids))
         )
         known = _known(connection)
@@ -135,10 +136,19 @@ def index_names(connection: Connection, sound_ids: Sequence[int]) -> None:
             name, source = parse_name(row.path, known), NAME
             if name is None and row.cat_id is not None:
                 name, source = UcsName(row.cat_id, short_form(row.cat_id), fx_name=""), KEPT
+            elif name is None and _is_category(row.embedded, known):
+                name, source = UcsName(row.embedded, short_form(row.embedded), ""), EMBEDDED
             if name:
                 values.append({"sound_id": row.id, **asdict(name), "source": source})
         if values:
             connection.execute(insert(names), values)
+
+
+_EMBEDDED = func.json_extract(contents.c.tags, "$.cat_id").label("embedded")
+
+
+def _is_category(text: object, known: Container[str]) -> bool:
+    return isinstance(text, str) and (text in known or is_cat_id(text))
 
 
 def _known(connection: Connection) -> frozenset[str]:
@@ -188,15 +198,22 @@ def read_list(file: Path) -> list[UcsCategory]:
     try:
         if file.stat().st_size > _MOST_BYTES:
             raise InvalidQuery(f"{file} is no list of UCS categories: it is too large")
-        content = file.read_text(encoding="utf-8-sig")
+        content = file.read_bytes()
     except OSError as error:
         raise InvalidQuery(f"cannot read {file}: {error.strerror}") from error
+    return parse_list(content, str(file))
+
+
+def parse_list(data: bytes, file: str) -> list[UcsCategory]:
+    """Return the categories of a list as CSV, as `read_list` does. `file` names it in messages."""
+    try:
+        content = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidQuery(f"{file} is not UTF-8 text: save the list as CSV (UTF-8)") from error
     entries: dict[str, UcsCategory] = {}
     for delimiter in ",;\t":
         columns: dict[str, int] = {}
-        for row in csv.reader(io.StringIO(content), delimiter=delimiter):
+        for row in _rows(content, delimiter, file):
             cells = [cell.strip() for cell in row]
             if not columns:
                 heads = [cell.lower() for cell in cells]
@@ -216,3 +233,10 @@ def read_list(file: Path) -> list[UcsCategory]:
             "Category, SubCategory and CatID (save the official list as CSV)"
         )
     return list(entries.values())
+
+
+def _rows(content: str, delimiter: str, file: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(content), delimiter=delimiter)
+    except csv.Error as error:
+        raise InvalidQuery(f"{file} is no list of UCS categories: {error}") from error

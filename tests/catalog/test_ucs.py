@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch import Library
+from audiosearch.audio.ixml import ixml
 from audiosearch.catalog.database import writer
 from audiosearch.catalog.ucs import index_names, read_list
 from audiosearch.catalog.ucs_names import parse_name
@@ -304,3 +305,20 @@ def test_an_older_library_gets_room_for_choices(library: Library) -> None:
     with Library.open(library.directory) as upgraded:
         assert upgraded.sound(1).ucs["source"] == "name"
         assert upgraded.keep_ucs({5: "DOORWood"}) == 1
+
+
+def test_embedded_categories(tmp_path: Path) -> None:
+    """They count where neither the name nor a choice says anything."""
+    xml = b"<BWFXML><USER><CATID>AMBUrbn</CATID></USER></BWFXML>"
+    with synthetic(tmp_path / "library") as made:
+        made.add("street.wav", random_units(1, 0), tags=dict(ixml(xml)))
+        made.add("odd.wav", random_units(1, 1), tags={"cat_id": "a street"})
+        made.add("GUNRif_Far_TN_DORY.wav", random_units(1, 2), tags={"cat_id": "AMBUrbn"})
+        made.refresh()
+    library = Library.open(tmp_path / "library")
+    assert library.facets().ucs == {"AMBUrbn": 1, "GUNRif": 1}
+    assert library.sound(1).ucs["source"] == "embedded"
+    library.keep_ucs({1: "DOORWood"})
+    assert library.sound(1).ucs["cat_id"] == "DOORWood"
+    library.keep_ucs({1: None})
+    assert library.sound(1).ucs["cat_id"] == "AMBUrbn"
