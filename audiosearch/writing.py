@@ -238,6 +238,29 @@ class LibraryWriting(LibraryContents):
         set_list(self.directory, entries)
         return len(entries)
 
+    def keep_ucs(self, chosen: Mapping[int, str | None]) -> int:
+        """Keep UCS categories as your own choice: a CatID for each sound, by id; `None` takes it
+        back. Returns how many choices changed.
+
+        A choice counts in filters and facets, and says so: `source` in `Sound.ucs` is ``kept``, not
+        ``name``. It stays with its sound when files are indexed again, moved or changed, and counts
+        for as long as the name of the file has no category. `Library.ucs_choices` reads choices.
+
+        Raises `InvalidQuery` for a CatID that is not on the library's list, or a sound whose name has
+        a category; `SoundNotFound`, `LibraryBusy`. Then no choice changes.
+
+        >>> dogs = library.sound("sample_library/animals/dogs.mp3")
+        >>> library.keep_ucs({dogs.id: "ANMLDog"})
+        1
+        >>> library.sound(dogs.id).ucs["source"]
+        'kept'
+        >>> library.keep_ucs({dogs.id: None})
+        1
+        """
+        from indexer.ucs import keep
+
+        return keep(self.directory, chosen)
+
     def describe(
         self,
         which: int | FilePath,

@@ -1,8 +1,9 @@
-"""The Universal Category System in a library: the blocks of the names of its sounds, and the list of
-categories, where a user gave it.
+"""The Universal Category System in a library: the blocks of the names of its sounds, the categories
+that a user chose for sounds whose names have none, and the list of categories, where a user gave it.
 
 The list is not part of this program. It names the category and the subcategory of each CatID;
-without it a CatID is kept as it is written.
+without it a CatID is kept as it is written. `ucs_names` has what counts, and is made anew whenever a
+sound changes: the name of the file, else the choice in `ucs_kept`.
 """
 
 from __future__ import annotations
@@ -25,13 +26,18 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     or_,
     select,
+    text,
 )
 
 from audiosearch.catalog.schema import metadata, sounds
-from audiosearch.catalog.ucs_names import parse_name
+from audiosearch.catalog.ucs_names import UcsName, parse_name, short_form
 from audiosearch.errors import InvalidQuery
+
+# What a category comes from.
+NAME, KEPT = "name", "kept"
 
 names = Table(
     "ucs_names",
@@ -45,6 +51,14 @@ names = Table(
     Column("user_category", Text),
     Column("vendor_category", Text),
     Column("user_data", Text),
+    Column("source", Text, nullable=False, server_default=NAME),
+)
+
+kept = Table(
+    "ucs_kept",
+    metadata,
+    Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
+    Column("cat_id", Text, nullable=False),
 )
 
 categories = Table(
@@ -63,7 +77,7 @@ _CHUNK = 1_000
 # The fields of `ucs` on a sound, in their order.
 FIELDS = (
     *("cat_id", "cat_short", "fx_name", "creator_id", "source_id", "user_category"),
-    *("vendor_category", "user_data", "category", "subcategory"),
+    *("vendor_category", "user_data", "category", "subcategory", "source"),
 )
 COLUMNS = tuple(
     (categories if name in ("category", "subcategory") else names).c[name].label(f"ucs_{name}")
@@ -82,8 +96,18 @@ class UcsCategory:
 
 def create_tables(connection: Connection) -> None:
     """Make the tables where they are missing, and take the names of the stored sounds apart."""
-    metadata.create_all(connection, [names, categories])
+    metadata.create_all(connection, [names, categories, kept])
     index_all(connection)
+
+
+def add_choices(connection: Connection) -> None:
+    """Make room for choices in a library that has the other tables."""
+    metadata.create_all(connection, [kept])
+    columns = [column["name"] for column in inspect(connection).get_columns(names.name)]
+    if "source" not in columns:
+        connection.execute(
+            text(f"ALTER TABLE ucs_names ADD COLUMN source TEXT NOT NULL DEFAULT '{NAME}'")
+        )
 
 
 def index_all(connection: Connection) -> None:
@@ -94,14 +118,25 @@ def index_all(connection: Connection) -> None:
 
 
 def index_names(connection: Connection, sound_ids: Sequence[int]) -> None:
-    """Take the names of these sounds apart, in the transaction that changed the sounds."""
+    """Take the names of these sounds apart, in the transaction that changed the sounds. A sound whose
+    name has no category has the one that was chosen for it.
+    """
     for first in range(0, len(sound_ids), _CHUNK):
         ids = [int(one) for one in sound_ids[first : first + _CHUNK]]
         connection.execute(delete(names).where(names.c.sound_id.in_(ids)))
-        rows = connection.execute(select(sounds.c.id, sounds.c.path).where(sounds.c.id.in_(ids)))
+        rows = connection.execute(
+            select(sounds.c.id, sounds.c.path, kept.c.cat_id)
+            .select_from(sounds.outerjoin(kept))
+            .where(sounds.c.id.in_(ids))
+        )
         known = _known(connection)
-        parsed = [(row.id, parse_name(row.path, known)) for row in rows]
-        values = [{"sound_id": number, **asdict(name)} for number, name in parsed if name]
+        values = []
+        for row in rows:
+            name, source = parse_name(row.path, known), NAME
+            if name is None and row.cat_id is not None:
+                name, source = UcsName(row.cat_id, short_form(row.cat_id), fx_name=""), KEPT
+            if name:
+                values.append({"sound_id": row.id, **asdict(name), "source": source})
         if values:
             connection.execute(insert(names), values)
 
@@ -126,11 +161,11 @@ def set_categories(connection: Connection, entries: Iterable[UcsCategory]) -> No
 def fields_of(row: Row[Any]) -> dict[str, str]:
     """Return the fields of a row that has `COLUMNS`, without empty ones."""
     values = {name: getattr(row, f"ucs_{name}") for name in FIELDS}
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in values.items() if value}
 
 
 def in_category(values: Iterable[str]) -> ColumnElement[bool]:
-    """Return whether a sound's name is in one of these: a CatID (``DOORWood``), the short or the full
+    """Return whether a sound is in one of these: a CatID (``DOORWood``), the short or the full
     name of a category (``DOOR``, ``DOORS``) or of a subcategory (``DOORS-WOOD``), in any case.
     """
     lowered = [value.lower() for value in values]
