@@ -30,6 +30,7 @@ from audiosearch.search.query import Group, Match, Query, Term, as_terms
 from audiosearch.writing import LibraryWriting
 
 if TYPE_CHECKING:
+    from audiosearch.catalog.ucs import UcsCategory
     from audiosearch.duplicates.finding import DuplicateProgress
     from audiosearch.duplicates.records import DuplicateGroup
     from audiosearch.models.model import Model
@@ -320,12 +321,38 @@ class Library(LibraryWriting):
         assert labels is not None
         return self._engine.classify(sounds, labels, template=template, multi=multi)
 
-    def suggest_ucs(self, where: Where = None, k: int = 1) -> Iterator[UcsSuggestions]:
-        """Suggest k categories of the Universal Category System for each sound that passes the filter
-        and whose name has none, ordered by path.
+    def ucs_list(self) -> list[UcsCategory]:
+        """Return the library's list of UCS categories (`set_ucs_list`), by CatID.
 
-        The library must have a list (`set_ucs_list`). Suggestions are guesses, and are not stored.
-        Raises `InvalidQuery`.
+        >>> library.ucs_list()
+        []
+        """
+        from audiosearch.catalog.ucs import all_categories
+
+        with self._reader.snapshot() as connection:
+            return all_categories(connection)
+
+    def ucs_choices(self, where: Where = None) -> dict[int, str]:
+        """Return the CatIDs that were kept (`keep_ucs`) for sounds that pass the filter, by the
+        sounds' ids. Raises `InvalidQuery`.
+
+        >>> library.ucs_choices()
+        {}
+        """
+        from audiosearch.catalog.ucs_choices import choices
+
+        with self._reader.snapshot() as connection:
+            return choices(connection, make_filter(where))
+
+    def suggest_ucs(
+        self, where: Where = None, k: int = 1, *, offset: int = 0, limit: int | None = None
+    ) -> Iterator[UcsSuggestions]:
+        """Suggest k categories of the Universal Category System for each sound that passes the filter
+        and has none, ordered by path. The first `offset` sounds are left out, and at most `limit`
+        follow.
+
+        The library must have a list (`set_ucs_list`). Suggestions are guesses, and are not stored
+        unless you keep them (`keep_ucs`). Raises `InvalidQuery`.
 
         >>> _ = (folder / "ucs.csv").write_text(
         ...     "Category,SubCategory,CatID\\nANIMALS,DOG,ANMLDog\\nRAIN,GENERAL,RAINGenl"
@@ -336,4 +363,4 @@ class Library(LibraryWriting):
         >>> dogs.suggestions[0].cat_id
         'ANMLDog'
         """
-        return self._engine.suggest_ucs(make_filter(where), k)
+        return self._engine.suggest_ucs(make_filter(where), k, offset, limit)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from audiosearch.contents import FilePath, LibraryContents
 from audiosearch.models.active import ActiveModel
 
 if TYPE_CHECKING:
+    from audiosearch.catalog.ucs import UcsCategory
     from audiosearch.models.model import Model
     from indexer.moves import MoveSummary
     from indexer.options import Options
@@ -219,9 +220,9 @@ class LibraryWriting(LibraryContents):
             dry_run=dry_run,
         )
 
-    def set_ucs_list(self, file: FilePath) -> int:
+    def set_ucs_list(self, file: FilePath | Sequence[UcsCategory]) -> int:
         """Keep a list of UCS categories in the library: the official one, saved as CSV with the
-        columns Category, SubCategory and CatID. Returns the number of categories.
+        columns Category, SubCategory and CatID, or its entries. Returns the number of categories.
 
         With it, names need no more than a CatID of the list, and facets have categories.
 
@@ -234,9 +235,32 @@ class LibraryWriting(LibraryContents):
         from audiosearch.catalog.ucs import read_list
         from indexer.ucs import set_list
 
-        entries = read_list(Path(file))
+        entries = read_list(Path(file)) if isinstance(file, str | os.PathLike) else file
         set_list(self.directory, entries)
         return len(entries)
+
+    def keep_ucs(self, chosen: Mapping[int, str | None]) -> int:
+        """Keep UCS categories as your own choice: a CatID for each sound, by id; `None` takes it
+        back. Returns how many choices changed.
+
+        A choice counts in filters and facets, and says so: `source` in `Sound.ucs` is ``kept``, not
+        ``name``. It stays with its sound when files are indexed again, moved or changed, and counts
+        for as long as the name of the file has no category. `Library.ucs_choices` reads choices.
+
+        Raises `InvalidQuery` for a CatID that is not on the library's list, or a sound whose name has
+        a category; `SoundNotFound`, `LibraryBusy`. Then no choice changes.
+
+        >>> dogs = library.sound("sample_library/animals/dogs.mp3")
+        >>> library.keep_ucs({dogs.id: "ANMLDog"})
+        1
+        >>> library.sound(dogs.id).ucs["source"]
+        'kept'
+        >>> library.keep_ucs({dogs.id: None})
+        1
+        """
+        from indexer.ucs import keep
+
+        return keep(self.directory, chosen)
 
     def describe(
         self,

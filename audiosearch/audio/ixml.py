@@ -23,6 +23,7 @@ _IXML = {
     "LIBRARY": "library",
     "CATEGORY": "category",
     "SUBCATEGORY": "subcategory",
+    "CATID": "cat_id",
     "KEYWORDS": "keywords",
     "DESIGNER": "originator",
 }

@@ -8,10 +8,13 @@ number misses nothing, and sees a sound that changed twice only once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, text
+
+from audiosearch.catalog.reading import IDS, ids_parameter
 
 _NOTE = """
 DELETE FROM changes WHERE sound_id = {row}.id;
@@ -44,8 +47,8 @@ _STATEMENTS = (
 
 @dataclass(frozen=True)
 class Change:
-    """The last change of a sound. The kind ``changed`` means a new sound, or a new file, place, id
-    or metadata; ``removed`` means that the library no longer holds it.
+    """The last change of a sound. The kind ``changed`` means a new sound, or a new file, place, id,
+    metadata or kept UCS category; ``removed`` means that the library no longer holds it.
     """
 
     number: int
@@ -58,6 +61,17 @@ def create_table(connection: Connection) -> None:
     """Make the table and its triggers. Every stored sound counts as changed."""
     for statement in _STATEMENTS:
         connection.exec_driver_sql(statement)
+
+
+def note_changed(connection: Connection, sound_ids: Iterable[int]) -> None:
+    """Count these sounds as changed: what is known of them changed in another table."""
+    ids = ids_parameter(sound_ids)
+    for statement in (
+        f"DELETE FROM changes WHERE sound_id IN {IDS}",
+        "INSERT INTO changes (sound_id, kind, external_id) "
+        f"SELECT id, 'changed', external_id FROM sounds WHERE id IN {IDS} ORDER BY id",
+    ):
+        connection.execute(text(statement), ids)
 
 
 def changes_after(connection: Connection, number: int, limit: int) -> list[Change]:

@@ -84,7 +84,7 @@ class Filter:
     must hold.
     `min_loudness` and `max_loudness` are in LUFS; a sound without loudness passes neither.
     `ucs_category`: a CatID, category or subcategory of the Universal Category System, by the name of
-    the file: ``DOORWood``, ``DOOR``, ``DOORS``, ``DOORS-WOOD``.
+    the file or the user's choice: ``DOORWood``, ``DOOR``, ``DOORS``, ``DOORS-WOOD``.
     """
 
     min_duration: float | None = None

@@ -92,6 +92,10 @@ def _m010_keep_heads(connection: Connection) -> None:
     heads.create_table(connection)
 
 
+def _m011_keep_ucs_choices(connection: Connection) -> None:
+    ucs.add_choices(connection)
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m001_create_tables,
     _m002_notices,
@@ -103,6 +107,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _m008_fingerprints,
     _m009_ucs_names,
     _m010_keep_heads,
+    _m011_keep_ucs_choices,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -17,7 +17,8 @@ class Sound:
     BS.1770-4), `None` for what is shorter than 0.4 s or nearly silent; `peak`, the highest sample, is
     in dBFS. Both are `None` in a library of an older version until `index --rehash` measures them.
     `ucs` holds the blocks of a name in the Universal Category System: ``cat_id``, ``fx_name`` and so
-    on.
+    on, with ``source`` ``name``; or the category that the user keeps (``kept``) or the file holds
+    (``embedded``).
     """
 
     id: int

@@ -36,6 +36,25 @@ class UcsName:
     user_data: str | None = None
 
 
+def is_cat_id(text: str) -> bool:
+    """Return whether a text has the form of a CatID.
+
+    >>> is_cat_id("DOORWood"), is_cat_id("DoorWood")
+    (True, False)
+    """
+    return _CAT_ID.fullmatch(text) is not None
+
+
+def short_form(cat_id: str) -> str:
+    """Return the category part of a CatID; all of one that has an unusual form.
+
+    >>> short_form("DOORWood")
+    'DOOR'
+    """
+    parts = _CAT_ID.fullmatch(cat_id)
+    return parts["short"] if parts else cat_id
+
+
 def parse_name(path: bytes, known: Container[str] = ()) -> UcsName | None:
     """Return the blocks of a file's name; `None` for a name that is not in the system.
 
@@ -62,7 +81,7 @@ def parse_name(path: bytes, known: Container[str] = ()) -> UcsName | None:
     vendor, hyphen, _ = fx_name.partition("-")
     return UcsName(
         cat_id=cat_id,
-        cat_short=parts["short"] if parts else cat_id,
+        cat_short=short_form(cat_id),
         fx_name=fx_name,
         creator_id=creator,
         source_id=source,

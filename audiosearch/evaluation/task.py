@@ -66,11 +66,11 @@ def all_tasks() -> dict[str, Task]:
     """Return the tasks by name, in the order of their modules' names."""
     from audiosearch.evaluation import tasks
 
-    found: dict[str, Task] = {}
+    tasks_by_name: dict[str, Task] = {}
     for module in iter_modules(tasks.__path__, f"{tasks.__name__}."):
         task: Task = import_module(module.name).TASK
-        found[task.name] = task
-    return found
+        tasks_by_name[task.name] = task
+    return tasks_by_name
 
 
 # -- what readers share -----------------------------------------------------------------------

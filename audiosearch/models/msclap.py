@@ -186,6 +186,8 @@ def _tokenizer(version: str, facts: Version, directory: str | None, tell: Tell) 
         made = tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # the binding has no narrower error
         raise ModelBroken(f"{path} cannot be read: {' '.join(str(error).split())[:160]}") from error
+    made.no_padding()
+    made.enable_truncation(facts.max_tokens)
     if version == "2023":
         # The original writes " <|endoftext|>" behind each text, and reads what is above that.
         end, space = made.token_to_id("<|endoftext|>"), made.token_to_id("Ġ")

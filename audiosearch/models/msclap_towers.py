@@ -37,7 +37,7 @@ FIRST = {
 # Of the file, but not of the towers: heads for classes, filters of the front end, old constants.
 _UNUSED = re.compile(
     r"fc_audioset|tscam_conv|htsat\.head|spectrogram_extractor|logmel_extractor|pooler"
-    r"|position_ids|attn\.(masked_)?bias$|attn_mask$|relative_position_index$|num_batches_tracked$"
+    r"|position_ids|\.attn\.(masked_)?bias$|attn_mask$|relative_position_index$|num_batches_tracked$"
 )
 
 
@@ -111,7 +111,8 @@ class Words(nn.Module):  # type: ignore[misc]
         self.last = isinstance(base, GPT2Model)
 
     def forward(self, input_ids: Any, attention_mask: Any) -> Any:
-        states = self.base(input_ids=input_ids, attention_mask=attention_mask)[0]
+        once = {"use_cache": False} if self.last else {}  # nothing is written on
+        states = self.base(input_ids=input_ids, attention_mask=attention_mask, **once)[0]
         if not self.last:
             return functional.normalize(self.projection(states[:, 0]), dim=-1)
         # The original pads with "!", token 0, and counts every other token to find the last: so a

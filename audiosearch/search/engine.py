@@ -233,7 +233,9 @@ class SearchEngine:
 
         return windows_of
 
-    def suggest_ucs(self, condition: Filter, k: int) -> Iterator[UcsSuggestions]:
+    def suggest_ucs(
+        self, condition: Filter, k: int, offset: int = 0, limit: int | None = None
+    ) -> Iterator[UcsSuggestions]:
         """Yield suggestions of UCS categories; see `Library.suggest_ucs`."""
         from audiosearch.search.ucs_suggestions import suggest
 
@@ -242,7 +244,7 @@ class SearchEngine:
             if stored is None:
                 return
             embed = partial(self.embed_texts, self._model.matching(stored))
-            yield from suggest(connection, stored, condition, k, embed)
+            yield from suggest(connection, stored, condition, k, embed, offset, limit)
 
     def _composed(
         self,

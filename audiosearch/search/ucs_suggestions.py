@@ -1,5 +1,5 @@
-"""Suggestions of UCS categories for sounds whose names have none: zero-shot, by the list that a user
-gave. A suggestion is a guess; nothing stores it.
+"""Suggestions of UCS categories for sounds that have none: zero-shot, by the list that a user gave. A
+suggestion is a guess; only a user makes it a choice.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ def suggest(
     condition: Filter,
     k: int,
     embed_texts: Callable[[Sequence[str]], np.ndarray],
+    offset: int = 0,
+    limit: int | None = None,
 ) -> Iterator[UcsSuggestions]:
-    """Yield the sounds that meet the condition and whose names are not in the UCS, by path, each with
-    the k categories whose names are nearest to its mean vector.
+    """Yield the sounds that meet the condition and have no UCS category, by path, each with the k
+    categories whose names are nearest to its mean vector. The first `offset` are left out.
 
     Raises `InvalidQuery` where the library has no list.
     """
@@ -53,6 +55,8 @@ def suggest(
             *conditions(condition),
         )
         .order_by(roots.c.path, sounds.c.path)
+        .offset(offset)
+        .limit(limit)
     )
     for rows in connection.execution_options(yield_per=_BATCH).execute(query).partitions():
         for row, mean in zip(

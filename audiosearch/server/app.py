@@ -34,6 +34,7 @@ from audiosearch.server import (
     search_routes,
     sound_routes,
     suggestion_routes,
+    ucs_routes,
     upload_routes,
 )
 from audiosearch.server.compression import Compression
@@ -65,6 +66,7 @@ _ROUTES = (
     job_routes,
     head_routes,
     root_routes,
+    ucs_routes,
 )
 _MONTH = 30 * 24 * 3600
 

@@ -32,7 +32,7 @@ access = logging.getLogger("audiosearch.access")
 COOKIE = "audiosearch_key"
 
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "authorization, content-type, range, if-match, if-none-match",
     "Access-Control-Max-Age": "600",
 }

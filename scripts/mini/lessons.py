@@ -49,7 +49,9 @@ def aims_of_kinds(kinds: list[Kind], classes: torch.Tensor, bank: torch.Tensor) 
     """(kinds, 512): the weighted mean of the classes' vectors (527, 512), away from those that only
     the spelling resembles, as long as it takes to score its best sounds of the bank as high as
     those classes score theirs."""
-    weights = torch.from_numpy(np.stack([kind.weights for kind in kinds]))
+    # Squared: a kind that nearly is one class must not be smeared over that class's neighbours.
+    weights = torch.from_numpy(np.stack([kind.weights for kind in kinds])).square()
+    weights = weights / weights.sum(1, keepdim=True)
     against = torch.from_numpy(np.stack([kind.against for kind in kinds])).float()
     away = against / against.sum(1, keepdim=True).clamp_min(1) @ (classes - classes.mean(0))
     away[~against.any(1)] = 0

@@ -8,7 +8,8 @@ what the bundle says of a caption that of the caption. Such a mean is shorter th
 not: so it must score the corpus's sounds as its aim does, and is free where no sound lies. (Means
 stretched to unit length name fewer sounds: of the hold-out's classes .80 where these have .88.)
 Every text is drawn in other words (`grammar.reworded`) at each step. One thread; the learning rate
-follows the clock; a checkpoint every two minutes, and the same command takes up where it stopped.
+follows the processor's time (`--minutes`), so that other work on the machine does not shorten a run;
+a checkpoint every two minutes, and the same command takes up where it stopped.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from scripts.mini.train import PACKAGED, rate
 SHARPNESS = 20.0  # of the softmax over sounds
 BANK = 1024  # sounds of the corpus in each step
 RATES = {"language": 8e-5, "head": 4e-4, "likeness": 1e-3}
+REWORDED = 0.33  # the share of texts that are drawn in other words
 WEIGHTS = {"scores": 60.0, "among": 2.0, "near": 0.3, "likeness": 1.0}
 
 
@@ -92,7 +94,7 @@ def draw(lessons: Lessons, size: int, rng: np.random.Generator) -> tuple[np.ndar
     texts = []
     for row in rows:
         text = lessons.texts[row]
-        if rng.random() < 0.5:
+        if rng.random() < REWORDED:
             text = reworded(text, rng)
         texts.append(TEMPLATE.format(text) if rng.random() < 0.6 else text)
     return rows, texts
@@ -105,7 +107,7 @@ def save(path: Path, state: dict[str, object]) -> None:
 
 
 def train(speaker: Speaker, lessons: Lessons, tokenizer: object, args: argparse.Namespace) -> None:
-    """Train until `args.minutes` of the clock are spent; `last.pt` holds the averaged weights too."""
+    """Train until `args.minutes` of the processor's time are spent; `last.pt` holds the averaged weights too."""
     folder = args.work / args.run
     parts = [
         (name, [p for p in getattr(speaker, name).parameters() if p.requires_grad])
@@ -130,7 +132,7 @@ def train(speaker: Speaker, lessons: Lessons, tokenizer: object, args: argparse.
     # Without dropout: what it blurs is finer than what tells two classes apart.
     speaker.eval()
     while spent < args.minutes * 60:
-        began = time.monotonic()
+        began = time.process_time()
         factor = rate(spent / (args.minutes * 60), flat=0.2)
         for group, (name, _) in zip(stepper.param_groups, parts, strict=True):
             group["lr"] = args.rate * RATES[name] * factor
@@ -156,7 +158,7 @@ def train(speaker: Speaker, lessons: Lessons, tokenizer: object, args: argparse.
         for name, value in speaker.state_dict().items():
             if name in trained:
                 average[name].lerp_(value, 1 - keep)
-        spent += min(time.monotonic() - began, 30.0)
+        spent += time.process_time() - began
         if step % 10 == 0:
             line = {"step": step, "texts": step * args.batch, "minutes": round(spent / 60, 2)}
             text = json.dumps(line | {name: round(value, 4) for name, value in sums.items()})

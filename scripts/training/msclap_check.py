@@ -20,11 +20,15 @@ import numpy as np
 
 PACKAGES = ["msclap==1.3.*", "numpy<2", "transformers<5", "torch==2.9.1", "torchaudio==2.9.*"]
 
+# torchlibrosa convolves with float32 coefficients. In bands that a pure tone leaves nearly empty,
+# the noise of that shows; our front end transforms in float64. The vectors must agree all the same.
+ROUNDED = "the package's as it runs, in float32"
+
 # Runs in the environment: writes weights, pictures and vectors of the package to a folder.
 ORACLE = """
 import sys
 folder, version = sys.argv[1:]
-import numpy as np, torch, yaml, msclap, importlib.util
+import librosa, numpy as np, torch, yaml, msclap, importlib.util
 from pathlib import Path
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 from msclap.models import clap as towers
@@ -45,7 +49,7 @@ with torch.no_grad():
             continue  # the filters
         # Freshly initialised towers give all inputs nearly one vector: that would hide mistakes.
         if weight.ndim > 1:
-            weight.mul_(1.6 if "conv_block" not in name else 1.0)
+            weight.mul_(1.6 if "conv_block" not in name else 2.4)
         else:
             weight.add_(0.1 * torch.randn_like(weight))
     for name, value in made.named_buffers():
@@ -57,8 +61,7 @@ inputs = np.load(f"{folder}/inputs.npz")
 windows = torch.from_numpy(inputs["windows"])
 base = made.audio_encoder.base
 base = getattr(base, "htsat", base)
-with torch.no_grad():
-    pictures = base.logmel_extractor(base.spectrogram_extractor(windows))[:, 0]
+def run():
     audio = made.audio_encoder(windows)[0]
     rows = []
     for number in range(int(inputs["texts"])):
@@ -68,8 +71,27 @@ with torch.no_grad():
         padded[:, : ids.shape[1]] = ids
         mask = (torch.arange(args["text_len"]) < ids.shape[1]).long()[None]
         rows.append(made.caption_encoder({"input_ids": padded, "attention_mask": mask})[0])
+    return audio, torch.stack(rows)
+with torch.no_grad():
+    # What all vectors have in common is taken out: else they would hardly differ.
+    for encoder, vectors in zip((made.audio_encoder, made.caption_encoder), run()):
+        encoder.projection.layer_norm.bias.sub_(vectors.mean(0))
+    pictures = base.logmel_extractor(base.spectrogram_extractor(windows))[:, 0]
+    audio, text = run()
 torch.save({"model": made.state_dict()}, f"{folder}/weights.pth")
-np.savez(f"{folder}/oracle.npz", pictures=pictures.numpy(), audio=audio.numpy(), text=torch.stack(rows).numpy())
+# The same modules in float64. The coefficients of the transform are the package's own before it
+# rounds them to float32: rounded ones leave noise in the quiet bands too.
+spectrogram, logmel = base.spectrogram_extractor.double(), base.logmel_extractor.double()
+stft = spectrogram.stft
+hann = librosa.filters.get_window("hann", stft.n_fft, fftbins=True)
+for part, weights in ((stft.conv_real, stft.W.real), (stft.conv_imag, stft.W.imag)):
+    exact = torch.from_numpy((weights[:, : stft.n_fft // 2 + 1] * hann[:, None]).T.copy())[:, None]
+    assert (exact - part.weight).abs().max() < 1e-6
+    part.weight.data = exact
+with torch.no_grad():
+    exact_pictures = logmel(spectrogram(windows.double()))[:, 0]
+np.savez(f"{folder}/oracle.npz", pictures=pictures.numpy(), exact_pictures=exact_pictures.numpy(),
+    audio=audio.numpy(), text=text.numpy())
 """
 
 
@@ -100,8 +122,12 @@ def compare(python: Path, version: str, folder: Path) -> dict[str, float]:
             "audio": reference.embed_audio(windows),
             "text": np.concatenate([text(row, torch.ones_like(row)).numpy() for row in rows]),
         }
+        pictures = log_mel(windows, front_end)
         made = {
-            "front end, dB": float(np.abs(log_mel(windows, front_end) - theirs["pictures"]).max())
+            "front end, dB from the package's in float64": float(
+                np.abs(pictures - theirs["exact_pictures"]).max()
+            ),
+            f"(front end, dB from {ROUNDED})": float(np.abs(pictures - theirs["pictures"]).max()),
         }
         for name, vectors in ours.items():
             right = theirs[name] / np.linalg.norm(theirs[name], axis=1, keepdims=True)
@@ -126,6 +152,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for name, value in compare(python, version, Path(folder)).items():
                 print(f"{version}: {name}: {value:.2g}", flush=True)
+                if ROUNDED in name:
+                    continue
                 limit = 1e-4 if "dB" in name else 1e-3 if "off" in name else 1.0
                 bad = bad or not value <= limit
     sys.exit(bad)

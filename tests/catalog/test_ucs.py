@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosearch import Library
-from audiosearch.catalog.ucs import read_list
+from audiosearch.audio.ixml import ixml
+from audiosearch.catalog.database import writer
+from audiosearch.catalog.ucs import index_names, read_list
 from audiosearch.catalog.ucs_names import parse_name
-from audiosearch.errors import InvalidQuery
+from audiosearch.errors import AudioSearchError, InvalidQuery
 from tests.libraries import random_units, synthetic
 
 LIST = """UCS v8.2 (comments come first);;;
@@ -172,6 +174,7 @@ def test_filters_and_facets(library: Library, tmp_path: Path) -> None:
         "fx_name": "Creak",
         "category": "DOORS",
         "subcategory": "WOOD",
+        "source": "name",
     }
 
 
@@ -188,9 +191,9 @@ def test_an_old_library_gets_its_names(library: Library) -> None:
     with closing(sqlite3.connect(library.directory / "library.db")) as database:
         database.execute("DROP TABLE ucs_names")
         database.execute("DROP TABLE ucs_categories")
-        database.execute("DELETE FROM migrations WHERE name LIKE '%ucs%'")
-        number = database.execute("SELECT max(number) FROM migrations").fetchone()[0]
-        database.execute("DELETE FROM migrations WHERE number > ?", (number,))
+        database.execute("DROP TABLE ucs_kept")
+        first = "SELECT number FROM migrations WHERE name LIKE '%ucs_names'"
+        database.execute(f"DELETE FROM migrations WHERE number >= ({first})")
         database.commit()
     with Library.open(library.directory) as upgraded:
         assert upgraded.facets().ucs == {"GUNAuto": 2, "GUNRif": 1}
@@ -222,3 +225,100 @@ def test_other_lists(tmp_path: Path, content: str) -> None:
         read_list(tmp_path / "list.csv")
     with pytest.raises(InvalidQuery, match="cannot read"):
         read_list(tmp_path / "none.csv")
+
+
+def test_kept_choices(library: Library, tmp_path: Path) -> None:
+    """They count like names, say that they are none, and end with their sounds."""
+    library.set_ucs_list(tmp_path / "ucs.csv")
+    [dog] = library.suggest_ucs()
+    assert library.keep_ucs({dog.id: "doorwood"}) == 1
+    assert library.keep_ucs({dog.id: "DOORWood"}) == 0
+    assert library.ucs_choices() == {dog.id: "DOORWood"}
+    assert library.ucs_choices({"path": "nowhere"}) == {}
+    assert library.sound(dog.id).ucs == {
+        "cat_id": "DOORWood",
+        "cat_short": "DOOR",
+        "category": "DOORS",
+        "subcategory": "WOOD",
+        "source": "kept",
+    }
+    assert passing(library, "DOORS-WOOD") == ["DOORWood_Creak.wav", "dog_bark_01.wav"]
+    assert library.facets().ucs["DOORWood"] == 2
+    assert list(library.suggest_ucs()) == []
+    assert library.changes()[-1].id == dog.id
+
+    library.set_ucs_list(tmp_path / "ucs.csv")  # takes all names apart again
+    assert library.sound(dog.id).ucs["source"] == "kept"
+    assert library.keep_ucs({dog.id: None}) == 1
+    assert library.sound(dog.id).ucs == {}
+    assert library.facets().ucs["DOORWood"] == 1
+
+    library.keep_ucs({dog.id: "AMBUrbn"})
+    library.remove(dog.id)
+    assert library.ucs_choices() == {}
+
+
+@pytest.mark.parametrize(
+    ("which", "cat_id", "reason"),
+    [
+        (5, "DOORIron", "'DOORIron' is not on the library's list"),
+        (1, "DOORWood", "GUNAuto_Uzi_TN_DORY.wav has a UCS category already: GUNAuto"),
+        (99, "DOORWood", "no sound 99"),
+        (99, None, "no sound 99"),
+    ],
+)
+def test_what_cannot_be_kept(
+    library: Library, tmp_path: Path, which: int, cat_id: str | None, reason: str
+) -> None:
+    with pytest.raises(InvalidQuery, match="'my doors' is no CatID"):
+        library.keep_ucs({5: "my doors"})
+    library.set_ucs_list(tmp_path / "ucs.csv")
+    with pytest.raises(AudioSearchError, match=reason):
+        library.keep_ucs({5: "DOORWood", which: cat_id})
+    assert library.ucs_choices() == {}
+
+
+def test_a_name_comes_before_a_choice(library: Library) -> None:
+    """A renamed file goes by its name; the choice waits, and can be taken back."""
+    assert library.keep_ucs({5: "DOORWood"}) == 1
+    with closing(sqlite3.connect(library.directory / "library.db")) as database:
+        database.execute("UPDATE sounds SET path = ? WHERE id = 5", (b"ANMLDog_Bark_TN_DORY.wav",))
+        database.commit()
+    engine = writer(library.directory)
+    with engine.begin() as connection:
+        index_names(connection, [5])
+    engine.dispose()
+    assert library.sound(5).ucs["source"] == "name"
+    assert library.sound(5).ucs["cat_id"] == "ANMLDog"
+    assert library.ucs_choices() == {5: "DOORWood"}
+    assert library.keep_ucs({5: None}) == 1
+    assert library.sound(5).ucs["cat_id"] == "ANMLDog"
+
+
+def test_an_older_library_gets_room_for_choices(library: Library) -> None:
+    with closing(sqlite3.connect(library.directory / "library.db")) as database:
+        database.execute("DROP TABLE ucs_kept")
+        database.execute("ALTER TABLE ucs_names DROP COLUMN source")
+        first = "SELECT number FROM migrations WHERE name LIKE '%ucs_choices'"
+        database.execute(f"DELETE FROM migrations WHERE number >= ({first})")
+        database.commit()
+    with Library.open(library.directory) as upgraded:
+        assert upgraded.sound(1).ucs["source"] == "name"
+        assert upgraded.keep_ucs({5: "DOORWood"}) == 1
+
+
+def test_embedded_categories(tmp_path: Path) -> None:
+    """They count where neither the name nor a choice says anything."""
+    xml = b"<BWFXML><USER><CATID>AMBUrbn</CATID></USER></BWFXML>"
+    with synthetic(tmp_path / "library") as made:
+        made.add("street.wav", random_units(1, 0), tags=dict(ixml(xml)))
+        made.add("odd.wav", random_units(1, 1), tags={"cat_id": "a street"})
+        made.add("GUNRif_Far_TN_DORY.wav", random_units(1, 2), tags={"cat_id": "AMBUrbn"})
+        made.refresh()
+    library = Library.open(tmp_path / "library")
+    assert library.facets().ucs == {"AMBUrbn": 1, "GUNRif": 1}
+    assert library.sound(1).ucs["source"] == "embedded"
+    library.keep_ucs({1: "DOORWood"})
+    assert library.sound(1).ucs["cat_id"] == "DOORWood"
+    library.keep_ucs({1: None})
+    assert library.sound(1).ucs["cat_id"] == "AMBUrbn"

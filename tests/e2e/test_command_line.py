@@ -216,7 +216,7 @@ def completions(shell: Shell, line: str) -> list[str]:
 def test_completion(shell: Shell) -> None:
     assert completions(shell, "audiosearch que") == ["query"]
     assert {"index", "query", "serve"} <= set(completions(shell, "audiosearch "))
-    assert completions(shell, "audiosearch query --min") == ["--min-duration"]
+    assert completions(shell, "audiosearch query --min-d") == ["--min-duration"]
     assert completions(shell, "audiosearch models ch") == ["check"]
     assert set(completions(shell, "audiosearch keys make --scope ")) == {"read", "write"}
     assert completions(shell, "audiosearch similar ") == []  # bash offers files

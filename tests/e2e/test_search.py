@@ -211,6 +211,16 @@ def test_ucs(sample_shell: Shell, tmp_path: Path) -> None:
     assert shell("ucs", "--json").objects == [
         {"ucs": {}, "ucs_category": {}, "ucs_subcategory": {}}
     ]
+    here = ("--path", "dogs.mp3")
+    assert "kept: 0" in shell("ucs", "--suggest", "--keep", "--min-score", "1", *here).talk
+    assert "kept: 1" in shell("ucs", "--suggest", "--keep", *here).talk
+    assert shell("ucs", "--json").objects[0]["ucs_subcategory"] == {"ANIMALS-DOG": 1}
+    [hit] = shell("query", "a dog", "--ucs-category", "ANMLDog", "--json").objects
+    assert (hit["ucs"]["cat_id"], hit["ucs"]["source"]) == ("ANMLDog", "kept")
+    assert "taken back: 1" in shell("ucs", "--take-back", *here).talk
+    assert shell("ucs", "--json").objects[0]["ucs"] == {}
+    assert "need --suggest" in shell("ucs", "--keep", code=2).talk
+    assert "do not go together" in shell("ucs", "--suggest", "--take-back", code=2).talk
 
 
 def test_facets(sample_shell: Shell) -> None:

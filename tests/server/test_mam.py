@@ -389,7 +389,7 @@ def test_the_description_reads_well(client: TestClient) -> None:
     assert len(names) == len(set(names))
     verbs = "get list search find describe embed classify upload forget retry export start ingest"
     verbs += " cancel watch keep is"
-    verbs += " make rename delete collect uncollect save change set"
+    verbs += " make rename delete collect uncollect save change set train remove"
     for name in names:
         assert name.split("_")[0] in verbs.split(), name
     assert described["components"]["securitySchemes"]["key"]["scheme"] == "bearer"

@@ -310,10 +310,12 @@ def test_frozen_towers_stay_as_they_are(
 
 
 @thorough_only
-def test_from_scratch(options: Options, pairs: Pairs) -> None:
-    outcome = train(pairs, replace(options, scratch=True, epochs=30, patience=30, rate=3e-3))
-    gained = {(c.way, c.figure): c for c in outcome.changes}[("text to audio", "mAP@10")]
-    assert gained.change > 0.1
+def test_from_scratch(options: Options, tmp_path: Path) -> None:
+    pairs = make_pairs(tmp_path / "more", 64)  # of 32 only seven are measured: that shows nothing
+    outcome = train(pairs, replace(options, scratch=True, epochs=25, patience=25, rate=3e-3))
+    gained = {(c.way, c.figure): c.change for c in outcome.changes}
+    assert gained["text to audio", "mAP@10"] > 0.1
+    assert gained["audio to text", "mAP@10"] > 0.1
 
 
 def test_options_without_meaning(tmp_path: Path) -> None:
