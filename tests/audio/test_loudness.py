@@ -15,6 +15,7 @@ import soundfile
 from audiosearch import Library
 from audiosearch.audio.loudness import Loudness, LoudnessMeter, integrated, k_weighting
 from tests.e2e.conftest import SAMPLES
+from tests.effort import thorough_only
 
 
 def measure(samples: np.ndarray, rate: int, block: int = 131_072) -> Loudness:
@@ -48,6 +49,7 @@ def test_it_equals_pyloudnorm(rate: int, channels: int) -> None:
     assert measure(samples, rate).integrated == pytest.approx(theirs(samples, rate), abs=0.01)
 
 
+@thorough_only
 def test_real_sounds_equal_pyloudnorm(sample_directory: Path) -> None:
     """What indexing stored, of all decoders and of mono and stereo files."""
     with Library.open(sample_directory) as library:

@@ -93,6 +93,7 @@ def test_what_is_no_sound(shell: Shell) -> None:
     assert "5 failed before" in shell("index", folder).talk
 
 
+@thorough_only
 def test_nan_and_silence(shell: Shell) -> None:
     folder = shell.home / "in"
     broken = tone(seconds=2.0)
@@ -105,6 +106,7 @@ def test_nan_and_silence(shell: Shell) -> None:
     assert failure(shell, "silent.wav")["kind"] == "silent"
 
 
+@thorough_only
 def test_unusual_sounds_are_sounds(shell: Shell) -> None:
     folder = shell.home / "in"
     write(folder / "three samples.wav", tone(seconds=1.0)[10:13])
@@ -121,6 +123,7 @@ def test_unusual_sounds_are_sounds(shell: Shell) -> None:
         assert 0 <= hit["start"] < hit["end"] <= hit["duration"]
 
 
+@thorough_only
 def test_truncated(shell: Shell) -> None:
     folder = shell.home / "in"
     write(folder / "whole.wav", tone(seconds=10.0))

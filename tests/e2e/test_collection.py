@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from tests.e2e.conftest import SAMPLES, Shell
+from tests.effort import thorough_only
 
 
 def test_weak_hits_are_told(sample_shell: Shell) -> None:
@@ -16,6 +17,7 @@ def test_weak_hits_are_told(sample_shell: Shell) -> None:
     assert real.talk == ""
 
 
+@thorough_only
 def test_a_collection(shell: Shell, sample_directory: Path) -> None:
     shutil.copytree(sample_directory, shell.library)
     dogs, fire = SAMPLES / "animals" / "dogs.mp3", SAMPLES / "fire" / "campfire.ogg"

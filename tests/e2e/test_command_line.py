@@ -76,6 +76,7 @@ def test_stderr_that_takes_nothing(shell: Shell, target: str) -> None:
     assert bash(shell, f"audiosearch query {target}").returncode == 2
 
 
+@thorough_only
 def test_all_streams_closed(sample_shell: Shell) -> None:
     """No file that the command opens becomes a standard stream."""
     done = bash(sample_shell, "audiosearch query rain <&- >&- 2>&-")
@@ -165,6 +166,7 @@ def test_arguments_that_are_not_utf8(shell: Shell) -> None:
     assert shell(b"\xe9", library=False, code=2).err
 
 
+@thorough_only
 def test_repeated_options_and_negative_weights(sample_shell: Shell) -> None:
     both = sample_shell("query", "rain", "--format", "wav", "--format", "flac", "--json").objects
     assert {hit["format"] for hit in both} == {"wav", "flac"}

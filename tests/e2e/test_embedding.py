@@ -79,6 +79,7 @@ def test_python_and_backfill(shell: Shell, port: int) -> None:
     assert found["metadata"] == {"rights": "all"}
 
 
+@thorough_only
 def test_ingest(shell: Shell, port: int) -> None:
     lines = run(shell, [sys.executable, "-"], block("ingest"), port)
     assert lines == [
@@ -166,6 +167,7 @@ def test_a_generated_typescript_client(shell: Shell, port: int) -> None:
         run(shell, ["sh", "-c", check], "", port)
 
 
+@thorough_only
 def test_keys(shell: Shell, port: int) -> None:
     for line in block("keys").splitlines():
         done = subprocess.run(

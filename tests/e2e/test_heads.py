@@ -84,6 +84,7 @@ def test_list_show_and_remove(user: Shell) -> None:
     assert head(user, "list").text == ""
 
 
+@thorough_only
 def test_files_beside_the_library(shell: Shell) -> None:
     """A folder of labels whose sounds are in no library is embedded afresh; a broken one is left."""
     Library.open(shell.library, create=True).close()

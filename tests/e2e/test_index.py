@@ -72,6 +72,7 @@ def test_edit_touch_rename_copy_delete(shell: Shell, folder: Path) -> None:
     assert "b.wav" not in shell.sounds()
 
 
+@thorough_only
 def test_copies_are_one_row_of_a_table(shell: Shell, folder: Path) -> None:
     shutil.copy(folder / "a.wav", folder / "a copy.wav")
     shell("index", folder)
@@ -81,6 +82,7 @@ def test_copies_are_one_row_of_a_table(shell: Shell, folder: Path) -> None:
     assert "(+1 copies)" in table
 
 
+@thorough_only
 def test_edit_that_keeps_size_and_time_needs_rehash(shell: Shell, folder: Path) -> None:
     path = folder / "a.wav"
     stat = path.stat()
@@ -126,6 +128,7 @@ def test_exclude_hidden_and_resource_forks(shell: Shell, folder: Path) -> None:
     assert len(shell.sounds()) == 4
 
 
+@thorough_only
 def test_folder_inside_and_around(shell: Shell, folder: Path) -> None:
     assert "2 unchanged" in shell("index", folder / "deep").talk
     write(shell.home / "other" / "x.wav")

@@ -54,6 +54,7 @@ def test_switch(shell: Shell, folder: Path, other: Path) -> None:
     assert [(h["path"], h["score"]) for h in again] == [(h["path"], h["score"]) for h in old]
 
 
+@thorough_only
 def test_an_open_library_follows(shell: Shell, folder: Path, other: Path) -> None:
     manifest = json.loads((other / "model.json").read_text())
     (other / "model.json").write_text(json.dumps(manifest | {"query_template": "{}"}))

@@ -16,6 +16,7 @@ import pytest
 
 from audiosearch.models.known import KNOWN
 from tests.e2e.conftest import COMMAND, SAMPLES, Shell
+from tests.effort import thorough_only
 from tests.hub import Hub, hub, unpack
 
 NAME = "laion/clap-htsat-unfused"
@@ -40,6 +41,7 @@ def served(shell: Shell, tmp_path: Path) -> Iterator[Hub]:
         yield running
 
 
+@thorough_only
 def test_a_model_is_added_indexed_with_and_queried(shell: Shell, served: Hub) -> None:
     added = shell("models", "add", NAME, library=False)
     assert added.out == b""

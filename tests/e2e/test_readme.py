@@ -108,6 +108,7 @@ def test_commands(example: Example, indexed: Shell) -> None:
         assert output.strip() or "--failed" in line, line
 
 
+@thorough_only
 def test_pipes(indexed: Shell) -> None:
     """The recipes print something, and those that write files write the right number of them."""
     for line in the_example("docs/recipes.md", "pipes").splitlines():
@@ -173,6 +174,7 @@ def test_commands_that_take_long(example: Example) -> None:
                 assert word in done.stdout, line
 
 
+@thorough_only
 def test_figures(capsys: pytest.CaptureFixture[str]) -> None:
     """The figures of retrieval are those of the model in the package, but for rounding."""
     from scripts.figures import retrieval

@@ -8,6 +8,7 @@ import pytest
 
 from tests.audio.made import shared_case
 from tests.e2e.conftest import SAMPLES, Shell
+from tests.effort import thorough_only
 
 SECONDS = {
     "dog_at_23s.mp3": 29.0,
@@ -24,6 +25,7 @@ SECONDS = {
 }
 
 
+@thorough_only
 def test_every_reported_file(shell: Shell) -> None:
     cases = shared_case("")
     (summary,) = shell("index", cases, "--json").objects
@@ -60,6 +62,7 @@ def test_every_reported_file(shell: Shell) -> None:
     assert hits["unpadded.wav"]["tags"]["title"] == "a title"
 
 
+@thorough_only
 def test_a_query_by_a_stream_that_changes(shell: Shell) -> None:
     shell("index", SAMPLES / "animals")
     sound = shared_case("mid-stream-change/channels.aac")

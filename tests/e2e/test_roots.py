@@ -45,6 +45,7 @@ def test_a_renamed_folder(shell: Shell, tmp_path: Path) -> None:
     assert "2 unchanged" in shell("index").talk
 
 
+@thorough_only
 def test_roots_that_cannot_be_moved(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     write(tmp_path / "s" / "a.wav", tone(440))

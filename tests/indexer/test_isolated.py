@@ -24,6 +24,7 @@ from indexer import workers
 from indexer.isolated import IsolatedReader
 from indexer.workers import Worker
 from tests.e2e.conftest import SAMPLES, tone, write
+from tests.effort import quick_first
 
 CAMPFIRE = SAMPLES / "fire" / "campfire.ogg"
 
@@ -134,8 +135,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         yield opened
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
-@pytest.mark.parametrize("what", ASKED)
+@pytest.mark.parametrize("how", quick_first([signal.SIGKILL, signal.SIGSEGV]))
+@pytest.mark.parametrize("what", quick_first(list(ASKED), 3))
 def test_a_decoder_that_dies_in_mid_file_is_a_rejected_file(
     library: Library,
     tmp_path: Path,

@@ -20,6 +20,7 @@ from audiosearch import Library
 from audiosearch.care.doctor import check
 from audiosearch.vectors import validity
 from audiosearch.vectors.cachefile import CACHE, read_footer
+from tests.effort import thorough_only
 from tests.libraries import random_units, synthetic
 
 _FEW, _MANY = 40, 400
@@ -99,6 +100,7 @@ def steps_of_writing(directory: Path, sounds: int) -> dict[str, int]:
     return costs
 
 
+@thorough_only
 def test_cost_does_not_grow_with_the_library(tmp_path: Path) -> None:
     (tmp_path / "small").mkdir()
     (tmp_path / "large").mkdir()

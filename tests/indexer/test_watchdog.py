@@ -28,6 +28,7 @@ from indexer.worker import content_hash, pulse, serve
 from indexer.workers import Done, Hashed, Worker
 from tests.audio.made import RATE, muxed, tone
 from tests.e2e.conftest import write
+from tests.effort import thorough_only
 
 
 def messages(path: Path, every: float) -> list[str]:
@@ -52,6 +53,7 @@ def messages(path: Path, every: float) -> list[str]:
     return found
 
 
+@thorough_only
 def test_hashing_and_silence_are_signs_of_life(tmp_path: Path) -> None:
     silent = np.zeros((300 * RATE, 1), np.float32)
     silent[-RATE:] = tone(400, 1)

@@ -11,8 +11,10 @@ from audiosearch import Library
 from audiosearch.errors import InvalidQuery
 from audiosearch.search.suggestions import suggested
 from audiosearch.search.vocabulary import vocabulary
+from tests.effort import thorough_only
 
 
+@thorough_only
 def test_they_have_good_hits(sample_directory: Path) -> None:
     with Library.open(sample_directory) as library:
         suggestions = library.suggestions(20)

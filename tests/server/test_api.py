@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from audiosearch import Library
 from audiosearch.server.serving import listen
 from tests.e2e.conftest import COMMAND, SAMPLES
+from tests.effort import thorough_only
 from tests.serving import free_port, is_ready
 from tests.waiting import wait_until
 
@@ -172,6 +173,7 @@ def test_answers_are_sent_at_once() -> None:
     assert asyncio.run(option()) != 0
 
 
+@thorough_only
 def test_the_command(directory: Path) -> None:
     port = free_port()
     command: list[str | Path] = [COMMAND, "serve", "-L", directory, "--port", str(port)]

@@ -59,6 +59,7 @@ def test_a_writer_elsewhere(where: Path) -> None:
         assert changed.json()["external_id"] == "a"
 
 
+@thorough_only
 def test_two_servers_on_one_library(where: Path) -> None:
     shutil.copy(SAMPLES / "animals" / "ewe.mp3", where.parent / "sounds")
     with opened(where) as one, opened(where) as other:

@@ -76,6 +76,7 @@ def test_a_full_disk_does_not_end_the_jobs(where: Path, client: TestClient) -> N
     wait_until(lambda: state(client, second) == "done")
 
 
+@thorough_only
 def test_what_could_not_be_kept_is_kept_later(where: Path) -> None:
     """A job that is done is not done again by the next server."""
     with TestClient(make_app(where, Settings()), base_url="http://localhost") as client:

@@ -19,7 +19,7 @@ from audiosearch import Library
 from audiosearch.server import Settings, make_app
 from audiosearch.server.describe_routes import MERGE, merged
 from tests.e2e.conftest import SAMPLES
-from tests.effort import quick_first
+from tests.effort import quick_first, thorough_only
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
 EWE = SAMPLES / "animals" / "ewe.mp3"
@@ -61,6 +61,7 @@ def id_of(client: TestClient, name: str) -> int:
 # -- bulk ingest ----------------------------------------------------------------------------------
 
 
+@thorough_only
 def test_many_files_in_one_job(client: TestClient, folder: Path) -> None:
     shutil.copy(SAMPLES / "fire" / "campfire.ogg", folder)
     (folder / "broken.wav").write_bytes(b"no sound")
@@ -124,6 +125,7 @@ def test_sounds_by_the_programs_own_id(client: TestClient) -> None:
     assert client.post("/v1/search", json=both).status_code == 422
 
 
+@thorough_only
 def test_an_id_of_several_sounds_is_ambiguous(client: TestClient) -> None:
     for name in ("dogs.mp3", "ewe.mp3"):
         client.patch(f"/v1/sounds/{id_of(client, name)}", json={"external_id": "same"})
@@ -146,6 +148,7 @@ def walk(client: TestClient, since: int) -> tuple[dict[int, str], int]:
             return seen, since
 
 
+@thorough_only
 def test_changes_since(client: TestClient, folder: Path) -> None:
     dogs, ewe = id_of(client, "dogs.mp3"), id_of(client, "ewe.mp3")
     seen, since = walk(client, 0)
@@ -257,7 +260,9 @@ def test_filters_on_metadata(client: TestClient, condition: dict[str, Any], name
 
 @pytest.mark.parametrize(
     "condition",
-    [{"a": []}, {"a": {}}, {"a": {"gte": 1, "lt": "2"}}, {"a": {"over": 1}}, {"a": [None]}],
+    quick_first(
+        [{"a": {"gte": 1, "lt": "2"}}, {"a": []}, {"a": {}}, {"a": {"over": 1}}, {"a": [None]}]
+    ),
 )
 def test_filters_that_cannot_be(client: TestClient, condition: dict[str, Any]) -> None:
     body = {"terms": [{"text": "animal"}], "where": {"metadata": condition}}

@@ -11,6 +11,7 @@ from tests.torture import fuzz, structures
 from tests.torture.kills import make_sounds
 
 
+@thorough_only
 def test_mutated_sounds(tmp_path: Path) -> None:
     fuzzed = fuzz.fuzz_audio(tmp_path, tries(200, 600), seed=0)
     assert fuzzed.faults == []
@@ -32,6 +33,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> fuzz.Subject:
     return fuzz.Subject(tmp_path_factory.mktemp("subject"))
 
 
+@thorough_only
 @pytest.mark.parametrize("name", ["library.db", "vectors.faiss"])
 def test_mutated_library(subject: fuzz.Subject, name: str) -> None:
     count = tries(30, 150)

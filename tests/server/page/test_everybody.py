@@ -29,6 +29,7 @@ def check(page: Any, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@thorough_only
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_state(page: Any, scheme: str, size: tuple[int, int]) -> None:
