@@ -48,6 +48,11 @@ class LibraryContents:
         self._decoding.close()
         self._reader.close()
 
+    def _resolved(self, where: Where) -> Filter:
+        """Return the filter, its bounds on heads as sounds of the library as it is now."""
+        with self._reader.snapshot() as connection:
+            return self._head_scores.resolved(connection, make_filter(where))
+
     def _check_schema(self) -> None:
         """Bring an older library up to date. Raises `LibraryDamaged` where the database is another
         program's, `LibraryTooNew`, and `LibraryReadOnly` where it cannot be upgraded.

@@ -234,7 +234,8 @@ class Library(LibraryWriting):
         """
         from indexer.duplicates import duplicates
 
-        return duplicates(self._reader, make_filter(where), threshold, on_progress)
+        condition = self._resolved(where)
+        return duplicates(self._reader, condition, threshold, on_progress)
 
     def suggestions(self, k: int = 12) -> list[Suggestion]:
         """Return up to k short queries that this library answers well, each of another kind of sound.
@@ -342,7 +343,8 @@ class Library(LibraryWriting):
         from audiosearch.catalog.ucs_choices import choices
 
         with self._reader.snapshot() as connection:
-            return choices(connection, make_filter(where))
+            condition = self._head_scores.resolved(connection, make_filter(where))
+            return choices(connection, condition)
 
     def suggest_ucs(
         self, where: Where = None, k: int = 1, *, offset: int = 0, limit: int | None = None
@@ -363,4 +365,4 @@ class Library(LibraryWriting):
         >>> dogs.suggestions[0].cat_id
         'ANMLDog'
         """
-        return self._engine.suggest_ucs(make_filter(where), k, offset, limit)
+        return self._engine.suggest_ucs(self._resolved(where), k, offset, limit)

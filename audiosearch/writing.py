@@ -203,8 +203,8 @@ class LibraryWriting(LibraryContents):
         whether links are followed in it; `None` changes nothing.
 
         The folder is a root, or lies in one. The next run over it forgets the sounds that are left
-        out, and adds those that no longer are. Raises `SoundNotFound`, `InvalidQuery` or
-        `LibraryBusy`.
+        out, and adds those that no longer are. Raises `SoundNotFound`, `InvalidQuery`, or
+        `LibraryBusy` where another writer does not finish within 30 s.
 
         >>> library.set_root("sample_library", exclude=["scenes"], dry_run=True).leaves_out > 0
         True
@@ -218,6 +218,7 @@ class LibraryWriting(LibraryContents):
             exclude=patterns,
             follow_symlinks=follow_symlinks,
             dry_run=dry_run,
+            wait=30.0,
         )
 
     def set_ucs_list(self, file: FilePath | Sequence[UcsCategory]) -> int:

@@ -114,7 +114,13 @@ def _measure(
             total=len(data.items), desc=f"{task.name}, {name}", unit=" sounds", disable=None,
             leave=False,
         ) as bar:  # fmt: skip
-            results[role] = run_task(task, data, load_model(name), on_progress=bar.update)
+            results[role] = run_task(
+                task,
+                data,
+                load_model(name),
+                with_head=not zero_shot_only,
+                on_progress=bar.update,
+            )
         if results[role].left_out:
             typer.echo(
                 f"audiosearch: {task.name}: left out {results[role].left_out} files that cannot be "

@@ -89,9 +89,12 @@ def run_task(
     model: Model,
     *,
     prompt: str | None = None,
+    with_head: bool = True,
     on_progress: Callable[[], object] = lambda: None,
 ) -> TaskResult:
-    """Measure a model on the sounds of a task. `prompt` replaces the task's own."""
+    """Measure a model on the sounds of a task. `prompt` replaces the task's own; without
+    `with_head`, zero-shot alone.
+    """
     sounds = embed_sounds(model, data, on_progress)
     template = task.prompt if prompt is None else prompt
     if task.metric == "retrieval":
@@ -108,7 +111,7 @@ def run_task(
     scores = vectors @ texts.T
     folds = np.where(np.char.isdigit(splits), splits, "")
     head = None
-    learned = _head_scores(task, vectors, truth, groups, splits)
+    learned = _head_scores(task, vectors, truth, groups, splits) if with_head else None
     if learned is not None:
         head = _figure(task, learned[tested], truth[tested], groups[tested], folds[tested])
     return TaskResult(

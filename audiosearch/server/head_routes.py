@@ -31,10 +31,12 @@ class HeadTraining(BaseModel):
         Field(description="`file`, `folder`, or another field: what belongs together."),
     ] = None
     multi: Annotated[StrictBool, Field(description="Labels may occur together.")] = False
-    hidden: Annotated[int, Field(ge=0, le=1024, description="Units of a hidden layer.")] = 0
+    hidden: Annotated[
+        int, Field(strict=True, ge=0, le=1024, description="Units of a hidden layer.")
+    ] = 0
     balanced: StrictBool = False
     blend: Annotated[StrictBool, Field(description="Start from the labels' names.")] = False
-    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    folds: Annotated[int, Field(strict=True, ge=2, le=20)] = 5
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from audiosearch.server.types import Finite
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _HEADERS = ("X-Start", "X-End", "X-Lowest-Hz", "X-Highest-Hz")
 
 
@@ -34,7 +35,8 @@ class Drawn(BaseModel):
 @router.get(
     "/sounds/{sound_id}/spectrogram",
     response_class=Response,
-    responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+    # Generators of clients know how to keep an octet-stream; a png they leave out.
+    responses={200: {"content": {"image/png": _BYTES, "application/octet-stream": _BYTES}}},
     summary="Its spectrogram, or that of a part, in grey.",
 )
 async def get_spectrogram(

@@ -25,7 +25,11 @@ _CSV: dict[str, Any] = {
         "description": "The official list, saved as CSV (UTF-8) with the columns Category, "
         "SubCategory and CatID.",
         "required": True,
-        "content": {"text/csv": {"schema": {"type": "string"}}},
+        # Generators of clients know how to send an octet-stream; a csv they leave out.
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
     }
 }
 

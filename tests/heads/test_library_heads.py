@@ -105,6 +105,8 @@ def test_filters_follow_the_head(own: Path) -> None:
         library.heads.train("kinds", "all", multi=True, folds=2)
         wet = library.search(anything, k=50, where={"head": "kinds=wet>0"})
         assert len(wet) == 37
+        assert library.duplicates(where=where) == []
+        assert library.ucs_choices(where) == {}
         with pytest.raises(InvalidQuery, match="has no label 'cat': it has bell, dog, rain, wet"):
             library.search(anything, where={"head": "kinds=cat"})
 
