@@ -26,10 +26,7 @@ _CSV: dict[str, Any] = {
         "SubCategory and CatID.",
         "required": True,
         # Generators of clients know how to send an octet-stream; a csv they leave out.
-        "content": {
-            "text/csv": {"schema": {"type": "string"}},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
