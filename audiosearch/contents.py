@@ -25,6 +25,7 @@ from audiosearch.search.isolation import Isolation
 
 if TYPE_CHECKING:
     from audiosearch.audio.peaks import Peaks
+    from audiosearch.catalog.ucs import UcsCategory
 
 Where = Filter | Mapping[str, Any] | None
 FilePath = str | os.PathLike[str]
@@ -291,3 +292,27 @@ class LibraryContents:
             stored = reading.active_model(connection)
             condition = self._head_scores.resolved(connection, make_filter(where))
             return export(connection, stored, Path(file), condition)
+
+    def ucs_list(self) -> list[UcsCategory]:
+        """Return the library's list of UCS categories (`set_ucs_list`), by CatID.
+
+        >>> library.ucs_list()
+        []
+        """
+        from audiosearch.catalog.ucs import all_categories
+
+        with self._reader.snapshot() as connection:
+            return all_categories(connection)
+
+    def ucs_choices(self, where: Where = None) -> dict[int, str]:
+        """Return the CatIDs that were kept (`keep_ucs`) for sounds that pass the filter, by the
+        sounds' ids. Raises `InvalidQuery`.
+
+        >>> library.ucs_choices()
+        {}
+        """
+        from audiosearch.catalog.ucs_choices import choices
+
+        with self._reader.snapshot() as connection:
+            condition = self._head_scores.resolved(connection, make_filter(where))
+            return choices(connection, condition)

@@ -30,7 +30,6 @@ from audiosearch.search.query import Group, Match, Query, Term, as_terms
 from audiosearch.writing import LibraryWriting
 
 if TYPE_CHECKING:
-    from audiosearch.catalog.ucs import UcsCategory
     from audiosearch.duplicates.finding import DuplicateProgress
     from audiosearch.duplicates.records import DuplicateGroup
     from audiosearch.models.model import Model
@@ -321,30 +320,6 @@ class Library(LibraryWriting):
             return self._engine.classify_by_head(sounds, head)
         assert labels is not None
         return self._engine.classify(sounds, labels, template=template, multi=multi)
-
-    def ucs_list(self) -> list[UcsCategory]:
-        """Return the library's list of UCS categories (`set_ucs_list`), by CatID.
-
-        >>> library.ucs_list()
-        []
-        """
-        from audiosearch.catalog.ucs import all_categories
-
-        with self._reader.snapshot() as connection:
-            return all_categories(connection)
-
-    def ucs_choices(self, where: Where = None) -> dict[int, str]:
-        """Return the CatIDs that were kept (`keep_ucs`) for sounds that pass the filter, by the
-        sounds' ids. Raises `InvalidQuery`.
-
-        >>> library.ucs_choices()
-        {}
-        """
-        from audiosearch.catalog.ucs_choices import choices
-
-        with self._reader.snapshot() as connection:
-            condition = self._head_scores.resolved(connection, make_filter(where))
-            return choices(connection, condition)
 
     def suggest_ucs(
         self, where: Where = None, k: int = 1, *, offset: int = 0, limit: int | None = None
