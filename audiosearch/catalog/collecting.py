@@ -73,8 +73,8 @@ class Collections:
         after which the next page begins, if there is one.
         """
         with self._reader.snapshot() as connection:
-            wanted = None if k is None else k + 1
-            placed = tables.places(connection, _one(connection, which).id, after, wanted)
+            one_more = None if k is None else k + 1
+            placed = tables.places(connection, _one(connection, which).id, after, one_more)
             shown = placed if k is None else placed[:k]
             sounds = reading.sounds_by_id(connection, [sound_id for _, sound_id in shown])
         more = shown[-1][0] if len(shown) < len(placed) else None

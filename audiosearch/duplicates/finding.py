@@ -75,12 +75,12 @@ def find_duplicates(
         proposed, lambda done, total: report(DuplicateProgress("decode", done, total))
     )
     matcher = Matcher(fingerprints, unreadable, threshold)
-    found = _Comparisons(contents, matcher)
-    found.compare(pairs, report)
+    comparisons = _Comparisons(contents, matcher)
+    comparisons.compare(pairs, report)
     with reader.snapshot() as connection:
         groups = list(
             _groups(
-                found,
+                comparisons,
                 copied,
                 lambda ids: reading.sounds_of_contents(connection, ids, condition),
             )
@@ -123,11 +123,11 @@ class _Comparisons:
 
 
 def _groups(
-    found: _Comparisons,
+    comparisons: _Comparisons,
     copied: Sequence[int],
     sounds_of: Callable[[Sequence[int]], dict[int, list[Sound]]],
 ) -> Iterable[DuplicateGroup]:
-    connected = components(found.matches)
+    connected = components(comparisons.matches)
     involved = {content for members in connected for content in members}
     sounds = sounds_of(sorted(involved | set(copied)))
     for copies in sounds.values():
@@ -136,7 +136,7 @@ def _groups(
     present = [[content for content in members if content in sounds] for members in connected]
     alone = [[content] for content in copied if content in sounds and content not in involved]
     for members in [*present, *alone]:
-        for best, matches in clusters(members, sounds, found.best_with):
+        for best, matches in clusters(members, sounds, comparisons.best_with):
             group = make_group(best, matches, sounds)
             if group:
                 yield group

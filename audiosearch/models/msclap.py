@@ -172,6 +172,8 @@ def _filters_of(state: dict[str, Any], facts: Version, file: Path) -> FrontEnd:
 def _tokenizer(version: str, facts: Version, directory: str | None, tell: Tell) -> Any:
     import tokenizers
 
+    from audiosearch.models.towers import open_tokenizer
+
     if directory:
         folder = user_path(directory)
     else:
@@ -182,12 +184,7 @@ def _tokenizer(version: str, facts: Version, directory: str | None, tell: Tell) 
     path = folder / TOKENIZER
     if not path.is_file():
         raise ModelNotFound(f"{folder} holds no {TOKENIZER}: give that of {facts.tokenizer}")
-    try:
-        made = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the binding has no narrower error
-        raise ModelBroken(f"{path} cannot be read: {' '.join(str(error).split())[:160]}") from error
-    made.no_padding()
-    made.enable_truncation(facts.max_tokens)
+    made = open_tokenizer(path, facts.max_tokens)
     if version == "2023":
         # The original writes " <|endoftext|>" behind each text, and reads what is above that.
         end, space = made.token_to_id("<|endoftext|>"), made.token_to_id("Ġ")

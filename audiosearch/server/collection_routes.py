@@ -22,6 +22,7 @@ from audiosearch.server.answers import (
     unless_known,
 )
 from audiosearch.server.problems import Problem
+from audiosearch.server.sound_routes import SoundPage, SparseSoundPage
 from audiosearch.server.types import LARGEST_ID, Fields, Id
 
 router = APIRouter(prefix="/v1", tags=["collections"])
@@ -87,24 +88,6 @@ class CollectionList:
     """Collections, the favourites first."""
 
     collections: tuple[Collection, ...]
-
-
-@dataclass(frozen=True)
-class Collected:
-    """Sounds in the order of their collection; `next` is the `after` of the next page, if there is
-    one.
-    """
-
-    sounds: tuple[Sound, ...]
-    next: int | None
-
-
-@dataclass(frozen=True)
-class SparseCollected:
-    """The same with those fields that were asked for."""
-
-    sounds: tuple[dict[str, Any], ...]
-    next: int | None
 
 
 @dataclass(frozen=True)
@@ -180,7 +163,7 @@ async def delete_collection(
 
 @router.get(
     "/collections/{collection_id}/sounds",
-    response_model=Collected | SparseCollected,
+    response_model=SoundPage | SparseSoundPage,
     summary="Its sounds, page by page.",
 )
 def list_collected(
@@ -194,9 +177,9 @@ def list_collected(
     sounds, more = library.collections.page(collection_id, after, k)
     if fields:
         return unless_known(
-            request, tagged(SparseCollected(some_fields(sounds, fields, Sound), more))
+            request, tagged(SparseSoundPage(some_fields(sounds, fields, Sound), more))
         )
-    return unless_known(request, tagged(Collected(tuple(sounds), more)))
+    return unless_known(request, tagged(SoundPage(tuple(sounds), more)))
 
 
 @router.post(

@@ -91,7 +91,6 @@ _REF = "#/components/schemas/"
 _SPARSE = {
     "SparseHitPage": ("hits", "SparseHit", "Hit"),
     "SparseSoundPage": ("sounds", "SparseSound", "Sound"),
-    "SparseCollected": ("sounds", "SparseSound", "Sound"),
 }
 
 

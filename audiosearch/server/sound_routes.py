@@ -58,7 +58,9 @@ class Walk(Filters):
 
 @dataclass(frozen=True)
 class SoundPage:
-    """Sounds by id; `next` is the `after` of the next page, if there is one."""
+    """Sounds by id, or in the order of their collection; `next` is the `after` of the next page, if
+    there is one.
+    """
 
     sounds: tuple[Sound, ...]
     next: int | None

@@ -43,7 +43,7 @@ class Watching:
         self._thread.join()
 
     def _work(self) -> None:
-        # Half of the processors, so that searches stay fast during a long run.
+        # Half of the processors: a long run leaves the others to searches.
         workers = max(1, (os.cpu_count() or 1) // 2)
         while not self._cancel.is_set():
             try:

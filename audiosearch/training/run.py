@@ -257,7 +257,7 @@ def _write_bundle(trainee: Any, options: Options) -> Path:
         for left in (target, fresh):
             shutil.rmtree(left, ignore_errors=True)
         fresh.mkdir()
-        said = trainee.write(fresh)
+        facts_of_towers = trainee.write(fresh)
         files = (AUDIO, TEXT, TOKENIZER)
         hashes = "".join(file_entry(fresh / name).blake2b for name in files)
         values = {
@@ -265,7 +265,7 @@ def _write_bundle(trainee: Any, options: Options) -> Path:
             "revision": hashlib.blake2b(hashes.encode(), digest_size=6).hexdigest(),
             "origin": f"trained from {start.name} ({start.revision[:12]})",
             **facts_of(start),
-            **said,
+            **facts_of_towers,
         }
         bundle = write_manifest(fresh, values, files)
         check_agreement(Model(bundle), trainee)

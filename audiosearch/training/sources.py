@@ -54,8 +54,8 @@ def open_trainee(start: str, folder: Path, *, scratch: bool = False) -> Trainee:
     if bundle.name in KNOWN and origin.startswith(_HUB):
         return _clap(find_checkpoint(bundle.name), folder, scratch)
     if origin.startswith(_HUB):
-        found = find_checkpoint(origin.removeprefix(_HUB), bundle.revision)
-        return _clap(found, folder, scratch)
+        checkpoint = find_checkpoint(origin.removeprefix(_HUB), bundle.revision)
+        return _clap(checkpoint, folder, scratch)
     if origin and Path(origin, "config.json").is_file():
         return _clap(find_checkpoint(origin), folder, scratch)
     if origin and not (bundle.directory / TEXT).is_file():

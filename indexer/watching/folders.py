@@ -69,16 +69,16 @@ class WatchedFolders:
     def hear(self, seconds: float) -> None:
         """Wait so long for hints, and note which folders they are about."""
         try:
-            told = self._hints.wait(seconds, self.cancel)
+            changed = self._hints.wait(seconds, self.cancel)
         except hints.HintsLost as error:
             self._lose(str(error), time.monotonic())
             return
-        if len(told) > _MOST_HINTS:
+        if len(changed) > _MOST_HINTS:
             self._lose("", time.monotonic())
             return
         own = os.fsencode(self.directory.absolute())
         fresh = []
-        for hint in told:
+        for hint in changed:
             if roots.inside(hint, own) is not None:
                 continue
             for place in self.places:
@@ -92,7 +92,7 @@ class WatchedFolders:
                         fresh.append(hint)
         try:
             hints.probe(fresh[:_MOST_PROBED])
-        except hints.NoHints as error:  # what happens in the new folders would not be told
+        except hints.NoHints as error:  # what happens in the new folders would not be heard of
             self.polled |= dict.fromkeys(self._hints.armed, str(error))
             self.next_poll = 0.0
             self._rearm()

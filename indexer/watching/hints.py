@@ -70,12 +70,14 @@ class Hints:
         from watchfiles._rust_notify import WatchfilesRustInternalError
 
         try:
-            told = self._notify.watch(_BURST_MS, _QUIET_MS, max(1, round(1000 * seconds)), cancel)
+            changes = self._notify.watch(
+                _BURST_MS, _QUIET_MS, max(1, round(1000 * seconds)), cancel
+            )
         except (WatchfilesRustInternalError, OSError) as error:
             raise HintsLost(str(error)) from error
-        if told == "signal":
+        if changes == "signal":
             raise KeyboardInterrupt
-        return set() if isinstance(told, str) else {os.fsencode(path) for _, path in told}
+        return set() if isinstance(changes, str) else {os.fsencode(path) for _, path in changes}
 
     def close(self) -> None:
         """Disarm every folder."""

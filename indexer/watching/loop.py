@@ -228,11 +228,11 @@ def _in_words(selection: Selection, summary: Summary) -> str:
         "removed": summary.removed,
         "failed": summary.failed,
     }
-    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    if not told:
+    done = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    if not done:
         return ""
     # Of a file that was moved, the new place says enough.
     there = [path for path, state in selection.states.items() if state != GONE]
     ordered = sorted(there or selection.states)
     more = f" and {len(ordered) - 1} more" if len(ordered) > 1 else ""
-    return f"{told} in {summary.elapsed:.1f} s: {paths.shown(ordered[0])}{more}"
+    return f"{done} in {summary.elapsed:.1f} s: {paths.shown(ordered[0])}{more}"

@@ -51,14 +51,14 @@ def places(connection: Connection, sources: Sequence[str]) -> list[Place]:
     rules = {root.id: root_rules(connection, root.id) for root in known}
     if sources:
         return [_place(absolute(source), known, rules) for source in sources]
-    found = []
+    watched = []
     for root in known:
         files = None
         if not root.whole:
             rows = connection.execute(select(sounds.c.path).where(sounds.c.root_id == root.id))
             files = tuple(row.path for row in rows)
-        found.append(Place(root.path, root.id, root.path, b"", rules[root.id], files))
-    return found
+        watched.append(Place(root.path, root.id, root.path, b"", rules[root.id], files))
+    return watched
 
 
 def _place(where: bytes, known: Sequence[object], rules: Mapping[int, Rules]) -> Place:
