@@ -88,7 +88,7 @@ class SearchEngine:
         self._model = model
         self._decoding = decoding
         self._texts = TextVectors(shared=shared)
-        self._state = SearchState(reader.directory)
+        self._state = SearchState(reader.store.directory)
         self.state_cache: StateCache[Sample] = StateCache()
         self._suggestions = Suggestions()
 

@@ -247,7 +247,7 @@ def test_a_file_settles() -> None:
 def test_a_half_written_file_waits(library: Library, sounds: Path) -> None:
     """It has no row, not even a failed one, until it is what it was a while ago."""
     place = Place(os.fsencode(sounds), NO_ROOT, os.fsencode(sounds))
-    pending = Pending(library.directory)
+    pending = Pending(library.store)
     path = os.fsencode(sounds / "a.wav")
     (sounds / "a.wav").write_bytes(b"RIFF")
     pending.look([Scan(NO_ROOT, place.root)])
