@@ -14,11 +14,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
 from audiosearch.vectors.codec import exact_scores, from_blobs
-from audiosearch.vectors.window_search import WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
 
 # One round reads this many windows for each sound: several windows belong to one sound, and a
 # second round costs more than a wider first one.
@@ -41,18 +42,18 @@ def best_moments(
     search: WindowSearch,
     query: np.ndarray,
     count: int,
-    allowed: np.ndarray | None,
+    where: Filter | None,
 ) -> list[Moment]:
     """Return the best window of each of the `count` nearest contents.
 
-    Contents that tie with the last of them count too. `query` is a unit vector (d,); `allowed` are
-    the window ids (int64, ascending) that the filter allows, or None for all.
+    Contents that tie with the last of them count too. `query` is a unit vector (d,); `where` is the
+    filter, or None for all.
     """
     best: dict[int, Moment] = {}
-    excluded: np.ndarray | None = None
+    seen: Sequence[int] = ()
     round_size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
-        ids, scores = search.nearest(connection, query, round_size, allowed, excluded)
+        ids, scores = search.nearest(connection, query, round_size, where, seen)
         rows = reading.windows_by_id(connection, ids)
         for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
             row = rows[window_id]
@@ -67,8 +68,7 @@ def best_moments(
         # A window beyond the last one read scores at most as high as it.
         if len(ordered) >= count and ordered[count - 1] > scores[-1]:
             break
-        seen = reading.windows_of_contents(connection, best, search.model.id)
-        excluded = np.array(sorted(row.id for row in seen), dtype=np.int64)
+        seen = list(best)
     return list(best.values())
 
 
@@ -77,13 +77,13 @@ def all_moments(
     search: WindowSearch,
     query: np.ndarray,
     count: int,
-    allowed: np.ndarray | None,
+    where: Filter | None,
     base: float,
 ) -> list[Moment]:
     """Return `count` moments or more, if the library has so many. `base` is as in `merge`."""
     size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
-        ids, scores = search.nearest(connection, query, size, allowed)
+        ids, scores = search.nearest(connection, query, size, where)
         rows = reading.windows_by_id(connection, ids)
         merged = merge(
             [
