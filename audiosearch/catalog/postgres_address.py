@@ -57,15 +57,6 @@ class PostgresAddress:
         return data / "databases" / f"{folder}-{mark}"
 
 
-def is_address(text: str) -> bool:
-    """Return whether a text is the address of a server, and not the path of a folder.
-
-    >>> is_address("postgresql:///sounds"), is_address("./sounds")
-    (True, False)
-    """
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
-
-
 def read_address(text: str) -> PostgresAddress:
     """Read an address. Raises `InvalidQuery`.
 

@@ -95,11 +95,11 @@ class PostgresStore:
     def writer(self, *, create: bool = False) -> Engine:
         """Return an engine that writes. With `create` the schema and the extension are made."""
         with self._session() as session:
-            self._check_server(session, installed=not create)
             if create:
                 self._make_schema(session)
             elif not self._holds_library(session):
                 raise self._missing()
+            self._check_server(session)
         engine = self._engine()
         if create:
             first = f"SELECT pg_advisory_xact_lock({_key('creation', self.address.schema)})"
@@ -253,10 +253,8 @@ class PostgresStore:
             )
         return True
 
-    def _check_server(self, session: Any, *, installed: bool = True) -> None:
-        """Raise `AudioSearchError` where server or pgvector are too old or, if it must be
-        `installed`, pgvector is not.
-        """
+    def _check_server(self, session: Any) -> None:
+        """Raise `AudioSearchError` where server or pgvector are too old, or pgvector is not there."""
         version = session.info.server_version // 10_000
         if version < LEAST_SERVER:
             raise AudioSearchError(
@@ -267,12 +265,10 @@ class PostgresStore:
             "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
         ).fetchone()
         if row is None:
-            if installed:
-                raise AudioSearchError(
-                    f"the database of {self.name} lacks pgvector: its administrator adds it with: "
-                    "CREATE EXTENSION vector"
-                )
-            return
+            raise AudioSearchError(
+                f"the database of {self.name} lacks pgvector: its administrator adds it with: "
+                "CREATE EXTENSION vector"
+            )
         number = tuple(int(part) for part in re.findall(r"\d+", row[0])[:2])
         if number < LEAST_VECTOR:
             raise AudioSearchError(
@@ -297,7 +293,6 @@ class PostgresStore:
             ) from None
         except psycopg.errors.UniqueViolation:
             pass  # another program made it at the same moment
-        self._check_server(session)
         try:
             session.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         except psycopg.errors.InsufficientPrivilege:

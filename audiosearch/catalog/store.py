@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 
 from sqlalchemy import Engine
 
-from audiosearch.catalog.postgres_address import is_address, read_address
+from audiosearch.catalog.postgres_address import read_address
 from audiosearch.errors import AudioSearchError
-from audiosearch.paths import user_path
+from audiosearch.paths import is_address, user_path
 
 Role = Literal["writer", "watcher"]
 
