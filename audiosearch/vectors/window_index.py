@@ -15,6 +15,10 @@ from sqlalchemy import Connection
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 
+CACHE_AHEAD = (
+    "windows that the library's vector cache knows are not in its database: see audiosearch doctor"
+)
+
 
 class WindowSearch(Protocol):
     """The search over the windows of one model in one state of a library.
@@ -48,6 +52,11 @@ class WindowSearch(Protocol):
         The result has only windows whose sound meets `where`, and none of the contents
         `excluded_contents`.
         The scores come from the stored vectors, whatever proposed the windows.
+        """
+
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return the exact scores (n,), float32, of a vector (d,) and these windows (n,) of the
+        state.
         """
 
     def above(
