@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from audiosearch.errors import LibraryDamaged
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.scans import Scans
 from audiosearch.vectors.stored import batches, vectors_of
 from audiosearch.vectors.validity import FEW, usable_footer
 
@@ -59,6 +61,13 @@ class WindowSearch:
     dead: np.ndarray
     tail_ids: np.ndarray
     tail: np.ndarray
+    scans: Scans | None = None
+
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search over the same state for these unit vectors (d,), in one thread: what
+        each of them asks of the whole index, all of them ask in one call.
+        """
+        return replace(self, scans=Scans(queries))
 
     @property
     def count(self) -> int:
@@ -117,8 +126,14 @@ class WindowSearch:
             selector = faiss.IDSelectorBitmap(bits)
         elif len(barred):
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
-        ids, _ = kinds.search(self.base.index, self.base.kind, query, k, selector, part)
-        return ids
+
+        def scan(queries: np.ndarray) -> list[np.ndarray]:
+            found = kinds.search_many(self.base.index, self.base.kind, queries, k, selector, part)
+            return [ids for ids, _ in found]
+
+        if self.scans is not None and allowed is None and excluded is None:
+            return self.scans.nearest(query, k, scan)
+        return scan(query[None])[0]
 
     def _in_tail(
         self,
