@@ -7,6 +7,7 @@ A search that comes alone goes at once, by itself; nobody waits for others to co
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,9 +22,9 @@ from audiosearch.results import Hit
 from audiosearch.search.query import Match, Term
 from audiosearch.server.pools import Pools
 
-# Sixteen texts take hardly less time each in the text tower than eight do, and the first of them
-# waits for the last.
-_TOGETHER = 8
+# With sixteen the scan takes half as long each as with eight, with more the first waits long for the
+# last.
+_TOGETHER = 16
 
 # What a query of its own makes wrong, whatever the others are.
 _OF_ONE = (AudioSearchError, UnicodeEncodeError)
@@ -57,6 +58,7 @@ class Gathering:
         self._pools = pools
         self._waiting: deque[_Waiting] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._most_workers = os.cpu_count() or 1
 
     async def search(
         self, terms: Sequence[Term], options: Options, answer: Callable[[list[Hit]], Response]
@@ -67,13 +69,15 @@ class Gathering:
         """
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(terms, options, answer, future))
-        if len(self._workers) < (os.cpu_count() or 1):
+        if len(self._workers) < self._most_workers:
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         return await future
 
     async def _work(self) -> None:
+        # Those whose answers went out together ask again together.
+        await asyncio.sleep(0)
         while batch := self._next_batch():
             outcomes: Sequence[_Outcome]
             try:
@@ -91,7 +95,10 @@ class Gathering:
     def _next_batch(self) -> list[_Waiting]:
         """Those that waited longest, as far as they have the same options."""
         batch: list[_Waiting] = []
-        while self._waiting and len(batch) < _TOGETHER:
+        # A core that idles has its share.
+        idle = self._most_workers - len(self._workers)
+        most = min(_TOGETHER, math.ceil(len(self._waiting) / (1 + idle)))
+        while self._waiting and len(batch) < most:
             if batch and self._waiting[0].options != batch[0].options:
                 break
             waiting = self._waiting.popleft()

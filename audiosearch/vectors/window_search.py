@@ -44,6 +44,9 @@ _BLOCK = 4_096
 # a little more (at 1 M windows more than twice as many change no recall).
 _OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
 
+# From so many queries on, held vectors are scanned in less time than FAISS takes.
+_SEVERAL = 6
+
 CACHE_AHEAD = (
     "windows that the library's vector cache knows are not in its database: see audiosearch doctor"
 )
@@ -137,8 +140,10 @@ class WindowSearch:
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
 
         def scan(queries: np.ndarray) -> list[np.ndarray]:
-            found = kinds.search_many(self.base.index, self.base.kind, queries, k, selector, part)
-            return [ids for ids, _ in found]
+            index, kind, held = self.base.index, self.base.kind, self.base.held
+            if selector is None and held is not None and len(queries) >= _SEVERAL:
+                return held.nearest(queries, k)
+            return [ids for ids, _ in kinds.search_many(index, kind, queries, k, selector, part)]
 
         if self.scans is not None and allowed is None and excluded is None:
             return self.scans.nearest(query, k, scan)

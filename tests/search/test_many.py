@@ -13,6 +13,7 @@ import pytest
 from audiosearch import Library, Term
 from audiosearch.errors import InvalidQuery
 from audiosearch.vectors import kinds
+from audiosearch.vectors.held import HeldVectors
 from tests.libraries import random_units, synthetic
 
 QUERIES: list[Any] = ["dog barking", [Term(text="rain"), Term(text="wind", weight=-0.5)], "dog"]
@@ -55,30 +56,35 @@ def test_a_library_without_sounds(tmp_path: Path) -> None:
         assert empty.search_many(["rain", "wind"]) == [[], []]
 
 
-@pytest.mark.parametrize("flat_upto", [1_000, 10])
+@pytest.mark.parametrize(("flat_upto", "deleted"), [(1_000, []), (1_000, [3, 4]), (10, [3])])
 def test_over_each_kind_of_index(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_upto: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_upto: int, deleted: list[int]
 ) -> None:
-    """In the index, after it, and without what was deleted since."""
+    """In the index, after it, and without what was deleted since; in one call for all queries."""
     monkeypatch.setattr(kinds, "FLAT_UPTO", flat_upto)
     calls: list[int] = []
-    search_many = kinds.search_many
+    by_faiss, by_product = kinds.search_many, HeldVectors.nearest
 
     def counted(index: Any, kind: str, queries: np.ndarray, *rest: Any) -> Any:
         calls.append(len(queries))
-        return search_many(index, kind, queries, *rest)
+        return by_faiss(index, kind, queries, *rest)
+
+    def counted_product(self: HeldVectors, queries: np.ndarray, k: int) -> Any:
+        calls.append(-len(queries))
+        return by_product(self, queries, k)
 
     monkeypatch.setattr(kinds, "search_many", counted)
+    monkeypatch.setattr(HeldVectors, "nearest", counted_product)
     with synthetic(tmp_path / "library") as made:
         for number in range(20):
             made.add(f"{number}.wav", random_units(20, number))
         made.refresh()
-        made.delete([3, 4])
+        made.delete(deleted)
         made.add("new.wav", random_units(20, 77))
         queries = [*random_units(5, 1), random_units(20, 77)[3]]
         with Library.open(made.directory) as library:
             alone = [library.search(query, k=4, match="sound") for query in queries]
             calls.clear()
             assert library.search_many(queries, k=4, match="sound") == alone
-            assert calls[0] == len(queries)
+            assert calls[0] == (-6 if flat_upto == 1_000 and not deleted else 6)
             assert alone[-1][0].path.endswith("new.wav")
