@@ -39,6 +39,11 @@ class WindowSearch(Protocol):
     def count(self) -> int:
         """The number of windows that a search can reach."""
 
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search over the same state for these vectors, for use in one thread: what each
+        of them asks of the whole index may be asked once for all of them.
+        """
+
     def nearest(
         self,
         connection: Connection,
