@@ -177,32 +177,39 @@ def make_query(
     return Query(frame, prompt, bank, frame([*pool, *kinds], prompt), usual)
 
 
-def queryside_part(trial: Trial) -> list[dict[str, Any]]:
+def embed_mixtures(trial: Trial, rows: np.ndarray) -> np.ndarray:
+    """(rows, 512): labelled mixtures as the bundle hears them."""
+    decibels = np.asarray(open_store(trial.work).mel)[rows].astype(np.float32) * BYTE_STEP
+    return trial.bundle.embed_decibels(np.maximum(decibels + BYTE_ZERO, -100))
+
+
+def questions_of(trial: Trial) -> list[Question]:
+    """Captions, class names and short queries, with the sounds of the hold-out."""
     from scripts.mini.wording_parts import sample_sounds, sounds_of
 
-    store, names = open_store(trial.work), labels(trial.shared)
-
-    def embedded(rows: np.ndarray) -> np.ndarray:
-        decibels = np.asarray(store.mel)[rows].astype(np.float32) * BYTE_STEP + BYTE_ZERO
-        return trial.bundle.embed_decibels(np.maximum(decibels, -100))
-
-    held, learnt = (
-        store.rows(2),
-        np.sort(np.random.default_rng(5).permutation(store.rows(1))[:2000]),
-    )
+    store = open_store(trial.work)
+    held = store.rows(2)
     heard = np.asarray(store.logits)[held].astype(np.float32) > 0
-    mixtures = Sounds(embedded(held), np.arange(len(held)), [""] * len(held))
+    mixtures = Sounds(embed_mixtures(trial, held), np.arange(len(held)), [""] * len(held))
     corpus = sounds_of(
         [trial.bundle.embed_sound(trial.wave(clip)) for clip in trial.clips],
         [clip.caption for clip in trial.clips],
     )
-    questions = [
+    classes = [name.lower() for name in labels(trial.shared)]
+    return [
         Question("captions", trial.captions, corpus, trial.relevant),
-        Question("classes", [name.lower() for name in names], mixtures, heard),
+        Question("classes", classes, mixtures, heard),
         *short_questions(corpus, sample_sounds(trial.bundle)),
     ]
-    prompt = trial.bundle.facts["query_template"]
+
+
+def queryside_part(trial: Trial) -> list[dict[str, Any]]:
+    learnt = np.random.default_rng(5).permutation(open_store(trial.work).rows(1))[:2000]
     query = make_query(
-        trial.bundle.embed_texts, prompt, class_texts(trial.shared), names, embedded(learnt)
+        trial.bundle.embed_texts,
+        trial.bundle.facts["query_template"],
+        class_texts(trial.shared),
+        labels(trial.shared),
+        embed_mixtures(trial, np.sort(learnt)),
     )
-    return compare(questions, query)
+    return compare(questions_of(trial), query)

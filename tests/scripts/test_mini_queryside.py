@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the recipe trains with torch")
 
+from scripts.mini.compare import difference, on_questions
 from scripts.mini.queryside import Query, Question, compare, unit
 from scripts.mini.wording import Sounds
 
@@ -64,3 +65,19 @@ def test_classes_are_told_apart_sound_by_sound(query: Query) -> None:
     assert set(of(rows, "label alone", "classes")) == {
         "map", "map_difference", "top1", "top1_difference",
     }  # fmt: skip
+
+
+def test_two_towers_are_compared_text_by_text() -> None:
+    def good(texts: list[str]) -> np.ndarray:
+        return frame(texts, "a {}")
+
+    def bad(texts: list[str]) -> np.ndarray:
+        return -good(texts)
+
+    (row,) = on_questions([question("captions", ["0", "1", "2"], AXES[:3])], bad, good)
+    assert row["before"]["map"] == pytest.approx(1 / 3, abs=1e-4)
+    assert row["after"]["map"] == 1
+    assert row["after"]["map_difference"] == [0.6667, 0.6667]
+    # The same difference for each text has no width, however unlike the texts are.
+    result = difference([0.1, 0.5, 0.9], [0.2, 0.6, 1.0])
+    assert result == {"before": 0.5, "after": 0.6, "difference": [0.1, 0.1]}
