@@ -15,6 +15,10 @@ from sqlalchemy import Connection
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 
+CACHE_AHEAD = (
+    "windows that the library's vector cache knows are not in its database: see audiosearch doctor"
+)
+
 
 class WindowSearch(Protocol):
     """The search over the windows of one model in one state of a library.
@@ -35,6 +39,11 @@ class WindowSearch(Protocol):
     def count(self) -> int:
         """The number of windows that a search can reach."""
 
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search over the same state for these vectors, for use in one thread: what each
+        of them asks of the whole index may be asked once for all of them.
+        """
+
     def nearest(
         self,
         connection: Connection,
@@ -48,6 +57,11 @@ class WindowSearch(Protocol):
         The result has only windows whose sound meets `where`, and none of the contents
         `excluded_contents`.
         The scores come from the stored vectors, whatever proposed the windows.
+        """
+
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return the exact scores (n,), float32, of a vector (d,) and these windows (n,) of the
+        state.
         """
 
     def above(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from audiosearch.errors import LibraryDamaged
 from audiosearch.vectors import above, kinds
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.held import HeldVectors, vectors_of_index
 from audiosearch.vectors.latest import Latest
+from audiosearch.vectors.scans import Scans
 from audiosearch.vectors.stored import batches, vectors_of
 from audiosearch.vectors.validity import FEW, usable_footer
-from audiosearch.vectors.window_index import WindowSearch
+from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +39,16 @@ log = logging.getLogger(__name__)
 # M windows, which takes 7 ms.
 _EXACT_UPTO = 1_000
 
+# So many vectors are scored at once, in 32 MB: a word can bring recordings of many hours.
+_BLOCK = 4_096
+
 # The index returns more candidates than results: a fixed number, and a number for each result. A
 # flat index holds the vectors of the database, and rounding reorders only ties. An int8 index needs
 # a little more (at 1 M windows more than twice as many change no recall).
 _OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
+
+# From so many queries on, held vectors are scanned in less time than FAISS takes.
+_SEVERAL = 6
 
 # Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
 # MB.
@@ -53,12 +61,13 @@ def _filters() -> Latest[np.ndarray]:
 
 @dataclass(frozen=True)
 class _Base:
-    """A FAISS index over the windows up to `covers`."""
+    """A FAISS index over the windows up to `covers`, and its vectors where they are exact."""
 
     index: Any
     kind: str
     covers: int
     generation: int
+    held: HeldVectors | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,11 @@ class FaissSearch:
     tail_ids: np.ndarray
     tail: np.ndarray
     filters: Latest[np.ndarray] = field(default_factory=_filters)
+    scans: Scans | None = None
+
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search for these vectors; see `WindowSearch`. It scans the index once for all."""
+        return replace(self, scans=Scans(queries))
 
     @property
     def count(self) -> int:
@@ -89,8 +103,8 @@ class FaissSearch:
         where: Filter | None = None,
         excluded_contents: Sequence[int] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k nearest windows; see `WindowSearch`. Scores come from the vectors in the
-        database, for every kind of index.
+        """Return the k nearest windows; see `WindowSearch`. Scores come from the stored vectors, for
+        every kind of index.
         """
         import faiss
 
@@ -153,8 +167,16 @@ class FaissSearch:
             selector = faiss.IDSelectorBitmap(bits)
         elif len(barred):
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
-        ids, _ = kinds.search(self.base.index, self.base.kind, query, k, selector, part)
-        return ids
+
+        def scan(queries: np.ndarray) -> list[np.ndarray]:
+            index, kind, held = self.base.index, self.base.kind, self.base.held
+            if selector is None and held is not None and len(queries) >= _SEVERAL:
+                return held.nearest(queries, k)
+            return [ids for ids, _ in kinds.search_many(index, kind, queries, k, selector, part)]
+
+        if self.scans is not None and allowed is None and excluded is None:
+            return self.scans.nearest(query, k, scan)
+        return scan(query[None])[0]
 
     def _in_tail(
         self,
@@ -174,19 +196,40 @@ class FaissSearch:
         ids: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
         return ids
 
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return exact scores of windows; see `WindowSearch`. What memory does not hold comes from
+        the database.
+        """
+        scores = np.empty(len(ids), np.float32)
+        for first in range(0, len(ids), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            scores[block] = exact_scores(self._vectors(connection, ids[block]), query)
+        return scores
+
+    def _vectors(self, connection: Connection, ids: np.ndarray) -> np.ndarray:
+        # Scores are sums in float64. Most of their time goes into widening float16, done once.
+        vectors = np.empty((len(ids), self.model.dimension), np.float64)
+        missing = np.arange(len(ids))
+        for source in (self.base.held, HeldVectors(self.tail_ids, self.tail)):
+            if source and len(missing):
+                held, vectors_held = source.of(ids[missing])
+                vectors[missing[held]] = vectors_held
+                missing = missing[~held]
+        if len(missing):
+            existing, read = vectors_of(connection, ids[missing], self.model.dimension)
+            order = missing[np.argsort(ids[missing])]
+            if not np.array_equal(existing, ids[order]):
+                raise LibraryDamaged(CACHE_AHEAD)
+            vectors[order] = read
+        return vectors
+
     def _exactly(
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        existing, vectors = vectors_of(connection, ids, self.model.dimension)
-        if len(existing) < len(ids):
-            raise LibraryDamaged(
-                "windows that the library's vector cache knows are not in its database: "
-                "see audiosearch doctor"
-            )
-        scores = exact_scores(vectors, query)
+        scores = self.scores_of(connection, query, ids)
         # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
-        order = np.lexsort((existing, -scores))[:k]
-        return existing[order], scores[order]
+        order = np.lexsort((ids, -scores))[:k]
+        return ids[order], scores[order]
 
 
 def _base(
@@ -200,7 +243,8 @@ def _base(
     try:
         footer = usable_footer(connection, directory, model)
         index = read_cache(directory, footer)
-        return _Base(index, footer.kind, footer.covers, footer.generation)
+        held = vectors_of_index(index, footer.kind)
+        return _Base(index, footer.kind, footer.covers, footer.generation, held)
     except CacheUnusable as reason:
         if isinstance(reason, SnapshotTooOld) and not newer:
             raise
@@ -220,6 +264,7 @@ def _base(
         "flat",
         reading.last_window(connection, model.id),
         reading.generation(connection),
+        vectors_of_index(index, "flat"),
     )
 
 
