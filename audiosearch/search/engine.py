@@ -30,7 +30,7 @@ from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify, classify_by_head
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
-from audiosearch.search.hybrid import in_reach, named_moments, words_in_state
+from audiosearch.search.hybrid import in_reach, named_windows, words_in_state
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
@@ -277,16 +277,18 @@ class SearchEngine:
         heard = frozenset(moment.content_id for moment in best)
         sampled = sample.best(vector)
         if query.words:
-            named = named_moments(connection, search, vector, query.words, query.k, heard)
+            named = named_windows(connection, search, vector, query.words, query.k, heard)
             spread = sample.spread(vector, sampled)
-            best = in_reach(best, named, query.k, spread, sure=not query.condition)
+            sure = not query.condition
+            best = in_reach(connection, best, named, query.k, spread, sure=sure)
         return self._ranked(connection, query, sample, best, heard, sampled)
 
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
-        moments = named_moments(connection, search, query.vector, query.words, query.k).moments
+        named = named_windows(connection, search, query.vector, query.words, query.k)
+        moments = named.moments(connection)
         sample = self.sample(connection, search)
         sampled = sample.best(query.vector)
         return self._ranked(

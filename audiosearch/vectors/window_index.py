@@ -16,6 +16,11 @@ from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 
 
+CACHE_AHEAD = (
+    "windows that the library's vector cache knows are not in its database: see audiosearch doctor"
+)
+
+
 class WindowSearch(Protocol):
     """The search over the windows of one model in one state of a library.
 
@@ -49,6 +54,9 @@ class WindowSearch(Protocol):
         `excluded_contents`.
         The scores come from the stored vectors, whatever proposed the windows.
         """
+
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return the exact scores (n,) of a vector and these windows (n,) of the state."""
 
     def above(
         self, connection: Connection, query: np.ndarray, least: float, few: int = 0

@@ -25,10 +25,11 @@ from audiosearch.errors import LibraryDamaged
 from audiosearch.vectors import above, kinds
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.held import HeldVectors, vectors_of_index
 from audiosearch.vectors.latest import Latest
 from audiosearch.vectors.stored import batches, vectors_of
 from audiosearch.vectors.validity import FEW, usable_footer
-from audiosearch.vectors.window_index import WindowSearch
+from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 # than walking the index with a selector. A filter of 1 % needs all lists of an inverted index of 1
 # M windows, which takes 7 ms.
 _EXACT_UPTO = 1_000
+
+# So many vectors are scored at once, in 32 MB: a word can bring recordings of many hours.
+_BLOCK = 4_096
 
 # The index returns more candidates than results: a fixed number, and a number for each result. A
 # flat index holds the vectors of the database, and rounding reorders only ties. An int8 index needs
@@ -53,12 +57,13 @@ def _filters() -> Latest[np.ndarray]:
 
 @dataclass(frozen=True)
 class _Base:
-    """A FAISS index over the windows up to `covers`."""
+    """A FAISS index over the windows up to `covers`, and its vectors where they are exact."""
 
     index: Any
     kind: str
     covers: int
     generation: int
+    held: HeldVectors | None
 
 
 @dataclass(frozen=True)
@@ -89,8 +94,8 @@ class FaissSearch:
         where: Filter | None = None,
         excluded_contents: Sequence[int] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k nearest windows; see `WindowSearch`. Scores come from the vectors in the
-        database, for every kind of index.
+        """Return the k nearest windows; see `WindowSearch`. Scores come from the stored vectors, for
+        every kind of index.
         """
         import faiss
 
@@ -174,19 +179,40 @@ class FaissSearch:
         ids: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
         return ids
 
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return the exact cosines (n,), float32, of a unit vector (d,) and these windows of the
+        state (int64). What memory does not hold comes from the database. Raises `LibraryDamaged`.
+        """
+        scores = np.empty(len(ids), np.float32)
+        for first in range(0, len(ids), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            scores[block] = exact_scores(self._vectors(connection, ids[block]), query)
+        return scores
+
+    def _vectors(self, connection: Connection, ids: np.ndarray) -> np.ndarray:
+        # Scores are sums in float64. Most of their time goes into widening float16, done once.
+        vectors = np.empty((len(ids), self.model.dimension), np.float64)
+        missing = np.arange(len(ids))
+        for source in (self.base.held, HeldVectors(self.tail_ids, self.tail)):
+            if source and len(missing):
+                held, vectors_held = source.of(ids[missing])
+                vectors[missing[held]] = vectors_held
+                missing = missing[~held]
+        if len(missing):
+            existing, read = vectors_of(connection, ids[missing], self.model.dimension)
+            order = missing[np.argsort(ids[missing])]
+            if not np.array_equal(existing, ids[order]):
+                raise LibraryDamaged(CACHE_AHEAD)
+            vectors[order] = read
+        return vectors
+
     def _exactly(
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        existing, vectors = vectors_of(connection, ids, self.model.dimension)
-        if len(existing) < len(ids):
-            raise LibraryDamaged(
-                "windows that the library's vector cache knows are not in its database: "
-                "see audiosearch doctor"
-            )
-        scores = exact_scores(vectors, query)
+        scores = self.scores_of(connection, query, ids)
         # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
-        order = np.lexsort((existing, -scores))[:k]
-        return existing[order], scores[order]
+        order = np.lexsort((ids, -scores))[:k]
+        return ids[order], scores[order]
 
 
 def _base(
@@ -200,7 +226,8 @@ def _base(
     try:
         footer = usable_footer(connection, directory, model)
         index = read_cache(directory, footer)
-        return _Base(index, footer.kind, footer.covers, footer.generation)
+        held = vectors_of_index(index, footer.kind)
+        return _Base(index, footer.kind, footer.covers, footer.generation, held)
     except CacheUnusable as reason:
         if isinstance(reason, SnapshotTooOld) and not newer:
             raise
@@ -220,6 +247,7 @@ def _base(
         "flat",
         reading.last_window(connection, model.id),
         reading.generation(connection),
+        vectors_of_index(index, "flat"),
     )
 
 
