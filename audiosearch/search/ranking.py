@@ -7,7 +7,7 @@ The order is by score, then by path. It does not depend on the order in which so
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np

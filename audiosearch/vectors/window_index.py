@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 
-
 CACHE_AHEAD = (
     "windows that the library's vector cache knows are not in its database: see audiosearch doctor"
 )
