@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     cast,
     func,
     select,
@@ -301,7 +302,7 @@ _WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE i
 _CONTENTS_BY_ID = text(
     f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
 )
-_VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
+_VECTORS_BY_ID = select(windows.c.id, windows.c.vector).where(text(f"windows.id IN {IDS}"))
 
 
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
@@ -377,17 +378,19 @@ def sample_windows(
     """Yield (content id, vector) of windows of these contents. A long content gives only
     `windows_most` windows, evenly spread.
     """
-    query = text(
-        f"""
-        SELECT w.content_id, w.vector FROM (
-            SELECT content_id, count(*) AS n FROM windows
-            WHERE content_id IN {IDS} AND model_id = :model GROUP BY content_id
-        ) s JOIN windows w ON w.content_id = s.content_id AND w.model_id = :model
-        WHERE w.position % max(1, s.n / :each) = 0
-        """
+    size = (
+        select(windows.c.content_id, func.count().label("windows"))
+        .where(text(f"windows.content_id IN {IDS}"), windows.c.model_id == model_id)
+        .group_by(windows.c.content_id)
+        .subquery()
     )
-    values = {**ids_parameter(content_ids), "model": model_id, "each": windows_most}
-    for row in connection.execute(query, values):
+    step = case((size.c.windows < 2 * windows_most, 1), else_=size.c.windows // windows_most)
+    query = (
+        select(windows.c.content_id, windows.c.vector)
+        .select_from(size.join(windows, windows.c.content_id == size.c.content_id))
+        .where(windows.c.model_id == model_id, windows.c.position % step == 0)
+    )
+    for row in connection.execute(query, ids_parameter(content_ids)):
         yield row[0], row[1]
 
 

@@ -27,6 +27,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from audiosearch.catalog.vector_type import StoredVector
+
 metadata = MetaData()
 
 # library_id, generation, active_model, building_model, tombstone_floor
@@ -130,7 +132,7 @@ windows = Table(
     Column("position", Integer, nullable=False),
     Column("start", Float, nullable=False),
     Column("end", Float, nullable=False),
-    Column("vector", LargeBinary, nullable=False),
+    Column("vector", StoredVector, nullable=False),
     Index("windows_content", "content_id", "model_id"),
     sqlite_autoincrement=True,
 )
