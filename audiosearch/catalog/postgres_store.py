@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from audiosearch.catalog import vector_type
 from audiosearch.catalog.postgres_address import PostgresAddress
 from audiosearch.catalog.postgres_driver import driver, postgres_error, unreachable
 from audiosearch.catalog.store import Role
@@ -205,6 +206,7 @@ class PostgresStore:
                 connection = psycopg.connect(**parameters)
             except psycopg.Error as error:
                 raise unreachable(error, self.name) from None
+            vector_type.prepare(connection)
             if read_only:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
