@@ -1,7 +1,7 @@
 """`SearchEngine` turns the terms of a query into ranked hits, over one open library.
 
-Each search sees one state of the library. The engine keeps the vectors of texts, the windows that a
-filter allows and the sample for percentiles between searches. Their keys are the model's digest and
+Each search sees one state of the library. The engine keeps the vectors of texts and the sample
+for percentiles between searches. Their keys are the model's digest and
 the library's generation.
 """
 
@@ -40,7 +40,8 @@ from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.search.words import NO_MATCHES, WordMatches
 from audiosearch.vectors.cachefile import SnapshotTooOld
-from audiosearch.vectors.window_search import SearchState, WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
+from audiosearch.vectors.window_search import SearchState
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
@@ -91,7 +92,7 @@ class SearchEngine:
         self._model = model
         self._decoding = decoding
         self._texts = TextVectors(shared=shared)
-        self._state = SearchState(reader.directory)
+        self._state = SearchState(reader.store.directory)
         self.state_cache: StateCache[Sample] = StateCache()
         self._suggestions = Suggestions()
 
@@ -322,22 +323,14 @@ class SearchEngine:
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
     def _hits(self, connection: Connection, search: WindowSearch, query: _Query) -> list[Hit]:
-        model, vector = search.model, query.vector
-        allowed = None
-        if query.condition:
-            allowed = self.state_cache.allowed(
-                search.generation,
-                model.digest,
-                query.condition,
-                lambda: reading.allowed_windows(connection, query.condition, model.id),
-            )
+        vector, where = query.vector, query.condition or None
         sample = self.sample(connection, search)
         count = min(query.k, search.count)
         if query.moments:
             base = sample.median(vector)
-            best = ranking.all_moments(connection, search, vector, count, allowed, base)
+            best = ranking.all_moments(connection, search, vector, count, where, base)
         else:
-            best = ranking.best_moments(connection, search, vector, count, allowed)
+            best = ranking.best_moments(connection, search, vector, count, where)
         best = ranking.leading(best, count)
         heard = frozenset(moment.content_id for moment in best)
         sampled = sample.best(vector)

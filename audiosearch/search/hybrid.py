@@ -19,7 +19,7 @@ from audiosearch.search.fusion import fused_key
 from audiosearch.search.ranking import Moment
 from audiosearch.search.state_cache import StateCache
 from audiosearch.search.words import NO_MATCHES, Holders, WordMatches, holders_of, match_words
-from audiosearch.vectors.window_search import WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
 
 # The engine compares this many of the sounds with the best word scores by sound as well. Each costs
 # some 3 us, and beyond the first few the word scores are alike.

@@ -7,17 +7,18 @@ The order is by score, then by path. It does not depend on the order in which so
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import Sound, WindowRow
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
-from audiosearch.vectors.window_search import CACHE_AHEAD, WindowSearch
+from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
 
 # One round reads this many windows for each sound: several windows belong to one sound, and a
 # second round costs more than a wider first one.
@@ -40,18 +41,18 @@ def best_moments(
     search: WindowSearch,
     query: np.ndarray,
     count: int,
-    allowed: np.ndarray | None,
+    where: Filter | None,
 ) -> list[Moment]:
     """Return the best window of each of the `count` nearest contents.
 
-    Contents that tie with the last of them count too. `query` is a unit vector (d,); `allowed` are
-    the window ids (int64, ascending) that the filter allows, or None for all.
+    Contents that tie with the last of them count too. `query` is a unit vector (d,); `where` is the
+    filter, or None for all.
     """
     best: dict[int, Moment] = {}
-    excluded: np.ndarray | None = None
+    seen: Sequence[int] = ()
     round_size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
-        ids, scores = search.nearest(connection, query, round_size, allowed, excluded)
+        ids, scores = search.nearest(connection, query, round_size, where, seen)
         for part in _parts(scores, 2 * count):
             keep_best(connection, best, ids[part], scores[part])
             ordered = sorted((moment.score for moment in best.values()), reverse=True)
@@ -60,8 +61,7 @@ def best_moments(
                 return list(best.values())
         if len(ids) < round_size:
             return list(best.values())
-        seen = reading.windows_of_contents(connection, best, search.model.id)
-        excluded = np.array(sorted(row.id for row in seen), dtype=np.int64)
+        seen = list(best)
 
 
 def _parts(scores: np.ndarray, first: int) -> list[slice]:
@@ -95,13 +95,13 @@ def all_moments(
     search: WindowSearch,
     query: np.ndarray,
     count: int,
-    allowed: np.ndarray | None,
+    where: Filter | None,
     base: float,
 ) -> list[Moment]:
     """Return `count` moments or more, if the library has so many. `base` is as in `merge`."""
     size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
-        ids, scores = search.nearest(connection, query, size, allowed)
+        ids, scores = search.nearest(connection, query, size, where)
         rows = _rows_of(connection, ids)
         merged = merge(
             [

@@ -1,7 +1,7 @@
 """The search for the nearest windows: in the cache, and in the rows after it, without the rows
 deleted since.
 
-A `WindowSearch` is one immutable state of a library. A read transaction makes it, and it answers
+A `FaissSearch` is one immutable state of a library. A read transaction makes it, and it answers
 for exactly the rows that the transaction saw. The next state (`current`) is cheap: the cache stays
 mapped, and only the rows after it are read.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,18 @@ import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
-from audiosearch.vectors import kinds
+from audiosearch.vectors import above, kinds
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
 from audiosearch.vectors.held import HeldVectors, vectors_of_index
+from audiosearch.vectors.latest import Latest
 from audiosearch.vectors.scans import Scans
 from audiosearch.vectors.stored import batches, vectors_of
 from audiosearch.vectors.validity import FEW, usable_footer
+from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +50,13 @@ _OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
 # From so many queries on, held vectors are scanned in less time than FAISS takes.
 _SEVERAL = 6
 
-CACHE_AHEAD = (
-    "windows that the library's vector cache knows are not in its database: see audiosearch doctor"
-)
+# Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
+# MB.
+FILTERS_KEPT = 32
+
+
+def _filters() -> Latest[np.ndarray]:
+    return Latest(FILTERS_KEPT)
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,11 @@ class _Base:
 
 
 @dataclass(frozen=True)
-class WindowSearch:
-    """Search over one state of the windows of one model."""
+class FaissSearch:
+    """Search over one state of the windows of one model; see `WindowSearch`.
+
+    It keeps the ids of the windows that the latest filters allow: filters change as people type.
+    """
 
     model: StoredModel
     generation: int
@@ -73,12 +83,11 @@ class WindowSearch:
     dead: np.ndarray
     tail_ids: np.ndarray
     tail: np.ndarray
+    filters: Latest[np.ndarray] = field(default_factory=_filters)
     scans: Scans | None = None
 
     def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
-        """Return the search over the same state for these unit vectors (d,), in one thread: what
-        each of them asks of the whole index, all of them ask in one call.
-        """
+        """Return the search for these vectors; see `WindowSearch`. It scans the index once for all."""
         return replace(self, scans=Scans(queries))
 
     @property
@@ -91,22 +100,21 @@ class WindowSearch:
         connection: Connection,
         query: np.ndarray,
         k: int,
-        allowed: np.ndarray | None = None,
-        excluded: np.ndarray | None = None,
+        where: Filter | None = None,
+        excluded_contents: Sequence[int] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k windows nearest to a unit vector (d,): their ids (int64) and their exact
-        cosines (float32), best first.
-
-        `allowed` and `excluded` are window ids (int64, ascending): the result has only allowed
-        windows, and no excluded ones. Scores come from the stored vectors, for every kind of index.
-        Raises `LibraryDamaged`.
+        """Return the k nearest windows; see `WindowSearch`. Scores come from the stored vectors, for
+        every kind of index.
         """
         import faiss
+
+        allowed = self._allowed(connection, where) if where else None
+        excluded = self._windows_of(connection, excluded_contents) if excluded_contents else None
 
         # With more threads a single query is slower (2-6 times on two busy cores).
         faiss.omp_set_num_threads(1)
         if allowed is not None:
-            if excluded is not None and len(excluded):
+            if excluded is not None:
                 allowed = np.setdiff1d(allowed, excluded, assume_unique=True)
             if len(allowed) <= _EXACT_UPTO:
                 return self._exactly(connection, query, k, allowed)
@@ -116,6 +124,27 @@ class WindowSearch:
             self._in_tail(query, k, allowed, excluded),
         ]
         return self._exactly(connection, query, k, np.concatenate(candidates))
+
+    def above(
+        self, connection: Connection, query: np.ndarray, least: float, few: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return all windows above a score; see `WindowSearch`. No vector is read from the
+        database.
+        """
+        base = self.base
+        ids, scores = above.in_index(base.index, base.kind, self.dead, query, least, few)
+        return above.merged(ids, scores, self.tail_ids, self.tail @ query, least, few)
+
+    def _allowed(self, connection: Connection, where: Filter) -> np.ndarray:
+        """Return the ids (int64, ascending) of the windows whose sound meets a filter."""
+        return self.filters.get(
+            where, lambda: reading.allowed_windows(connection, where, self.model.id)
+        )
+
+    def _windows_of(self, connection: Connection, contents: Sequence[int]) -> np.ndarray:
+        """Return the ids (int64, ascending) of the windows of these contents."""
+        rows = reading.windows_of_contents(connection, contents, self.model.id)
+        return np.array(sorted(row.id for row in rows), dtype=np.int64)
 
     def _in_base(
         self,
@@ -168,8 +197,8 @@ class WindowSearch:
         return ids
 
     def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Return the exact cosines (n,), float32, of a unit vector (d,) and these windows of the
-        state (int64). What memory does not hold comes from the database. Raises `LibraryDamaged`.
+        """Return exact scores of windows; see `WindowSearch`. What memory does not hold comes from
+        the database.
         """
         scores = np.empty(len(ids), np.float32)
         for first in range(0, len(ids), _BLOCK):
@@ -245,7 +274,7 @@ class SearchState:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._state: WindowSearch | None = None
+        self._state: FaissSearch | None = None
 
     def current(
         self, connection: Connection, model: StoredModel, *, newer: bool = False
@@ -274,9 +303,9 @@ class SearchState:
         connection: Connection,
         model: StoredModel,
         generation: int,
-        last: WindowSearch | None,
+        last: FaissSearch | None,
         newer: bool,
-    ) -> WindowSearch:
+    ) -> FaissSearch:
         floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
         if (
             last
@@ -296,7 +325,7 @@ class SearchState:
             read_upto = base.covers
         new = list(batches(reading.vectors_after(connection, model.id, read_upto), model.dimension))
         dead = np.array(reading.dead_windows(connection, base.generation), dtype=np.int64)
-        return WindowSearch(
+        return FaissSearch(
             model,
             generation,
             base,
