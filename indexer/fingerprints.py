@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from sqlalchemy import Connection, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
 from audiosearch.catalog import database, reading
+from audiosearch.catalog.dialect import portable, upsert
 from audiosearch.catalog.fingerprints import (
     contents_with_fingerprints,
     fingerprints,
@@ -160,7 +160,7 @@ def _store(directory: Path, done: Mapping[int, Fingerprint]) -> None:
         with engine.begin() as connection:
             for content_id in _still_there(connection, done):
                 values = {"version": VERSION, "data": done[content_id].to_bytes()}
-                row = upsert(fingerprints).values(content_id=content_id, **values)
+                row = upsert(connection, fingerprints).values(content_id=content_id, **values)
                 connection.execute(row.on_conflict_do_update(["content_id"], set_=values))
     finally:
         engine.dispose()
@@ -168,5 +168,5 @@ def _store(directory: Path, done: Mapping[int, Fingerprint]) -> None:
 
 def _still_there(connection: Connection, content_ids: Iterable[int]) -> list[int]:
     """Return the contents that no other program removed meanwhile."""
-    query = text(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
+    query = portable(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
     return [row[0] for row in connection.execute(query, reading.ids_parameter(content_ids))]

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from sqlalchemy import delete
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from audiosearch.catalog import database
+from audiosearch.catalog.dialect import upsert
 from audiosearch.catalog.heads import heads
 from audiosearch.errors import HeadNotFound
 from audiosearch.heads.head import Head
@@ -32,7 +32,7 @@ def keep_head(directory: Path, head: Head) -> None:
         engine = database.writer(directory)
         try:
             with engine.begin() as connection:
-                row = upsert(heads).values(values)
+                row = upsert(connection, heads).values(values)
                 connection.execute(row.on_conflict_do_update(["name"], set_=values))
         finally:
             engine.dispose()

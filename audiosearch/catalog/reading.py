@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
-    Integer,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     cast,
     func,
     select,
-    text,
 )
 
 from audiosearch import paths
 from audiosearch.catalog import ucs
+from audiosearch.catalog.dialect import IDS as IDS  # noqa: PLC0414
+from audiosearch.catalog.dialect import ids_parameter as ids_parameter  # noqa: PLC0414
+from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
 from audiosearch.catalog.schema import (
@@ -100,18 +102,9 @@ def _noted_model(connection: Connection, key: str) -> StoredModel | None:
 
 _NOTED_MODEL = (
     select(models)
-    .select_from(meta.outerjoin(models, models.c.id == cast(meta.c.value, Integer)))
+    .select_from(meta.outerjoin(models, cast(models.c.id, Text) == meta.c.value))
     .where(meta.c.key == bindparam("key"))
 )
-
-
-# This subquery takes any number of ids in a single parameter.
-IDS = "(SELECT value FROM json_each(:ids))"
-
-
-def ids_parameter(values: Iterable[int]) -> dict[str, str]:
-    """Return the parameter of a statement that holds `IDS`."""
-    return {"ids": json.dumps([int(v) for v in values])}
 
 
 @cache
@@ -226,8 +219,8 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
     return None
 
 
-_OF_IDS = text(f"sounds.id IN {IDS}")
-_OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
+_OF_IDS = portable(f"sounds.id IN {IDS}")
+_OF_CONTENTS = portable(f"sounds.content_id IN {IDS}")
 
 
 def sounds_of_contents(
@@ -284,11 +277,11 @@ def allowed_windows(connection: Connection, condition: Filter, model_id: int) ->
 
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as
 # SQLite takes to run it.
-_WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
-_CONTENTS_BY_ID = text(
+_WINDOWS_BY_ID = portable(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
+_CONTENTS_BY_ID = portable(
     f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
 )
-_VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
+_VECTORS_BY_ID = portable(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
 
 
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
@@ -301,7 +294,7 @@ def windows_of_contents(
     connection: Connection, content_ids: Iterable[int], model_id: int
 ) -> list[WindowRow]:
     """Return all windows of these contents, by content and position."""
-    query = text(
+    query = portable(
         f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {IDS} '
         "AND model_id = :model ORDER BY content_id, position"
     )
@@ -309,7 +302,7 @@ def windows_of_contents(
     return [WindowRow(*row) for row in connection.execute(query, values)]
 
 
-_VECTORS_OF_CONTENTS = text(
+_VECTORS_OF_CONTENTS = portable(
     f'SELECT content_id, start, "end", vector FROM windows WHERE content_id IN {IDS} '
     "AND model_id = :model"
 )
@@ -362,7 +355,7 @@ def sample_windows(
     """Yield (content id, vector) of windows of these contents. A long content gives only
     `windows_most` windows, evenly spread.
     """
-    query = text(
+    query = portable(
         f"""
         SELECT w.content_id, w.vector FROM (
             SELECT content_id, count(*) AS n FROM windows
