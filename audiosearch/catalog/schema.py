@@ -15,6 +15,7 @@ before they were measured, and `loudness` alone where a sound is too short or to
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     Column,
     Float,
     ForeignKey,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 from audiosearch.catalog.vector_type import StoredVector
@@ -135,6 +137,14 @@ windows = Table(
     Column("vector", StoredVector, nullable=False),
     Index("windows_content", "content_id", "model_id"),
     sqlite_autoincrement=True,
+)
+# PostgreSQL would move a vector of more than 1,000 numbers out of its row, and fetch each one.
+event.listen(
+    windows,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "ALTER TABLE windows ALTER COLUMN vector SET STORAGE PLAIN"
+    ).execute_if(dialect="postgresql"),
 )
 
 # The table lists windows deleted since the cache was written: readers of an older cache file mask
