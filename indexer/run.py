@@ -228,7 +228,7 @@ class _Run:
             encoder = standby.encoder(model) if tasks else None
             if encoder and self.turn:
                 encoder = CourteousEncoder(encoder, self.turn)
-            open_worker = partial(standby.worker, model)
+            open_worker = partial(standby.worker, model, gentle=self.turn is not None)
             while tasks and encoder and not self.cancel.is_set():
                 workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))
                 for outcome in embed(tasks, open_worker, encoder, known, self.cancel, workers):

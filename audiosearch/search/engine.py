@@ -52,6 +52,9 @@ _SNAPSHOT_TRIES = 5
 
 Answer = TypeVar("Answer")
 
+# The unit vector (d,) of a query, and what its words match.
+_Composed = tuple[np.ndarray, WordMatches]
+
 
 @dataclass(frozen=True)
 class _Query:
@@ -120,23 +123,47 @@ class SearchEngine:
         match: Match = "both",
     ) -> list[Hit]:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
+        [hits] = self.search_many(
+            [terms], k, condition, template=template, moments=moments, group=group, match=match
+        )
+        return hits
+
+    def search_many(
+        self,
+        queries: Sequence[Sequence[Term]],
+        k: int,
+        condition: Filter,
+        *,
+        template: str | None = None,
+        moments: bool = False,
+        group: bool = False,
+        match: Match = "both",
+    ) -> list[list[Hit]]:
+        """Return the hits of each query over one state; see `Library.search_many`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
-        # What chance reaches was measured with such queries.
-        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
-            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
-        ) -> list[Hit]:
-            chance = stored_chance(connection, search.model) if judged else None
-            floor = chance.margin if chance else None
+            connection: Connection, search: WindowSearch, composed: Sequence[_Composed]
+        ) -> list[list[Hit]]:
+            chance = stored_chance(connection, search.model)
             resolved = self._head_scores.resolved(connection, condition)
-            query = _Query(vector, resolved, k, moments, group, words, floor)
-            if match == "words":
-                return self._hits_by_words(connection, search, query)
-            return self._hits(connection, search, query)
+            if len(composed) > 1:
+                search = search.for_queries([vector for vector, _ in composed])
+            answers = []
+            for terms, (vector, words) in zip(queries, composed, strict=True):
+                # What chance reaches was measured with such queries.
+                judged = template is None and all(
+                    term.text is not None and term.weight > 0 for term in terms
+                )
+                floor = chance.margin if chance and judged else None
+                query = _Query(vector, resolved, k, moments, group, words, floor)
+                by = self._hits_by_words if match == "words" else self._hits
+                answers.append(by(connection, search, query))
+            return answers
 
-        return self.over_one_state(terms, hits, template=template, match=match) or []
+        answers = self._over_one_state(queries, hits, template=template, match=match)
+        return answers if answers is not None else [[] for _ in queries]
 
     def over_one_state(
         self,
@@ -149,18 +176,33 @@ class SearchEngine:
         """Return what `answer` makes of the vector (d,) and the word matches of the terms, over one
         state of the library; `None` for a library without model.
         """
+
+        def of_one(
+            connection: Connection, search: WindowSearch, composed: Sequence[_Composed]
+        ) -> Answer:
+            return answer(connection, search, *composed[0])
+
+        return self._over_one_state([terms], of_one, template=template, match=match)
+
+    def _over_one_state(
+        self,
+        queries: Sequence[Sequence[Term]],
+        answer: Callable[[Connection, WindowSearch, Sequence[_Composed]], Answer],
+        *,
+        template: str | None,
+        match: Match,
+    ) -> Answer | None:
         if match not in get_args(Match):
             raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
-        texts = [term.text for term in terms if term.text is not None and term.weight > 0]
-        vector: np.ndarray | None = None
+        vectors: list[np.ndarray] = []
         composed_with: str | None = None
         for attempt in range(_SNAPSHOT_TRIES):
             with self._reader.snapshot() as connection:
                 stored = reading.active_model(connection)
                 if stored is None:
                     return None
-                if vector is None or composed_with != stored.digest:
-                    vector = self._composed(connection, terms, stored, template)
+                if composed_with != stored.digest:
+                    vectors = self._all_composed(connection, queries, stored, template)
                     composed_with = stored.digest
                 try:
                     search = self._state.current(
@@ -168,10 +210,13 @@ class SearchEngine:
                     )
                 except SnapshotTooOld:
                     continue
-                words = NO_MATCHES
+                words = [NO_MATCHES] * len(queries)
                 if match != "sound":
-                    words = words_in_state(connection, self.state_cache, search, texts)
-                return answer(connection, search, vector, words)
+                    words = [
+                        words_in_state(connection, self.state_cache, search, _positive(terms))
+                        for terms in queries
+                    ]
+                return answer(connection, search, list(zip(vectors, words, strict=True)))
         raise AssertionError("unreachable")
 
     def suggestions(self) -> list[Suggestion]:
@@ -246,6 +291,19 @@ class SearchEngine:
                 return
             embed = partial(self.embed_texts, self._model.matching(stored))
             yield from suggest(connection, stored, condition, k, embed, offset, limit)
+
+    def _all_composed(
+        self,
+        connection: Connection,
+        queries: Sequence[Sequence[Term]],
+        stored: StoredModel,
+        template: str | None,
+    ) -> list[np.ndarray]:
+        """Return the unit vector (d,) of each query."""
+        texts = [term.text for terms in queries for term in terms if term.text is not None]
+        if len(queries) > 1 and texts:  # all at once, so that each query knows its own
+            self.embed_texts(self._model.matching(stored), texts, template)
+        return [self._composed(connection, terms, stored, template) for terms in queries]
 
     def _composed(
         self,
@@ -365,3 +423,8 @@ class SearchEngine:
             query.group,
             place,
         )
+
+
+def _positive(terms: Sequence[Term]) -> list[str]:
+    """Return the texts to look for."""
+    return [term.text for term in terms if term.text is not None and term.weight > 0]

@@ -40,6 +40,7 @@ from audiosearch.server import (
 )
 from audiosearch.server.compression import Compression
 from audiosearch.server.description import describe_once, operation_id
+from audiosearch.server.gathering import Gathering
 from audiosearch.server.guard import COOKIE, Guard
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.metrics import Metrics
@@ -90,6 +91,7 @@ def make_app(where: Address, settings: Settings | None = None) -> Guard:
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
             state.pools = Pools()
+            state.gathering = Gathering(library, state.pools)
             state.duplicates = duplicate_routes.LatestDuplicates(library, state.stopping)
             state.renderings = Renderings(library)
             state.jobs = Jobs(library, state.hands.let_searches_go_first)

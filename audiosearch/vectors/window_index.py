@@ -39,6 +39,11 @@ class WindowSearch(Protocol):
     def count(self) -> int:
         """The number of windows that a search can reach."""
 
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search over the same state for these vectors, for use in one thread: what each
+        of them asks of the whole index may be asked once for all of them.
+        """
+
     def nearest(
         self,
         connection: Connection,
@@ -55,7 +60,9 @@ class WindowSearch(Protocol):
         """
 
     def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Return the exact scores (n,) of a vector and these windows (n,) of the state."""
+        """Return the exact scores (n,), float32, of a vector (d,) and these windows (n,) of the
+        state.
+        """
 
     def above(
         self, connection: Connection, query: np.ndarray, least: float, few: int = 0

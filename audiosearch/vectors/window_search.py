@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_ca
 from audiosearch.vectors.codec import exact_scores
 from audiosearch.vectors.held import HeldVectors, vectors_of_index
 from audiosearch.vectors.latest import Latest
+from audiosearch.vectors.scans import Scans
 from audiosearch.vectors.stored import batches, vectors_of
 from audiosearch.vectors.validity import FEW, usable_footer
 from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
@@ -45,6 +46,9 @@ _BLOCK = 4_096
 # flat index holds the vectors of the database, and rounding reorders only ties. An int8 index needs
 # a little more (at 1 M windows more than twice as many change no recall).
 _OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
+
+# From so many queries on, held vectors are scanned in less time than FAISS takes.
+_SEVERAL = 6
 
 # Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
 # MB.
@@ -80,6 +84,11 @@ class FaissSearch:
     tail_ids: np.ndarray
     tail: np.ndarray
     filters: Latest[np.ndarray] = field(default_factory=_filters)
+    scans: Scans | None = None
+
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search for these vectors; see `WindowSearch`. It scans the index once for all."""
+        return replace(self, scans=Scans(queries))
 
     @property
     def count(self) -> int:
@@ -158,8 +167,16 @@ class FaissSearch:
             selector = faiss.IDSelectorBitmap(bits)
         elif len(barred):
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
-        ids, _ = kinds.search(self.base.index, self.base.kind, query, k, selector, part)
-        return ids
+
+        def scan(queries: np.ndarray) -> list[np.ndarray]:
+            index, kind, held = self.base.index, self.base.kind, self.base.held
+            if selector is None and held is not None and len(queries) >= _SEVERAL:
+                return held.nearest(queries, k)
+            return [ids for ids, _ in kinds.search_many(index, kind, queries, k, selector, part)]
+
+        if self.scans is not None and allowed is None and excluded is None:
+            return self.scans.nearest(query, k, scan)
+        return scan(query[None])[0]
 
     def _in_tail(
         self,
@@ -180,8 +197,8 @@ class FaissSearch:
         return ids
 
     def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Return the exact cosines (n,), float32, of a unit vector (d,) and these windows of the
-        state (int64). What memory does not hold comes from the database. Raises `LibraryDamaged`.
+        """Return exact scores of windows; see `WindowSearch`. What memory does not hold comes from
+        the database.
         """
         scores = np.empty(len(ids), np.float32)
         for first in range(0, len(ids), _BLOCK):
