@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from audiosearch import paths
 from audiosearch.catalog import ucs
-from audiosearch.catalog.dialect import IDS as IDS  # noqa: PLC0414
+from audiosearch.catalog.dialect import IDS as IDS  # noqa: PLC0414 (others take it from here)
 from audiosearch.catalog.dialect import ids_parameter as ids_parameter  # noqa: PLC0414
 from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.filters import Filter, conditions
@@ -287,6 +287,23 @@ def allowed_windows(connection: Connection, condition: Filter, model_id: int) ->
     ids = np.fromiter((row[0] for row in connection.execute(query)), dtype=np.int64)
     ids.sort()
     return ids
+
+
+def count_allowed_windows(connection: Connection, condition: Filter | None, model_id: int) -> int:
+    """Return how many windows of the model `allowed_windows` would return; without a condition, how
+    many it has. It reads no windows.
+    """
+    query = select(func.coalesce(func.sum(embeddings.c.windows), 0)).where(
+        embeddings.c.model_id == model_id
+    )
+    if condition:
+        passing = (
+            select(sounds.c.content_id)
+            .select_from(sounds.join(roots).join(contents))
+            .where(and_(*conditions(condition)))
+        )
+        query = query.where(embeddings.c.content_id.in_(passing))
+    return int(connection.execute(query).scalar_one())
 
 
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as

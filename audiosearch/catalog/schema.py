@@ -15,6 +15,7 @@ before they were measured, and `loudness` alone where a sound is too short or to
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     Column,
     Float,
     ForeignKey,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    event,
     func,
 )
 
@@ -144,6 +146,14 @@ windows = Table(
     # SQLite counts and walks along its other index.
     Index("windows_model", "model_id", "id").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,
+)
+# PostgreSQL would move a vector of more than 1,000 numbers out of its row, and fetch each one.
+event.listen(
+    windows,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "ALTER TABLE windows ALTER COLUMN vector SET STORAGE PLAIN"
+    ).execute_if(dialect="postgresql"),
 )
 
 # The table lists windows deleted since the cache was written: readers of an older cache file mask
