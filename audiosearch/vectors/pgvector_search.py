@@ -76,6 +76,10 @@ class PgvectorSearch:
     count: int
     counts: Latest[int] = field(default_factory=_counts)
 
+    def for_queries(self, queries: Sequence[np.ndarray]) -> PgvectorSearch:
+        """Return the search itself: each query walks the index by itself."""
+        return self
+
     def nearest(
         self,
         connection: Connection,

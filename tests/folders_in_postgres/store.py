@@ -43,7 +43,7 @@ class SqliteStore(PostgresStore):
         return str(self.directory)
 
     @property
-    def address(self) -> PostgresAddress:  # type: ignore[override]
+    def address(self) -> PostgresAddress:
         return replace(read_address(os.environ["FOLDERS_IN_POSTGRES"]), schema=self._schema())
 
     def _schema(self) -> str:
