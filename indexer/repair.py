@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from audiosearch.care.doctor import cache_findings, damaged_contents
 from audiosearch.catalog import migrations, reading
-from audiosearch.catalog.dialect import portable
+from audiosearch.catalog.dialect import on_postgresql, portable
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.store import Address, store_at
 from audiosearch.catalog.words import index_words
@@ -89,9 +89,13 @@ def repair(where: Address) -> list[str]:
             if strays:
                 index_words(connection, strays)
                 done.append(f"the words of {len(strays)} sounds written anew")
-            lies = model and any(
-                finding.code == "cache"
-                for finding in cache_findings(connection, store.directory, model, quick=False)
+            lies = (
+                model
+                and not on_postgresql(connection)
+                and any(
+                    finding.code == "cache"
+                    for finding in cache_findings(connection, store.directory, model, quick=False)
+                )
             )
         if done or lies:
             (store.directory / CACHE).unlink(missing_ok=True)

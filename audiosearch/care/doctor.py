@@ -95,7 +95,8 @@ def _findings(connection: Connection, store: Store, quick: bool) -> Iterator[Fin
         yield from _model(model)
         if not quick:
             yield from _vectors(connection, model)
-        yield from cache_findings(connection, store.directory, model, quick)
+        if not on_postgresql(connection):
+            yield from cache_findings(connection, store.directory, model, quick)
     building = reading.building_model(connection)
     if building:
         message = f"vectors of the model {building.name} are being built and not finished"

@@ -196,6 +196,14 @@ def index_name(model_id: int) -> str:
     return f"windows_hnsw_{model_id}"
 
 
+def has_index(connection: Connection, model_id: int) -> bool:
+    """Return whether the windows of a model have an index."""
+    query = text(
+        "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema() AND indexname = :name"
+    )
+    return connection.execute(query, {"name": index_name(model_id)}).first() is not None
+
+
 def indexed_vector(dimension: int) -> str:
     """Return the expression that the index is over: the column itself holds any dimension."""
     return f"(vector::halfvec({dimension}))"
