@@ -85,4 +85,4 @@ def fold_roots(connection: Connection) -> None:
         if not row.path.isascii():
             values = {"path": row.path, "folded": folded_text(row.path)}
             form = upsert(connection, root_forms).values(root_id=row.id, **values)
-            connection.execute(form.on_conflict_do_update(["root_id"], set_=values))
+            connection.execute(form.on_conflict_do_update(index_elements=["root_id"], set_=values))

@@ -7,8 +7,10 @@ that holds *barking*. So one index finds a word in any field, and a row says in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import Connection, text
+import numpy as np
+from sqlalchemy import Connection, TextClause, text
 
 from audiosearch.catalog.stems import stem_of
 
@@ -56,17 +58,24 @@ def _lexemes(fields: Sequence[str]) -> list[str]:
 
 
 def holders(
-    connection: Connection, word: str, fields: int, most: int, *, prefix: bool
-) -> list[tuple[int, tuple[bool, ...]]]:
-    """Return up to `most` sounds that hold a word in one of so many `fields`, by id, and for each
-    field whether it holds it.
+    connection: Connection, word: str, fields: Sequence[str], most: int, *, prefix: bool
+) -> dict[str, np.ndarray]:
+    """Return the ids (int64, ascending) of the sounds that hold a word, by the fields that hold it:
+    the first `most` of each field. `fields` are all of them, in the order in which they were written.
     """
     stem = stem_of(word)[:_LONGEST]
-    terms = [f"'{number}{stem}'" + (":*" if prefix else "") for number in range(fields)]
-    values = {f"term{number}": term for number, term in enumerate(terms)}
-    parts = ", ".join(f"lexemes @@ CAST(:term{number} AS tsquery)" for number in range(fields))
-    query = text(
-        f"SELECT sound_id, {parts} FROM words WHERE lexemes @@ CAST(:any AS tsquery) LIMIT :most"
+    terms = {field: f"'{n}{stem}'" + (":*" if prefix else "") for n, field in enumerate(fields)}
+    rows = connection.execute(_held(tuple(fields)), {**terms, "most": most}).all()
+    return {row[0]: np.array(row[1], np.int64) for row in rows}
+
+
+@cache
+def _held(fields: tuple[str, ...]) -> TextClause:
+    """One statement for all fields: each has an answer of the index of its own."""
+    parts = (
+        f"SELECT '{field}', array_agg(sound_id) FROM (SELECT sound_id FROM words "
+        f"WHERE lexemes @@ CAST(:{field} AS tsquery) ORDER BY sound_id LIMIT :most) AS held "
+        "HAVING count(*) > 0"
+        for field in fields
     )
-    rows = connection.execute(query, {**values, "any": " | ".join(terms), "most": most})
-    return sorted((row[0], tuple(row[1:])) for row in rows)
+    return text(" UNION ALL ".join(parts))

@@ -81,7 +81,12 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
     _begin(pairs, options, device, precision)
     torch.manual_seed(options.seed)
     talk.tell(f"loading {options.start}")
-    trainee = open_trainee(options.start, options.run / "start", scratch=options.scratch)
+    trainee = open_trainee(
+        options.start,
+        options.run / "start",
+        scratch=options.scratch,
+        tokenizer=options.tokenizer,
+    )
     trainee.move(device)
     bundle = trainee.parts.bundle
     paths = [pair.path for pair in pairs.pairs]
