@@ -53,7 +53,8 @@ def test_the_same_answers_as_from_a_folder(pg: Shell) -> None:
     embedded = Shell(pg.home)
     embedded("index", folder)
     same = embedded("query", "a dog barks", "-k", "5", "--json", "--path", "*/animals/*").objects
-    assert hits == same  # ids, scores and percentiles to the last bit
+    # Ids follow the order in which files were done; all else is the same to the last bit.
+    assert [hit | {"id": 0} for hit in hits] == [hit | {"id": 0} for hit in same]
     assert len(hits) == 5
     assert "the library is consistent" in pg("doctor").talk
     status = pg("status", "--json").objects[0]
