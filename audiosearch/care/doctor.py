@@ -23,6 +23,7 @@ from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.errors import AudioSearchError, LibraryDamaged
+from audiosearch.heads.examination import head_problems
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
 from audiosearch.vectors.codec import UNIT_TOLERANCE, from_blobs, intact
 from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
@@ -96,6 +97,8 @@ def _findings(connection: Connection, store: Store, quick: bool) -> Iterator[Fin
     if building:
         message = f"vectors of the model {building.name} are being built and not finished"
         yield Finding("notice", "building", message)
+    for level, message in head_problems(connection, model, building):
+        yield Finding(level, "head", message)
     failed = reading.counts(connection)["failed"]
     if failed:
         message = f"{failed} files could not be embedded: audiosearch status --failed"
