@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from audiosearch.care.status import library_status
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.collecting import Collections
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.folders import Folder, folders_below
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
+from audiosearch.catalog.store import Store
 from audiosearch.catalog.tag_values import Tag, tag_values
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.heads.scores import HeadScores
@@ -32,14 +33,17 @@ FilePath = str | os.PathLike[str]
 
 
 class LibraryContents:
-    """The contents of the library in `directory`, read from its database. It is thread-safe.
+    """The contents of the library in `store`, read from its database. It is thread-safe.
+
+    `directory` is the folder of what lies beside the database.
 
     Raises `LibraryNotFound` or `LibraryDamaged`.
     """
 
-    def __init__(self, directory: Path, decoders: int = 1) -> None:
-        self.directory = directory
-        self._reader = CatalogReader(directory)
+    def __init__(self, store: Store, decoders: int = 1) -> None:
+        self.store = store
+        self.directory = store.directory
+        self._reader = CatalogReader(store)
         self._decoding = Isolation(decoders)
         self._head_scores = HeadScores()
         self._collections = Collections(self._reader)
@@ -59,14 +63,13 @@ class LibraryContents:
         program's, `LibraryTooNew`, and `LibraryReadOnly` where it cannot be upgraded.
         """
         with self._reader.snapshot() as connection:
-            version = migrations.check_version(connection, str(self.directory))
+            version = migrations.check_version(connection, self.store.name)
         if not version:
-            path = self.directory / database.DATABASE
-            raise LibraryDamaged(f"{path} is not a library of audiosearch")
+            raise LibraryDamaged(f"{self.store.database} is not a library of audiosearch")
         if version < migrations.SCHEMA_VERSION:
             from indexer.store import upgrade_library
 
-            upgrade_library(self.directory)
+            upgrade_library(self.store)
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +103,7 @@ class LibraryContents:
                 absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
                 sound = reading.sound_by_path(connection, absolute)
         if sound is None:
-            raise SoundNotFound(f"{which} is not in the library {self.directory}")
+            raise SoundNotFound(f"{which} is not in the library {self.store.name}")
         return sound
 
     def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
@@ -275,7 +278,7 @@ class LibraryContents:
         61
         """
         with self._reader.snapshot() as connection:
-            return library_status(connection, self.directory)
+            return library_status(connection, self.store)
 
     def export(self, file: FilePath, *, where: Where = None) -> int:
         """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``.

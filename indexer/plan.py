@@ -168,11 +168,7 @@ def compare(
     for scan in scans:
         rows = _stored(connection, scan, model_id)
         if not os.path.isdir(scan.root):  # noqa: PTH112 (bytes)
-            root = paths.shown(scan.root)
-            plan.notices.append(
-                f"{root} is not there: its {len(rows)} sounds are kept (if it was moved: audiosearch "
-                f"roots move {root} NEW; forget them with: audiosearch remove {root})"
-            )
+            plan.notices.append(_not_there(scan.root, len(rows)))
             continue
         where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118
         rules = root_rules(connection, scan.root_id)
@@ -220,7 +216,12 @@ def _note_missing(
 ) -> None:
     if not rows:
         return
-    if _is_bare(scan.root):
+    try:
+        names = os.listdir(scan.root)  # noqa: PTH208 (bytes)
+    except OSError:  # it went away meanwhile
+        plan.notices.append(_not_there(scan.root, len(rows)))
+        return
+    if not names:
         plan.notices.append(
             f"{where} is empty, as a disk that is not mounted would be: its {len(rows)} sounds are kept "
             f"(forget them with: audiosearch remove {where})"
@@ -234,9 +235,9 @@ def _note_missing(
             plan.gone[row.id] = os.path.join(scan.root, relative)  # noqa: PTH118
 
 
-def _is_bare(folder: bytes) -> bool:
-    """Whether a folder is empty, or went away meanwhile."""
-    try:
-        return not os.listdir(folder)  # noqa: PTH208 (bytes)
-    except OSError:
-        return True
+def _not_there(folder: bytes, sounds: int) -> str:
+    root = paths.shown(folder)
+    return (
+        f"{root} is not there: its {sounds} sounds are kept (if it was moved: audiosearch "
+        f"roots move {root} NEW; forget them with: audiosearch remove {root})"
+    )

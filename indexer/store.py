@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
 from audiosearch.catalog.folder_options import folder_options
 from audiosearch.catalog.schema import (
     contents,
@@ -27,12 +26,13 @@ from audiosearch.catalog.schema import (
     sounds,
     windows,
 )
+from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.catalog.ucs import index_names
 from audiosearch.catalog.words import index_words
-from audiosearch.errors import InvalidQuery, LibraryReadOnly
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
-from indexer.lock import writer_lock
+from indexer.lock import writing
 from indexer.pipeline import Embedded, Failed, Known, Outcome
 from indexer.plan import FileTask
 
@@ -86,25 +86,21 @@ def _check_depth(metadata: Mapping[str, Any]) -> None:
     raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
-def create_library(directory: Path) -> None:
-    """Make the directory and an empty library in it, unless it holds one."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LibraryReadOnly(
-            f"cannot make the library {directory}: {error.strerror or error}"
-        ) from error
-    if not (directory / database.DATABASE).exists():
-        with writer_lock(directory, wait=30.0):
-            upgrade_library(directory, create=True)
+def create_library(where: Address) -> None:
+    """Make the place and an empty library in it, unless it holds one."""
+    store = store_at(where)
+    store.make()
+    if not store.exists():
+        with store.lock(wait=30.0):
+            upgrade_library(store, create=True)
 
 
-def upgrade_library(directory: Path, *, create: bool = False) -> None:
+def upgrade_library(store: Store, *, create: bool = False) -> None:
     """Bring the library's schema up to date."""
-    with database.translating(directory):
-        engine = database.writer(directory, create=create)
+    with store.translating():
+        engine = store.writer(create=create)
         try:
-            migrations.migrate(engine, str(directory))
+            migrations.migrate(engine, store.name)
         finally:
             engine.dispose()
 
@@ -431,20 +427,15 @@ def without_embedding(connection: Connection, model_id: int) -> int:
     return count
 
 
-def describe(directory: Path, described: Sequence[tuple[int, Belongings]]) -> None:
+def describe(store: Store, described: Sequence[tuple[int, Belongings]]) -> None:
     """Set the external ids and the metadata of stored sounds, by id: all of them or none.
 
     Ids that are not in the library are skipped.
     """
     for _, belongings in described:
         belongings.values()  # bad metadata is an error before the wait for the lock
-    with writer_lock(directory, wait=30.0), database.translating(directory):
-        engine = database.writer(directory)
-        try:
-            with engine.begin() as connection:
-                set_belongings(connection, described)
-        finally:
-            engine.dispose()
+    with writing(store, wait=30.0) as engine, engine.begin() as connection:
+        set_belongings(connection, described)
 
 
 def set_belongings(connection: Connection, described: Sequence[tuple[int, Belongings]]) -> None:

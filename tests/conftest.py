@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from tests.effort import tries
 
+pytest_plugins = ("tests.postgres_server",)
+
 # The tests start hundreds of processes: one that may not keep its bytecode compiles every import, which
 # is more than half of its time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -18,9 +18,10 @@ import numpy as np
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DatabaseError
 
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import embeddings, windows
+from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.errors import AudioSearchError, LibraryDamaged
 from audiosearch.heads.examination import head_problems
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
@@ -37,25 +38,25 @@ class Finding:
     message: str
 
 
-def check(directory: Path, *, quick: bool = False) -> list[Finding]:
+def check(where: Address, *, quick: bool = False) -> list[Finding]:
     """Check a library. `quick` skips the checks that read every vector and every file.
 
     Raises `LibraryNotFound` and `LibraryTooNew`; a database that cannot be read is a finding, not
     an error.
     """
+    store = store_at(where)
     try:
-        engine = database.reader(directory)
+        engine = store.reader()
     except LibraryDamaged as error:
         return [Finding("error", "database", str(error))]
     try:
         with engine.connect() as connection:
-            version = migrations.check_version(connection, str(directory))
+            version = migrations.check_version(connection, store.name)
             if 0 < version < migrations.SCHEMA_VERSION:
                 return [*_pages(connection, quick), _OLD]
-            return list(_findings(connection, directory, quick))
+            return list(_findings(connection, store, quick))
     except DatabaseError as error:
-        damaged = database.library_error(error, directory / database.DATABASE)
-        return [Finding("error", "database", str(damaged))]
+        return [Finding("error", "database", str(store.error(error)))]
     except (LibraryDamaged, UnicodeDecodeError, ValueError) as error:
         return [Finding("error", "database", f"it contradicts itself: {error}")]
     finally:
@@ -83,7 +84,7 @@ def _pages(connection: Connection, quick: bool) -> Iterator[Finding]:
         )
 
 
-def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[Finding]:
+def _findings(connection: Connection, store: Store, quick: bool) -> Iterator[Finding]:
     yield from _pages(connection, quick)
     yield from _rows(connection)
     model = reading.active_model(connection)
@@ -91,7 +92,7 @@ def _findings(connection: Connection, directory: Path, quick: bool) -> Iterator[
         yield from _model(model)
         if not quick:
             yield from _vectors(connection, model)
-        yield from cache_findings(connection, directory, model, quick)
+        yield from cache_findings(connection, store.directory, model, quick)
     building = reading.building_model(connection)
     if building:
         message = f"vectors of the model {building.name} are being built and not finished"

@@ -58,7 +58,10 @@ LAST_ID = 2**63 - 1
 
 def get_meta(connection: Connection, key: str) -> str | None:
     """Return the value of a `meta` row."""
-    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return connection.execute(_META, {"key": key}).scalar()
+
+
+_META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
 def generation(connection: Connection) -> int:
@@ -136,6 +139,11 @@ def _sound_columns() -> Select[Any]:
     ).select_from(_JOINED)
 
 
+# Most sounds have most of these columns empty, and every hit reads them.
+def _object(value: str | None) -> dict[str, Any]:
+    return {} if value is None or value == "{}" else json.loads(value)
+
+
 def _sound(row: Row[Any]) -> Sound:
     if row.path.startswith(b"/") or b".." in row.path.split(b"/"):
         # No scan writes such a path: somebody changed the library so that it points out of its
@@ -154,12 +162,12 @@ def _sound(row: Row[Any]) -> Sound:
         format=row.format,
         subtype=row.subtype,
         truncated=row.truncated,
-        notices=tuple(json.loads(row.notices or "[]")),
+        notices=() if row.notices in (None, "[]") else tuple(json.loads(row.notices)),
         loudness=row.loudness,
         peak=row.peak,
-        tags=json.loads(row.tags or "{}"),
+        tags=_object(row.tags),
         external_id=row.external_id,
-        metadata=json.loads(row.metadata),
+        metadata=_object(row.metadata),
         failure=row.kind,
         reason=row.reason,
         ucs=ucs.fields_of(row) if row.ucs_cat_id else {},
@@ -230,11 +238,16 @@ _OF_IDS = text(f"sounds.id IN {IDS}")
 _OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
 
 
+@cache
+def _sounds_of_contents() -> Select[Any]:
+    return _sound_columns().where(_OF_CONTENTS)
+
+
 def sounds_of_contents(
     connection: Connection, content_ids: Sequence[int], condition: Filter | None = None
 ) -> dict[int, list[Sound]]:
     """Return, for each content, its sounds that meet the condition, ordered by path."""
-    query = _sound_columns().where(_OF_CONTENTS)
+    query = _sounds_of_contents()
     if condition:
         query = query.where(and_(*conditions(condition)))
     by_content: dict[int, list[Sound]] = {}
@@ -309,18 +322,20 @@ def windows_of_contents(
     return [WindowRow(*row) for row in connection.execute(query, values)]
 
 
-_VECTORS_OF_CONTENTS = text(
-    f'SELECT content_id, start, "end", vector FROM windows WHERE content_id IN {IDS} '
-    "AND model_id = :model"
+# The index over contents answers this: rows of `windows` are long, and are not read.
+_WINDOWS_OF_SOUNDS = text(
+    "SELECT sounds.id, sounds.content_id, windows.id FROM sounds JOIN windows "
+    "ON windows.content_id = sounds.content_id AND windows.model_id = :model "
+    f"WHERE sounds.id IN {IDS}"
 )
 
 
-def vectors_of_contents(
-    connection: Connection, content_ids: Iterable[int], model_id: int
-) -> list[tuple[int, float, float, bytes]]:
-    """Return content id, start, end and stored vector of all windows of these contents."""
-    values = {**ids_parameter(content_ids), "model": model_id}
-    return [(*row,) for row in connection.execute(_VECTORS_OF_CONTENTS, values).all()]
+def windows_of_sounds(
+    connection: Connection, sound_ids: Iterable[int], model_id: int
+) -> Sequence[Any]:
+    """Return the windows of these sounds: the sound's id, the content's and the window's."""
+    values = {**ids_parameter(sound_ids), "model": model_id}
+    return connection.execute(_WINDOWS_OF_SOUNDS, values).all()
 
 
 def vectors_by_id(connection: Connection, ids: Iterable[int]) -> list[tuple[int, bytes]]:

@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, text
 
 from audiosearch.catalog.reading import IDS, ids_parameter
@@ -130,38 +131,45 @@ def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
         )
 
 
-# MATCH takes its expression as a parameter, so one statement serves every question.
-_MATCHING = text("SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most")
-_COUNT = text(
-    "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH :expression LIMIT :most)"
-)
-
 # Each sound has these. Most libraries have few of the other fields, so one look settles them all.
 _OF_PATHS = ("name", "folder")
 _OTHERS = tuple(field for field in FIELDS if field not in _OF_PATHS)
 
 
+def _holding(field: str) -> str:
+    """The ids of the sounds that hold :term in a field, ascending, with commas between them: so
+    many rows would take longer than the match.
+    """
+    return (
+        "(SELECT group_concat(rowid) FROM (SELECT rowid FROM words "
+        f"WHERE words MATCH '{{{field}}} : ' || :term ORDER BY rowid LIMIT :most)) AS {field}"
+    )
+
+
+# These are SQLite's own. MATCH takes its expression as a parameter, so one statement serves every
+# question.
+_IN_PATHS = text(
+    f"SELECT {', '.join(map(_holding, _OF_PATHS))}, EXISTS "
+    f"(SELECT 1 FROM words WHERE words MATCH '{{{' '.join(_OTHERS)}}} : ' || :term) AS others"
+)
+_IN_OTHERS = text(f"SELECT {', '.join(map(_holding, _OTHERS))}")
+
+
 def sounds_with_word(
     connection: Connection, word: str, most: int, *, prefix: bool = False
-) -> dict[int, tuple[str, ...]] | None:
-    """Return the sounds that hold a word, by id, each with the fields that hold it; `None` where
-    more than `most` hold it.
+) -> dict[str, np.ndarray]:
+    """Return the ids (int64, ascending) of the sounds that hold a word, by the fields that hold it:
+    the first `most` of each field.
 
     With `prefix`, a word that begins with `word` counts too.
     """
-    term = f'"{word}"' + ("*" if prefix else "")
-    values = {"expression": term, "most": most + 1}
-    count = connection.execute(_COUNT, values).scalar_one()
-    if not count or count > most:
-        return None if count else {}
-    rest = _ids(connection, f"{{{' '.join(_OTHERS)}}} : {term}", 1)
-    fields: dict[int, tuple[str, ...]] = {}
-    for field in FIELDS if rest else _OF_PATHS:
-        for sound_id in _ids(connection, f"{{{field}}} : {term}", most):
-            fields[sound_id] = (*fields.get(sound_id, ()), field)
-    return fields
-
-
-def _ids(connection: Connection, expression: str, most: int) -> list[int]:
-    rows = connection.execute(_MATCHING, {"expression": expression, "most": most})
-    return list(rows.scalars().all())
+    values = {"term": f'"{word}"' + ("*" if prefix else ""), "most": most}
+    name, folder, others = connection.execute(_IN_PATHS, values).one()
+    holders = dict(zip(_OF_PATHS, (name, folder), strict=True))
+    if others:
+        holders |= zip(_OTHERS, connection.execute(_IN_OTHERS, values).one(), strict=True)
+    return {
+        field: np.fromstring(ids, np.int64, sep=",")
+        for field in FIELDS
+        if (ids := holders.get(field)) is not None
+    }
