@@ -11,11 +11,13 @@ import asyncio
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from indexer.cluster.address import AUTO
 from indexer.cluster.messages import Message
 from indexer.cluster.nodes import Lost, Node
 from indexer.cluster.reader import Reader
@@ -23,6 +25,8 @@ from indexer.cluster.reader import Reader
 # Ray's shared memory for outcomes of more than 100 kB, where a cluster is made for one run; the
 # vectors of an hour of sound are 0.7 MB.
 _STORE = 128 << 20
+# Seconds for the head node to answer at all.
+_REACHING = 10.0
 
 
 @contextmanager
@@ -35,6 +39,7 @@ def connected(head: str | None, local: int | None) -> Iterator[RayCluster]:
     folder = None
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     if local is None:
+        _reach(head or AUTO)
         where: dict[str, Any] = {"address": head}
     else:
         # Ray listens on every interface, and whoever reaches it can run programs. A token that
@@ -54,12 +59,26 @@ def connected(head: str | None, local: int | None) -> Iterator[RayCluster]:
         try:
             ray.init(**where, **quiet)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            raise ConnectionError(" ".join(str(error).split())) from error
+            reason = " ".join(str(error).split())
+            raise ConnectionError(
+                f"{reason} (does it run, and is RAY_AUTH_TOKEN its token?)"
+            ) from error
         yield RayCluster()
     finally:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reach(head: str) -> None:
+    """Raise `ConnectionError` where nothing answers at an address: Ray itself tries for minutes."""
+    if head == AUTO:
+        return
+    host, _, port = head.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACHING).close()
+    except OSError as error:
+        raise ConnectionError(f"nothing answers there ({error.strerror or error})") from error
 
 
 class RayCluster:

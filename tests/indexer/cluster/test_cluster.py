@@ -24,6 +24,14 @@ def test_bad_addresses_are_one_line(tmp_path: Path) -> None:
 
 
 @thorough_only
+def test_nobody_answers(tmp_path: Path) -> None:
+    sounds, where = SAMPLES / "fire", "127.0.0.1:1"
+    ran = kills.run("index", "-L", tmp_path / "new", sounds, "--cluster", where, check=False)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert "the cluster 127.0.0.1:1 cannot be used: nothing answers there" in ran.stderr
+
+
+@thorough_only
 def test_a_cluster_for_one_run_gives_the_same_bits(tmp_path: Path, sample_directory: Path) -> None:
     library = tmp_path / "library"
     ran = kills.run("index", "-L", library, SAMPLES, "--cluster", "local:2")
