@@ -74,6 +74,10 @@ class NameTaken(AudioSearchError):
     """Another collection or saved search has this name."""
 
 
+class ClusterUnavailable(AudioSearchError):
+    """The cluster cannot be reached, has no node that can take part, or was lost."""
+
+
 class AudioRejected(AudioSearchError):
     """The program cannot make an embedding of this file; `kind` says why.
 
