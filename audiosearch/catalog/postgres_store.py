@@ -140,7 +140,7 @@ class PostgresStore:
                 locked = False
             if not locked:
                 raise LibraryBusy(self._busy(session, role))
-            yield replace(self, holder=session.info.backend_pid) if role == "writer" else self
+            yield self._held_by(session.info.backend_pid) if role == "writer" else self
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -324,6 +324,9 @@ class PostgresStore:
             )
 
     # -- the lock -----------------------------------------------------------------------------
+
+    def _held_by(self, holder: int) -> PostgresStore:
+        return replace(self, holder=holder)
 
     def _key(self, role: Role) -> int:
         return _key(role, self.address.schema)

@@ -46,6 +46,9 @@ class SqliteStore(PostgresStore):
     def address(self) -> PostgresAddress:
         return replace(read_address(os.environ["FOLDERS_IN_POSTGRES"]), schema=self._schema())
 
+    def _held_by(self, holder: int) -> SqliteStore:
+        return SqliteStore(self.directory, holder)
+
     def _schema(self) -> str:
         file, here = self.directory / _FILE, str(self.directory.absolute())
         try:
