@@ -65,7 +65,7 @@ def _fill(made: Both) -> None:
             external_id=f"id\0{number}" if number % 3 else "x" * 5_000 + str(number),
         )
     for each in made.stores:
-        each.fail(b"broken \xe9.wav", reason="no\0sound")
+        each.fail("broken \udce9.wav", reason="no\0sound")
 
 
 def _paths(condition: Filter) -> Any:
