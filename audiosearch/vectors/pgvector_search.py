@@ -50,8 +50,9 @@ _EXACT_PART = 0.05
 _EF = 200
 # pgvector takes no greater number. For more candidates the windows are compared one by one.
 _EF_MOST = 1_000
-# With a filter that passes few the walk goes on, up to so many windows; pgvector's default.
-_SCAN_MOST = 20_000
+# With a filter that passes few the walk goes on, up to so many windows: twice as many as 5 % need. If
+# what passes lies away from the query, a comparison of all of it takes less time than a longer walk.
+_SCAN_MOST = 5_000
 
 # Candidates beyond k: a fixed number, and one for each result. The query is rounded for the index.
 _MORE, _EACH = 16, 2
@@ -75,6 +76,10 @@ class PgvectorSearch:
     generation: int
     count: int
     counts: Latest[int] = field(default_factory=_counts)
+
+    def for_queries(self, queries: Sequence[np.ndarray]) -> PgvectorSearch:
+        """Return the search itself: each query walks the index by itself."""
+        return self
 
     def nearest(
         self,
