@@ -2,7 +2,7 @@
 holds the lock.
 
 PostgreSQL keeps it up to date with every row, so it is made once, when a model has many windows:
-at the end of a run, since rows go in fifty times as fast before (`scripts.bench.cluster`).
+at the end of a run, since rows go in fifty times as fast before (`scripts.bench.postgres`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import meta, models, tombstones
-from audiosearch.vectors.pgvector_search import INDEX_FROM, index_name, indexed_vector
+from audiosearch.vectors.pgvector_search import INDEX_FROM, has_index, index_name, indexed_vector
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,6 @@ def renew_index(engine: Engine, model: StoredModel) -> bool:
         # The planner weighs the index by what it knows of the tables.
         connection.execute(text("ANALYZE windows, embeddings, contents, sounds"))
     return True
-
-
-def has_index(connection: Connection, model_id: int) -> bool:
-    """Return whether there is an index over the model's vectors."""
-    name = {"name": index_name(model_id)}
-    return connection.execute(text("SELECT to_regclass(:name)"), name).scalar() is not None
 
 
 def _make(connection: Connection, model: StoredModel, count: int) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
-    Integer,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -106,7 +106,7 @@ def _noted_model(connection: Connection, key: str) -> StoredModel | None:
 
 _NOTED_MODEL = (
     select(models)
-    .select_from(meta.outerjoin(models, models.c.id == cast(meta.c.value, Integer)))
+    .select_from(meta.outerjoin(models, cast(models.c.id, Text) == meta.c.value))
     .where(meta.c.key == bindparam("key"))
 )
 

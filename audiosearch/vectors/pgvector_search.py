@@ -42,7 +42,7 @@ from audiosearch.vectors.window_index import CACHE_AHEAD
 INDEX_FROM = 10_000
 
 # Where a filter passes at most this part of the windows, to compare these takes no longer than to
-# walk the index past all others, and finds everything (`scripts.bench.cluster`).
+# walk the index past all others, and finds everything (`scripts.bench.postgres`).
 _EXACT_PART = 0.05
 
 # The index keeps this many candidates in its walk: with 100 (0.1 ms less) sounds unlike all others
@@ -195,6 +195,14 @@ def current(connection: Connection, model: StoredModel, generation: int) -> Pgve
 def index_name(model_id: int) -> str:
     """Return the name of the index over the vectors of a model."""
     return f"windows_hnsw_{model_id}"
+
+
+def has_index(connection: Connection, model_id: int) -> bool:
+    """Return whether the windows of a model have an index."""
+    query = text(
+        "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema() AND indexname = :name"
+    )
+    return connection.execute(query, {"name": index_name(model_id)}).first() is not None
 
 
 def indexed_vector(dimension: int) -> str:

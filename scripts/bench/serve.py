@@ -41,9 +41,6 @@ from scripts.bench import measure
 from scripts.bench.make_library import SAMPLES
 from scripts.figures import COMMAND, pss, tree
 
-# What one load leaves in hand is answered before the next.
-_PAUSE = 2.0
-
 SCRIPT = """
 local words = {%s}
 local near = {"far away", "close", "at night", "in a hall", "outside", "in the rain", "on a street",
@@ -150,7 +147,9 @@ class Memory(threading.Thread):
 
 
 def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> Load:
-    """Send queries for so many seconds."""
+    """Send queries for so many seconds, once what an earlier load left in hand is answered."""
+    while httpx.get(f"http://127.0.0.1:{port}/v1/search?q=calm", timeout=60).status_code != 200:
+        time.sleep(0.1)
     memory = Memory(pid)
     memory.start()
     spent = processor_seconds(pid)
@@ -263,11 +262,9 @@ def measured(
                 if phase == "alone":
                     result = load(port, pid, script, args.seconds, args.connections)
                     results[name].alone.append(result)
-                    time.sleep(_PAUSE)
                     if name != "before":
                         result = load(port, pid, by_sound, args.seconds, args.connections)
                         results[name].sound.append(result)
-                        time.sleep(_PAUSE)
                 elif phase == "indexing":
                     folder = work / name / "uploads" / f"effects {number}"
                     effects(folder, 100 * args.indexing_seconds)

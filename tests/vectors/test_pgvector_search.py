@@ -19,9 +19,10 @@ from audiosearch.search import ranking
 from audiosearch.search.sample import Sample
 from audiosearch.vectors import pgvector_search
 from audiosearch.vectors.codec import to_blob, unit
+from audiosearch.vectors.pgvector_search import has_index
 from audiosearch.vectors.window_index import WindowSearch
 from audiosearch.vectors.window_search import SearchState
-from indexer.pgvector_index import has_index, renew_index
+from indexer.pgvector_index import renew_index
 from tests.postgres_server import empty_database, postgres_engine
 
 DIMENSION = 24
