@@ -55,8 +55,7 @@ class WindowSearch(Protocol):
         """Return the k windows nearest to a vector: their ids and their exact scores, best first.
 
         The result has only windows whose sound meets `where`, and none of the contents
-        `excluded_contents`.
-        The scores come from the stored vectors, whatever proposed the windows.
+        `excluded_contents`. The scores come from the stored vectors, whatever proposed the windows.
         """
 
     def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
