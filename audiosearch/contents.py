@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from audiosearch.care.status import library_status
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
 from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.collecting import Collections
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.folders import Folder, folders_below
-from audiosearch.catalog.reader import CatalogReader
+from audiosearch.catalog.reader import CatalogReader, once_more
 from audiosearch.catalog.records import Sound
+from audiosearch.catalog.store import Store
 from audiosearch.catalog.tag_values import Tag, tag_values
 from audiosearch.errors import InvalidQuery, LibraryDamaged, SoundNotFound
 from audiosearch.heads.scores import HeadScores
@@ -32,14 +33,17 @@ FilePath = str | os.PathLike[str]
 
 
 class LibraryContents:
-    """The contents of the library in `directory`, read from its database. It is thread-safe.
+    """The contents of the library in `store`, read from its database. It is thread-safe.
+
+    `directory` is the folder of what lies beside the database.
 
     Raises `LibraryNotFound` or `LibraryDamaged`.
     """
 
-    def __init__(self, directory: Path, decoders: int = 1) -> None:
-        self.directory = directory
-        self._reader = CatalogReader(directory)
+    def __init__(self, store: Store, decoders: int = 1) -> None:
+        self.store = store
+        self.directory = store.directory
+        self._reader = CatalogReader(store)
         self._decoding = Isolation(decoders)
         self._head_scores = HeadScores()
         self._collections = Collections(self._reader)
@@ -59,14 +63,13 @@ class LibraryContents:
         program's, `LibraryTooNew`, and `LibraryReadOnly` where it cannot be upgraded.
         """
         with self._reader.snapshot() as connection:
-            version = migrations.check_version(connection, str(self.directory))
+            version = migrations.check_version(connection, self.store.name)
         if not version:
-            path = self.directory / database.DATABASE
-            raise LibraryDamaged(f"{path} is not a library of audiosearch")
+            raise LibraryDamaged(f"{self.store.database} is not a library of audiosearch")
         if version < migrations.SCHEMA_VERSION:
             from indexer.store import upgrade_library
 
-            upgrade_library(self.directory)
+            upgrade_library(self.store)
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +90,7 @@ class LibraryContents:
             condition = self._head_scores.resolved(connection, condition)
             yield from reading.iterate_sounds(connection, condition, failed=False)
 
+    @once_more
     def sound(self, which: int | FilePath) -> Sound:
         """Return a sound by its id or path, also one that failed. Raises `SoundNotFound`.
 
@@ -100,9 +104,10 @@ class LibraryContents:
                 absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
                 sound = reading.sound_by_path(connection, absolute)
         if sound is None:
-            raise SoundNotFound(f"{which} is not in the library {self.directory}")
+            raise SoundNotFound(f"{which} is not in the library {self.store.name}")
         return sound
 
+    @once_more
     def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
         """Return the k sounds that follow the id `after`, ordered by id. Failed sounds count too.
 
@@ -128,6 +133,7 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return reading.page_of_sounds(connection, make_filter(None), after, k, failed=True)
 
+    @once_more
     def changes(self, since: int = 0, k: int = 1_000) -> list[Change]:
         """Return the k changes after the number `since`, in order, for programs that keep a copy.
 
@@ -151,6 +157,7 @@ class LibraryContents:
         """
         return self._collections
 
+    @once_more
     def folders(self, parent: FilePath | None = None) -> list[Folder]:
         """Return the folders just below `parent` that hold sounds, or the library's own folders.
 
@@ -163,6 +170,7 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return folders_below(connection, absolute)
 
+    @once_more
     def tags(self, k: int = 20) -> list[Tag]:
         """Return the fields of embedded tags and metadata, with the k most frequent values of each.
 
@@ -256,6 +264,7 @@ class LibraryContents:
         """
         self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
 
+    @once_more
     def failures(self) -> list[Failure]:
         """Return the files that have no embedding, with the reasons, ordered by path.
 
@@ -268,6 +277,7 @@ class LibraryContents:
                 for sound in reading.iterate_sounds(connection, failed=True)
             ]
 
+    @once_more
     def status(self) -> Status:
         """Return the counts, the roots, the model, and the state of the vector cache.
 
@@ -275,7 +285,7 @@ class LibraryContents:
         61
         """
         with self._reader.snapshot() as connection:
-            return library_status(connection, self.directory)
+            return library_status(connection, self.store)
 
     def export(self, file: FilePath, *, where: Where = None) -> int:
         """Write ids, paths, times and vectors of the windows to ``.npz`` or ``.parquet``.

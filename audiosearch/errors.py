@@ -30,6 +30,10 @@ class LibraryDamaged(AudioSearchError):
     """The database cannot be read, or contradicts itself."""
 
 
+class LibraryUnreachable(AudioSearchError):
+    """The server of the library's database cannot be reached, or the connection to it was lost."""
+
+
 class LibraryReadOnly(AudioSearchError):
     """A write failed because the library's directory cannot be written."""
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audiosearch import paths
 from audiosearch.catalog.filters import make_filter
+from audiosearch.catalog.reader import once_more
+from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.contents import FilePath, Where
 from audiosearch.errors import InvalidQuery
 from audiosearch.library_heads import LibraryHeads
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 class Library(LibraryWriting):
     """An open library. `Library.open` makes one. Close it after use, or use it in a ``with`` block."""
 
-    def __init__(self, directory: Path, model: Model | None, shared: bool = False) -> None:
+    def __init__(self, store: Store, model: Model | None, shared: bool = False) -> None:
         # A shared library decodes on every processor; any other decodes one file at a time.
-        super().__init__(directory, model, decoders=(os.cpu_count() or 1) if shared else 1)
+        super().__init__(store, model, decoders=(os.cpu_count() or 1) if shared else 1)
         self._engine = SearchEngine(
             self._reader, self._model, self._decoding, self._head_scores, shared=shared
         )
@@ -49,7 +50,7 @@ class Library(LibraryWriting):
     @classmethod
     def open(
         cls,
-        directory: FilePath | None = None,
+        directory: Address | None = None,
         *,
         model: str | Model | None = None,
         create: bool = False,
@@ -72,18 +73,18 @@ class Library(LibraryWriting):
         from audiosearch.models.model import Model
         from audiosearch.models.registry import load_model
 
-        where = paths.user_path(directory) if directory is not None else paths.default_library()
+        store = store_at(paths.default_library() if directory is None else directory)
         if create:
             from indexer.store import create_library
 
-            create_library(where)
+            create_library(store)
         required = model if isinstance(model, Model) else load_model(model) if model else None
-        library = cls(where, required, shared)
+        library = cls(store, required, shared)
         try:
             library._check_schema()
             stored = library._stored_model()
             if required and stored:
-                check_same_model(required, stored, where)
+                check_same_model(required, stored, store.name)
         except BaseException:
             library.close()
             raise
@@ -96,7 +97,7 @@ class Library(LibraryWriting):
         >>> library.heads.all()
         []
         """
-        return LibraryHeads(self.directory, self._reader, self._model, self._decoding)
+        return LibraryHeads(self.store, self._reader, self._model, self._decoding)
 
     def embed_text(self, texts: Sequence[str], *, template: str | None = None) -> np.ndarray:
         """Return the unit vectors (n, d) of n texts, float32.
@@ -132,6 +133,7 @@ class Library(LibraryWriting):
         """
         return self._decoding.reader.embed(self.model, path, start, end)
 
+    @once_more
     def search(
         self,
         query: Query,
@@ -183,6 +185,36 @@ class Library(LibraryWriting):
         from indexer.duplicates import folded
 
         return folded(self._reader, self._decoding, ranked, k)
+
+    @once_more
+    def search_many(
+        self,
+        queries: Sequence[Query],
+        k: int = 10,
+        *,
+        where: Where = None,
+        template: str | None = None,
+        moments: bool = False,
+        group: bool = False,
+        match: Match = "both",
+    ) -> list[list[Hit]]:
+        """Return the hits of each query, as `search` gives them, over one state of the library.
+
+        Several short queries at once take less time than one after the other. Raises what `search`
+        raises, where any of the queries is to blame.
+
+        >>> [[hit.rank for hit in hits] for hits in library.search_many(["rain", "a dog"], k=2)]
+        [[1, 2], [1, 2]]
+        """
+        return self._engine.search_many(
+            [as_terms(query) for query in queries],
+            k,
+            make_filter(where),
+            template=template,
+            moments=moments,
+            group=group,
+            match=match,
+        )
 
     def similar(
         self,
@@ -236,6 +268,7 @@ class Library(LibraryWriting):
         condition = self._resolved(where)
         return duplicates(self._reader, condition, threshold, on_progress)
 
+    @once_more
     def suggestions(self, k: int = 12) -> list[Suggestion]:
         """Return up to k short queries that this library answers well, each of another kind of sound.
 
@@ -249,6 +282,7 @@ class Library(LibraryWriting):
             raise InvalidQuery(f"k must be at least 1, not {k}")
         return self._engine.suggestions()[:k]
 
+    @once_more
     def facets(
         self,
         where: Where = None,

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from audiosearch.catalog import reading
 from audiosearch.catalog.heads import head_row, head_rows
 from audiosearch.catalog.reader import CatalogReader
+from audiosearch.catalog.store import Store
 from audiosearch.errors import AudioRejected, InvalidQuery
 from audiosearch.heads.fit import BLEND
 from audiosearch.heads.head import Head, check_name, head_of_row, load_head
@@ -62,9 +62,9 @@ class LibraryHeads:
     """The heads of one library. It is thread-safe."""
 
     def __init__(
-        self, directory: Path, reader: CatalogReader, model: ActiveModel, decoding: Isolation
+        self, store: Store, reader: CatalogReader, model: ActiveModel, decoding: Isolation
     ) -> None:
-        self._directory = directory
+        self._store = store
         self._reader = reader
         self._model = model
         self._decoding = decoding
@@ -151,7 +151,7 @@ class LibraryHeads:
             trained.calibration,
             facts,
         )
-        keep_head(self._directory, head)
+        keep_head(self._store, head)
         return TrainedHead(head, figures, tuple(chosen.notices))
 
     def keep(self, head: Head) -> None:
@@ -159,7 +159,7 @@ class LibraryHeads:
         from indexer.heads import keep_head
 
         check_name(head.name)
-        keep_head(self._directory, head)
+        keep_head(self._store, head)
 
     def all(self) -> list[HeadSummary]:
         """Return the heads of the library, ordered by name, without their numbers.
@@ -202,7 +202,7 @@ class LibraryHeads:
         """Remove the head of that name, damaged or not. Raises `HeadNotFound` or `LibraryBusy`."""
         from indexer.heads import remove_head
 
-        remove_head(self._directory, name)
+        remove_head(self._store, name)
 
     def _examples(self, source: str, group: str | None) -> Examples:
         from audiosearch.evaluation.labelled import examples_of_sounds, examples_on_disk

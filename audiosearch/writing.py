@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.catalog.store import Store
 from audiosearch.contents import FilePath, LibraryContents
 from audiosearch.models.active import ActiveModel
 
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 
 
 class LibraryWriting(LibraryContents):
-    """The contents of the library in `directory`, which it also changes. It is thread-safe.
+    """The contents of the library in `store`, which it also changes. It is thread-safe.
 
     `model` is the loaded model that the library must have, if any.
     """
 
-    def __init__(self, directory: Path, model: Model | None, decoders: int = 1) -> None:
-        super().__init__(directory, decoders)
-        self._model = ActiveModel(directory, model)
+    def __init__(self, store: Store, model: Model | None, decoders: int = 1) -> None:
+        super().__init__(store, decoders)
+        self._model = ActiveModel(store.name, model)
 
     @property
     def model(self) -> Model:
@@ -107,7 +108,7 @@ class LibraryWriting(LibraryContents):
             cluster=cluster,
         )
         return index(
-            self.directory,
+            self.store,
             [os.fspath(path) for path in sources],
             options,
             metadata=metadata,
@@ -153,7 +154,7 @@ class LibraryWriting(LibraryContents):
 
         def run(selection: Selection, options: Options) -> Summary:
             return index(
-                self.directory,
+                self.store,
                 (),
                 options,
                 on_progress=on_progress,
@@ -164,7 +165,7 @@ class LibraryWriting(LibraryContents):
             )
 
         options = WatchOptions(poll, settle, workers)
-        return watch(self.directory, [os.fspath(path) for path in sources], options, run, event)
+        return watch(self.store, [os.fspath(path) for path in sources], options, run, event)
 
     def remove(
         self, what: Iterable[FilePath | int] | FilePath | int, *, dry_run: bool = False
@@ -181,7 +182,7 @@ class LibraryWriting(LibraryContents):
 
         targets = [what] if isinstance(what, str | os.PathLike | int) else what
         named = [which if isinstance(which, int) else os.fspath(which) for which in targets]
-        return remove(self.directory, named, dry_run=dry_run)
+        return remove(self.store, named, dry_run=dry_run)
 
     def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
         """Give a folder of the library that was moved or renamed its new path. No file is read.
@@ -193,7 +194,7 @@ class LibraryWriting(LibraryContents):
         """
         from indexer.moves import move_root
 
-        return move_root(self.directory, os.fspath(old), os.fspath(new), dry_run=dry_run)
+        return move_root(self.store, os.fspath(old), os.fspath(new), dry_run=dry_run)
 
     def set_root(
         self,
@@ -217,7 +218,7 @@ class LibraryWriting(LibraryContents):
 
         patterns = None if exclude is None else tuple(exclude)
         return set_options(
-            self.directory,
+            self.store,
             os.fspath(folder),
             exclude=patterns,
             follow_symlinks=follow_symlinks,
@@ -241,7 +242,7 @@ class LibraryWriting(LibraryContents):
         from indexer.ucs import set_list
 
         entries = read_list(Path(file)) if isinstance(file, str | os.PathLike) else file
-        set_list(self.directory, entries)
+        set_list(self.store, entries)
         return len(entries)
 
     def keep_ucs(self, chosen: Mapping[int, str | None]) -> int:
@@ -265,7 +266,7 @@ class LibraryWriting(LibraryContents):
         """
         from indexer.ucs import keep
 
-        return keep(self.directory, chosen)
+        return keep(self.store, chosen)
 
     def describe(
         self,
@@ -301,4 +302,4 @@ class LibraryWriting(LibraryContents):
         from indexer.store import Belongings, describe
 
         described = [(sound, Belongings(named, about)) for sound, named, about in sounds]
-        describe(self.directory, described)
+        describe(self.store, described)

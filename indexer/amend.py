@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import update
 
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound
 from audiosearch.catalog.schema import sounds
+from audiosearch.catalog.store import Store
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
-from indexer.lock import writer_lock
+from indexer.lock import writing
 from indexer.store import metadata_json, next_generation
 
 Belonging = tuple[str | None, Mapping[str, Any]]
 
 
-def amend(directory: Path, sound_id: int, change: Callable[[Sound], Belonging]) -> Sound:
+def amend(store: Store, sound_id: int, change: Callable[[Sound], Belonging]) -> Sound:
     """Set the `external_id` (`None`: it has none) and metadata that `change` makes of a sound.
 
     Returns the sound as it is then. Raises `SoundNotFound`, `InvalidQuery`, `LibraryBusy` where
     another writer does not finish within 30 s, and what `change` raises, which changes nothing.
     """
-    with writer_lock(directory, wait=30.0), database.translating(directory):
-        engine = database.writer(directory)
-        try:
-            with engine.begin() as connection:
-                before = reading.sound_by_id(connection, sound_id)
-                if before is None:
-                    raise SoundNotFound(f"{sound_id} is not in the library {directory}")
-                external_id, metadata = change(before)
-                if (external_id, metadata) == (before.external_id, before.metadata):
-                    return before
-                values = {"external_id": external_id, "metadata": metadata_json(metadata)}
-                next_generation(connection)
-                connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
-                index_words(connection, [sound_id])
-                after = reading.sound_by_id(connection, sound_id)
-        finally:
-            engine.dispose()
+    with writing(store, wait=30.0) as engine, engine.begin() as connection:
+        before = reading.sound_by_id(connection, sound_id)
+        if before is None:
+            raise SoundNotFound(f"{sound_id} is not in the library {store.name}")
+        external_id, metadata = change(before)
+        if (external_id, metadata) == (before.external_id, before.metadata):
+            return before
+        values = {"external_id": external_id, "metadata": metadata_json(metadata)}
+        next_generation(connection)
+        connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
+        index_words(connection, [sound_id])
+        after = reading.sound_by_id(connection, sound_id)
     assert after
     return after

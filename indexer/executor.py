@@ -51,7 +51,7 @@ class Processes:
         if self._turn:
             encoder = CourteousEncoder(encoder, self._turn)
         workers = min(self._limit or os.cpu_count() or 1, len(tasks))
-        open_worker = partial(self._standby.worker, self._model)
+        open_worker = partial(self._standby.worker, self._model, gentle=self._turn is not None)
         return embed(tasks, open_worker, encoder, self._known, self._cancel, workers)
 
     def close(self) -> None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from pathlib import Path
 
-from sqlalchemy import Connection, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
+from audiosearch.catalog.dialect import portable, upsert
 from audiosearch.catalog.fingerprints import (
     contents_with_fingerprints,
     fingerprints,
@@ -26,7 +25,7 @@ from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import AudioRejected, LibraryBusy, LibraryReadOnly
 from indexer.isolated import IsolatedReader
-from indexer.lock import writer_lock
+from indexer.lock import writing
 
 # A fingerprint takes milliseconds, a transaction too: so a batch that is lost is a second of work.
 _BATCH = 128
@@ -123,12 +122,12 @@ class StoredFingerprints:
         waiting = {**self._unstored, **done}
         if not waiting:
             return
-        directory = self._reader.directory
+        store = self._reader.store
         # Whoever writes for longer than a second writes for minutes: later batches do not wait.
         patience = 0.0 if self._unstored else _LOCK_SECONDS
         try:
-            with writer_lock(directory, wait=patience), database.translating(directory):
-                _store(directory, waiting)
+            with writing(store, wait=patience) as engine, engine.begin() as connection:
+                _store(connection, waiting)
         except (LibraryBusy, LibraryReadOnly):
             self._unstored = waiting
         else:
@@ -154,19 +153,14 @@ def _fingerprint(decoders: IsolatedReader, copies: Sequence[Sound]) -> Fingerpri
     return reason
 
 
-def _store(directory: Path, done: Mapping[int, Fingerprint]) -> None:
-    engine = database.writer(directory)
-    try:
-        with engine.begin() as connection:
-            for content_id in _still_there(connection, done):
-                values = {"version": VERSION, "data": done[content_id].to_bytes()}
-                row = upsert(fingerprints).values(content_id=content_id, **values)
-                connection.execute(row.on_conflict_do_update(["content_id"], set_=values))
-    finally:
-        engine.dispose()
+def _store(connection: Connection, done: Mapping[int, Fingerprint]) -> None:
+    for content_id in _still_there(connection, done):
+        values = {"version": VERSION, "data": done[content_id].to_bytes()}
+        row = upsert(connection, fingerprints).values(content_id=content_id, **values)
+        connection.execute(row.on_conflict_do_update(index_elements=["content_id"], set_=values))
 
 
 def _still_there(connection: Connection, content_ids: Iterable[int]) -> list[int]:
     """Return the contents that no other program removed meanwhile."""
-    query = text(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
+    query = portable(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
     return [row[0] for row in connection.execute(query, reading.ids_parameter(content_ids))]

@@ -1,62 +1,35 @@
-"""The writer's lock: one writer at a time, any number of readers.
-
-The operating system locks an open file. The lock ends with the process, however the process ends,
-so nobody has to clean up a stale lock. The text of the file (pid, host) serves messages only.
-"""
+"""The writer's lock: one writer at a time, any number of readers (see `catalog.store.Store.lock`)."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import filelock
+from sqlalchemy import Engine
 
-from audiosearch.errors import LibraryBusy, LibraryReadOnly
-
-LOCK = "writer.lock"
-_HOLDER = "writer.json"
+from audiosearch.catalog.store import Address, Store, store_at
 
 
 @contextmanager
-def writer_lock(directory: Path, wait: float | None = 0.0) -> Iterator[None]:
-    """Hold the lock of the library in `directory`.
+def writer_lock(where: Address, wait: float | None = 0.0) -> Iterator[Store]:
+    """Hold the writer's lock of a library.
 
-    The wait for it lasts at most `wait` seconds; `None` is for ever.
-
-    Raises `LibraryBusy`, naming the holder, or `LibraryReadOnly`.
+    The wait for it lasts at most `wait` seconds; `None` is for ever. Raises `LibraryBusy`, naming
+    the holder, or `LibraryReadOnly`.
     """
-    lock = filelock.FileLock(directory / LOCK, timeout=-1 if wait is None else wait)
-    try:
-        lock.acquire()
-        note = {"pid": os.getpid(), "host": socket.gethostname()}
-        # In one piece: whoever finds the note can read it.
-        fresh = directory / f".{_HOLDER}.{os.getpid()}"
-        fresh.write_text(json.dumps(note))
-        fresh.replace(directory / _HOLDER)
-    except filelock.Timeout as error:
-        raise LibraryBusy(
-            f"the library {directory} is being written by {_holder(directory)}: "
-            "try again later, or wait for it with --wait"
-        ) from error
-    except OSError as error:
-        lock.release()
-        raise LibraryReadOnly(
-            f"cannot write the library {directory}: {error.strerror or error}"
-        ) from error
-    try:
-        yield
-    finally:
-        (directory / _HOLDER).unlink(missing_ok=True)
-        lock.release()
+    with store_at(where).lock(wait) as held:
+        yield held
 
 
-def _holder(directory: Path) -> str:
-    try:
-        note = json.loads((directory / _HOLDER).read_text())
-        return f"process {int(note['pid'])} on {note['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
+@contextmanager
+def writing(store: Store, wait: float | None = 0.0) -> Iterator[Engine]:
+    """Hold the writer's lock and give an engine that writes.
+
+    Raises what `writer_lock` raises, and the database's errors as those of audiosearch.
+    """
+    with store.lock(wait) as held, store.translating():
+        engine = held.writer()
+        try:
+            yield engine
+        finally:
+            engine.dispose()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
 from audiosearch import paths
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
+from audiosearch.catalog.dialect import on_postgresql
+from audiosearch.catalog.folded_paths import fold_roots
 from audiosearch.catalog.schema import roots, sounds
+from audiosearch.catalog.store import Store
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
 from indexer.cache import renew_cache
-from indexer.lock import writer_lock
+from indexer.lock import writing
 from indexer.roots import absolute, inside
 from indexer.rules import hand_over
 from indexer.store import delete_sounds, next_generation
@@ -34,7 +36,7 @@ class MoveSummary:
 
 
 def move_root(
-    directory: Path, old: str, new: str, *, dry_run: bool = False, wait: float | None = 0.0
+    store: Store, old: str, new: str, *, dry_run: bool = False, wait: float | None = 0.0
 ) -> MoveSummary:
     """Let the root `old` be the folder `new` from now on; what was set on its sounds stays.
 
@@ -43,36 +45,32 @@ def move_root(
     root or `new` no folder.
     """
     source, target = absolute(old), absolute(new)
-    with writer_lock(directory, wait), database.translating(directory):
-        engine = database.writer(directory)
-        try:
-            migrations.migrate(engine, str(directory))
-            with engine.connect() as connection, connection.begin() as transaction:
-                root = _root(connection, source, directory)
-                if not os.path.isdir(target):  # noqa: PTH112 (bytes)
-                    raise SoundNotFound(
-                        f"there is no folder {paths.shown(target)} to move {paths.shown(source)} to"
-                    )
-                _check_there(connection, root, target)
-                next_generation(connection)
-                moved, merged = _move(connection, root, target)
-                if dry_run:
-                    transaction.rollback()
-            if merged and not dry_run:
-                with engine.connect() as connection:
-                    model = reading.active_model(connection)
-                if model:
-                    renew_cache(directory, engine, model)
-        finally:
-            engine.dispose()
+    with writing(store, wait) as engine:
+        migrations.migrate(engine, store.name)
+        with engine.connect() as connection, connection.begin() as transaction:
+            root = _root(connection, source, store)
+            if not os.path.isdir(target):  # noqa: PTH112 (bytes)
+                raise SoundNotFound(
+                    f"there is no folder {paths.shown(target)} to move {paths.shown(source)} to"
+                )
+            _check_there(connection, root, target)
+            next_generation(connection)
+            moved, merged = _move(connection, root, target)
+            if dry_run:
+                transaction.rollback()
+        if merged and not dry_run:
+            with engine.connect() as connection:
+                model = reading.active_model(connection)
+            if model:
+                renew_cache(store.directory, engine, model)
     return MoveSummary(paths.usable(source), paths.usable(target), moved, merged, dry_run)
 
 
-def _root(connection: Connection, path: bytes, directory: Path) -> Row[Any]:
+def _root(connection: Connection, path: bytes, store: Store) -> Row[Any]:
     root = connection.execute(select(roots).where(roots.c.path == path)).first()
     if root is None:
         raise SoundNotFound(
-            f"{paths.shown(path)} is no folder of the library {directory}: "
+            f"{paths.shown(path)} is no folder of the library {store.name}: "
             "see its folders with: audiosearch roots"
         )
     return root
@@ -105,6 +103,8 @@ def _move(connection: Connection, root: Row[Any], target: bytes) -> tuple[int, i
             connection.execute(update(roots).where(roots.c.id == holder.id).values(whole=1))
         return moved, merged
     connection.execute(update(roots).where(roots.c.id == root.id).values(path=target))
+    if on_postgresql(connection):
+        fold_roots(connection)
     ids = [
         row.id for row in connection.execute(select(sounds.c.id).where(sounds.c.root_id == root.id))
     ]

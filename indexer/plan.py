@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, and_, func, select
 
 from audiosearch import paths
+from audiosearch.catalog.dialect import position
 from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
@@ -113,9 +114,9 @@ def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[by
         queries = [query]
     if not scan.deep:
         prefix = scan.below + b"/" if scan.below else b""
-        # SQLite's own: `instr` and `substr` of a BLOB count bytes.
+        # Of bytes, both count bytes.
         rest = func.substr(sounds.c.path, len(prefix) + 1)
-        queries = [each.where(func.instr(rest, b"/") == 0) for each in queries]
+        queries = [each.where(position(b"/", rest) == 0) for each in queries]
     return {
         row.path: _Stored(row.id, row.size, row.mtime_ns, row.kind, row.content_id is not None)
         for each in queries
@@ -168,11 +169,7 @@ def compare(
     for scan in scans:
         rows = _stored(connection, scan, model_id)
         if not os.path.isdir(scan.root):  # noqa: PTH112 (bytes)
-            root = paths.shown(scan.root)
-            plan.notices.append(
-                f"{root} is not there: its {len(rows)} sounds are kept (if it was moved: audiosearch "
-                f"roots move {root} NEW; forget them with: audiosearch remove {root})"
-            )
+            plan.notices.append(_not_there(scan.root, len(rows)))
             continue
         where = paths.shown(os.path.join(scan.root, scan.below).rstrip(b"/"))  # noqa: PTH118
         rules = root_rules(connection, scan.root_id)
@@ -220,7 +217,12 @@ def _note_missing(
 ) -> None:
     if not rows:
         return
-    if _is_bare(scan.root):
+    try:
+        names = os.listdir(scan.root)  # noqa: PTH208 (bytes)
+    except OSError:  # it went away meanwhile
+        plan.notices.append(_not_there(scan.root, len(rows)))
+        return
+    if not names:
         plan.notices.append(
             f"{where} is empty, as a disk that is not mounted would be: its {len(rows)} sounds are kept "
             f"(forget them with: audiosearch remove {where})"
@@ -234,9 +236,9 @@ def _note_missing(
             plan.gone[row.id] = os.path.join(scan.root, relative)  # noqa: PTH118
 
 
-def _is_bare(folder: bytes) -> bool:
-    """Whether a folder is empty, or went away meanwhile."""
-    try:
-        return not os.listdir(folder)  # noqa: PTH208 (bytes)
-    except OSError:
-        return True
+def _not_there(folder: bytes, sounds: int) -> str:
+    root = paths.shown(folder)
+    return (
+        f"{root} is not there: its {sounds} sounds are kept (if it was moved: audiosearch "
+        f"roots move {root} NEW; forget them with: audiosearch remove {root})"
+    )

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, select
 
 from audiosearch import paths
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
 from audiosearch.catalog.schema import roots, sounds
+from audiosearch.catalog.store import Store
 from audiosearch.errors import SoundNotFound
 from indexer.cache import renew_cache
-from indexer.lock import writer_lock
+from indexer.lock import writing
 from indexer.outlines import drop_outlines
 from indexer.roots import inside
 from indexer.store import (
@@ -28,7 +28,7 @@ from indexer.summary import RemovalSummary
 
 
 def remove(
-    directory: Path,
+    store: Store,
     targets: Iterable[str | int],
     *,
     dry_run: bool = False,
@@ -39,35 +39,31 @@ def remove(
 
     Raises `SoundNotFound` where the library does not hold one of them; then it removes nothing.
     """
-    with writer_lock(directory, wait), database.translating(directory):
-        engine = database.writer(directory)
-        try:
-            with engine.begin() as connection:
-                path_of: dict[int, str] = {}
-                named_roots: list[int] = []
-                for target in targets:
-                    matches, within = _matches(connection, target), _roots_at(connection, target)
-                    named_roots += within
-                    if not matches and not within:
-                        raise SoundNotFound(
-                            f"{target} is not in the library {directory}: nothing was removed"
-                        )
-                    path_of.update(matches)
-                going = 0
-                if not dry_run:
-                    next_generation(connection)
-                    hashes = hashes_of_sounds(connection, path_of)
-                    going = delete_sounds(connection, path_of)
-                    connection.execute(delete(roots).where(roots.c.id.in_(named_roots)))
-                    forget_empty_roots(connection)
-                    drop_outlines(directory, unused_hashes(connection, hashes))
+    with writing(store, wait) as engine:
+        with engine.begin() as connection:
+            path_of: dict[int, str] = {}
+            named_roots: list[int] = []
+            for target in targets:
+                matches, within = _matches(connection, target), _roots_at(connection, target)
+                named_roots += within
+                if not matches and not within:
+                    raise SoundNotFound(
+                        f"{target} is not in the library {store.name}: nothing was removed"
+                    )
+                path_of.update(matches)
+            going = 0
             if not dry_run:
-                with engine.connect() as connection:
-                    model = reading.active_model(connection)
-                if model:
-                    renew_cache(directory, engine, model)
-        finally:
-            engine.dispose()
+                next_generation(connection)
+                hashes = hashes_of_sounds(connection, path_of)
+                going = delete_sounds(connection, path_of)
+                connection.execute(delete(roots).where(roots.c.id.in_(named_roots)))
+                forget_empty_roots(connection)
+                drop_outlines(store.directory, unused_hashes(connection, hashes))
+        if not dry_run:
+            with engine.connect() as connection:
+                model = reading.active_model(connection)
+            if model:
+                renew_cache(store.directory, engine, model)
     removed = tuple(sorted(path_of.values(), key=os.fsencode))
     return RemovalSummary(removed, going, dry_run)
 

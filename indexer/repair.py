@@ -4,17 +4,17 @@ the next run reads their files again.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from audiosearch.care.doctor import cache_findings, damaged_contents
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
+from audiosearch.catalog.dialect import on_postgresql, portable
 from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.store import Address, store_at
 from audiosearch.catalog.words import index_words
 from audiosearch.vectors.cachefile import CACHE
 from indexer.cache import refresh_cache
-from indexer.lock import writer_lock
+from indexer.lock import writing
 from indexer.store import drop_orphans, next_generation
 
 # Each entry is a message and the rows to drop. A sound whose content is dropped has neither content
@@ -59,48 +59,49 @@ _UNEVEN_WORDS = (
 )
 
 
-def repair(directory: Path) -> list[str]:
+def repair(where: Address) -> list[str]:
     """Repair a library, and return a line for each repair.
 
-    Raises `LibraryDamaged` for a database that SQLite cannot read.
+    Raises `LibraryDamaged` for a database that cannot be read.
     """
+    store = store_at(where)
     done: list[str] = []
-    with writer_lock(directory), database.translating(directory):
-        engine = database.writer(directory)
-        try:
-            migrations.migrate(engine, str(directory))
-            with engine.begin() as connection:
-                next_generation(connection)
-                model = reading.active_model(connection)
-                if model:
-                    bad = _drop_bad_vectors(connection, model)
-                    if bad:
-                        done.append(
-                            f"{bad} sounds with damaged vectors: embedded again by the next run"
-                        )
-                for what, statement in _STEPS:
-                    count = connection.execute(text(statement)).rowcount
-                    if count:
-                        done.append(f"{count} {what}")
-                every = [row[0] for row in connection.execute(text("SELECT id FROM contents"))]
-                count = drop_orphans(connection, every)
+    with writing(store) as engine:
+        migrations.migrate(engine, store.name)
+        with engine.begin() as connection:
+            next_generation(connection)
+            model = reading.active_model(connection)
+            if model:
+                bad = _drop_bad_vectors(connection, model)
+                if bad:
+                    done.append(
+                        f"{bad} sounds with damaged vectors: embedded again by the next run"
+                    )
+            for what, statement in _STEPS:
+                count = connection.execute(portable(statement)).rowcount
                 if count:
-                    done.append(f"{count} windows of contents that no sound has")
-                strays = connection.execute(text(_UNEVEN_WORDS)).scalars().all()
-                if strays:
-                    index_words(connection, strays)
-                    done.append(f"the words of {len(strays)} sounds written anew")
-                lies = model and any(
+                    done.append(f"{count} {what}")
+            every = [row[0] for row in connection.execute(portable("SELECT id FROM contents"))]
+            count = drop_orphans(connection, every)
+            if count:
+                done.append(f"{count} windows of contents that no sound has")
+            strays = connection.execute(portable(_UNEVEN_WORDS)).scalars().all()
+            if strays:
+                index_words(connection, strays)
+                done.append(f"the words of {len(strays)} sounds written anew")
+            lies = (
+                model
+                and not on_postgresql(connection)
+                and any(
                     finding.code == "cache"
-                    for finding in cache_findings(connection, directory, model, quick=False)
+                    for finding in cache_findings(connection, store.directory, model, quick=False)
                 )
-            if done or lies:
-                (directory / CACHE).unlink(missing_ok=True)
-            if model and refresh_cache(directory, engine, model):
-                done.append("the vector cache written anew")
-            database.merge_log(engine)
-        finally:
-            engine.dispose()
+            )
+        if done or lies:
+            (store.directory / CACHE).unlink(missing_ok=True)
+        if model and refresh_cache(store.directory, engine, model):
+            done.append("the vector cache written anew")
+        store.merge_log(engine)
     return done
 
 
@@ -110,7 +111,7 @@ def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
     values = reading.ids_parameter(bad)
     for table in ("windows", "embeddings"):
         connection.execute(
-            text(f"DELETE FROM {table} WHERE content_id IN {reading.IDS} AND model_id = :m"),
+            portable(f"DELETE FROM {table} WHERE content_id IN {reading.IDS} AND model_id = :m"),
             {**values, "m": model.id},
         )
     return len(bad)

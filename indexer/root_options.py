@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Connection, select
 
 from audiosearch import paths
-from audiosearch.catalog import database, migrations
+from audiosearch.catalog import migrations
 from audiosearch.catalog.folder_options import in_words
 from audiosearch.catalog.schema import roots, sounds
+from audiosearch.catalog.store import Store
 from audiosearch.errors import InvalidQuery, SoundNotFound
-from indexer.lock import writer_lock
+from indexer.lock import writing
 from indexer.options import Options
 from indexer.plan import Scan
 from indexer.roots import absolute, inside
@@ -41,7 +41,7 @@ class OptionsSummary:
 
 
 def set_options(
-    directory: Path,
+    store: Store,
     path: str,
     *,
     exclude: Sequence[str] | None = None,
@@ -56,18 +56,14 @@ def set_options(
     """
     check_patterns(exclude)
     where = absolute(path)
-    with writer_lock(directory, wait), database.translating(directory):
-        engine = database.writer(directory)
-        try:
-            migrations.migrate(engine, str(directory))
-            with engine.connect() as connection, connection.begin() as transaction:
-                root_id, below = _place(connection, where, directory)
-                _, rule = change_rule(connection, root_id, below, exclude, follow_symlinks)
-                count = _left_out(connection, root_id)
-                if dry_run:
-                    transaction.rollback()
-        finally:
-            engine.dispose()
+    with writing(store, wait) as engine:
+        migrations.migrate(engine, store.name)
+        with engine.connect() as connection, connection.begin() as transaction:
+            root_id, below = _place(connection, where, store)
+            _, rule = change_rule(connection, root_id, below, exclude, follow_symlinks)
+            count = _left_out(connection, root_id)
+            if dry_run:
+                transaction.rollback()
     return OptionsSummary(paths.usable(where), rule.exclude, rule.follow_symlinks, count, dry_run)
 
 
@@ -77,7 +73,7 @@ def check_patterns(exclude: Sequence[str] | None) -> None:
         raise InvalidQuery("a pattern to exclude is empty (is a variable unset?)")
 
 
-def _place(connection: Connection, where: bytes, directory: Path) -> tuple[int, bytes]:
+def _place(connection: Connection, where: bytes, store: Store) -> tuple[int, bytes]:
     """The root's id, and the folder relative to it."""
     for root in connection.execute(select(roots).where(roots.c.whole == 1)):
         below = inside(where, root.path)
@@ -85,7 +81,7 @@ def _place(connection: Connection, where: bytes, directory: Path) -> tuple[int, 
         if below is not None and (there or not below):
             return root.id, below
     raise SoundNotFound(
-        f"{paths.shown(where)} is no folder of the library {directory}: see its folders with: "
+        f"{paths.shown(where)} is no folder of the library {store.name}: see its folders with: "
         "audiosearch roots; add it with: audiosearch index"
     )
 

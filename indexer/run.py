@@ -15,9 +15,11 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from audiosearch import paths
-from audiosearch.catalog import database, migrations, reading
+from audiosearch.catalog import migrations, reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import sounds
+from audiosearch.catalog.sqlite_store import SqliteStore
+from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.errors import LibraryNotFound
 from audiosearch.models.identity import check_same_model
 from audiosearch.models.model import Model
@@ -27,7 +29,6 @@ from indexer.batches import Batches
 from indexer.cache import renew_cache
 from indexer.chance import renew_chance
 from indexer.executor import executor
-from indexer.lock import writer_lock
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
 from indexer.plan import Plan, Scan, compare
@@ -39,7 +40,7 @@ from indexer.watching.selection import Selection
 
 
 def index(
-    directory: Path,
+    where: Address,
     sources: Sequence[str],
     options: Options,
     *,
@@ -59,9 +60,10 @@ def index(
     the paths. `standby` holds the model and the process that an earlier run left ready. With a
     `selection`, its files alone are brought up to date. `Library.add` explains the rest.
     """
+    place = store_at(where)
     roots.check_sources(sources, files=files)
     run = _Run(
-        directory,
+        place,
         options,
         store.Belongings(external_id, metadata),
         on_progress or (lambda progress: None),
@@ -70,35 +72,33 @@ def index(
         selection,
     )
     run.belongings.values()  # metadata that JSON cannot hold is an error before the run reads anything
-    exists = (directory / database.DATABASE).is_file()
+    exists = place.exists()
     if not sources and not exists and not (selection and selection.folders):
-        raise LibraryNotFound(f"no library at {directory} yet: name a folder to index")
+        raise LibraryNotFound(f"no library at {place.name} yet: name a folder to index")
     with ExitStack() as stack:
-        stack.enter_context(database.translating(directory))
-        if options.dry_run:
-            where = directory if exists else Path(stack.enter_context(TemporaryDirectory()))
-        else:
-            where = directory
+        stack.enter_context(place.translating())
+        if options.dry_run and not exists:
+            place = SqliteStore(Path(stack.enter_context(TemporaryDirectory())))
         if not exists:
-            store.create_library(where)
+            store.create_library(place)
         if not options.dry_run:
-            stack.enter_context(writer_lock(directory, options.wait))
-        engine = database.writer(where)
+            place = stack.enter_context(place.lock(options.wait))
+        engine = place.writer()
         stack.callback(engine.dispose)
-        migrations.migrate(engine, str(where))
+        migrations.migrate(engine, place.name)
         if options.dry_run:
             return run.rehearse(engine, sources)
         if standby is None:
             standby = Standby()
             stack.callback(standby.close)
         summary = run.index(engine, sources, model, standby)
-        database.merge_log(engine)
+        place.merge_log(engine)
     return summary
 
 
 @dataclass
 class _Run:
-    directory: Path
+    place: Store
     options: Options
     belongings: store.Belongings
     tell: Callable[[Progress], None]
@@ -169,13 +169,13 @@ class _Run:
             # A sweep of the outlines takes as long as a walk: an added file does without.
             walked = any(scan.files is None for scan in scans)
             if walked and (self.summary.removed or self.summary.updated):
-                sweep_outlines(self.directory, connection)
+                sweep_outlines(self.place.directory, connection)
         with engine.connect() as connection:
             active = reading.active_model(connection)
         if active:
             self._refresh(engine, active, len(plan.tasks))
             if active.digest == model.identity.digest and walked:
-                renew_chance(self.directory, engine, active, model)
+                renew_chance(self.place.directory, engine, active, model)
         return self._finished()
 
     # -- steps --------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class _Run:
         ready = loaded or (standby.model(active.digest) if active else None)
         model = ready if ready and not self.options.model else load_model(name)
         if active and not self.options.model:
-            check_same_model(model, active, self.directory)
+            check_same_model(model, active, self.place.name)
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, model)
             building = bool(active and active.id != model_id)
@@ -209,9 +209,9 @@ class _Run:
         self, engine: Engine, plan: Plan, model: Model, model_id: int, standby: Standby
     ) -> None:
         batches = Batches(
-            self.directory, engine, model_id, plan.missing, self.belongings, self.summary
+            self.place.directory, engine, model_id, plan.missing, self.belongings, self.summary
         )
-        reader = database.reader(self.directory)
+        reader = self.place.reader()
 
         def known(content_hash: bytes) -> bool:
             with reader.connect() as connection:
@@ -281,7 +281,7 @@ class _Run:
 
     def _refresh(self, engine: Engine, active: StoredModel, total: int) -> None:
         self.tell(Progress("cache", total, total, self.summary.failed, self.summary.seconds))
-        renew_cache(self.directory, engine, active)
+        renew_cache(self.place.directory, engine, active)
 
     # -- progress -----------------------------------------------------------------------------
 

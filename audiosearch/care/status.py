@@ -8,32 +8,38 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audiosearch import paths
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
+from audiosearch.catalog.dialect import on_postgresql
 from audiosearch.catalog.folder_options import FolderRule, rules_of
 from audiosearch.catalog.records import Root
+from audiosearch.catalog.store import Store
 from audiosearch.models.identity import describe_identity
 from audiosearch.results import PartOptions, RootStatus, Status
 from audiosearch.vectors.cachefile import CACHE, CacheUnusable
+from audiosearch.vectors.pgvector_search import has_index
 from audiosearch.vectors.validity import usable_footer
 
 
-def library_status(connection: Connection, directory: Path) -> Status:
-    """Return the status that the connection's transaction and the files in `directory` show."""
+def library_status(connection: Connection, store: Store) -> Status:
+    """Return the status that the connection's transaction and the files beside it show."""
     stored = reading.active_model(connection)
     building = reading.building_model(connection)
     numbers = reading.counts(connection)
     windows = reading.count_windows(connection, stored.id) if stored else 0
     kind, cache = "none", "none"
-    if stored:
+    if stored and on_postgresql(connection):
+        kind = "hnsw" if has_index(connection, stored.id) else "exact"
+        cache = "not needed: PostgreSQL searches"
+    elif stored:
         try:
-            footer = usable_footer(connection, directory, stored)
+            footer = usable_footer(connection, store.directory, stored)
             behind = reading.generation(connection) - footer.generation
             kind = footer.kind
             cache = "up to date" if not behind else f"{behind} transactions behind"
         except CacheUnusable as reason:
             cache = f"not used: {reason}"
     return Status(
-        directory=str(directory),
+        directory=store.name,
         model=describe_identity(stored.identity) if stored else None,
         building=describe_identity(building.identity) if building else None,
         sounds=numbers["sounds"],
@@ -44,8 +50,8 @@ def library_status(connection: Connection, directory: Path) -> Status:
         roots=tuple(_root(connection, root) for root in reading.all_roots(connection)),
         index_kind=kind,
         cache=cache,
-        database_bytes=_size(directory / database.DATABASE),
-        cache_bytes=_size(directory / CACHE),
+        database_bytes=store.size(),
+        cache_bytes=_size(store.directory / CACHE),
         generation=reading.generation(connection),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from audiosearch.catalog import collections as tables
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
 from audiosearch.catalog.collections import FAVOURITES, MOST_SOUNDS, Collection, SavedSearch
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.catalog.records import Sound
@@ -40,11 +40,11 @@ class Collections:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        # Without the writer's lock: see `audiosearch.catalog.collections`. SQLite lets one
-        # transaction write at a time, and those of an index run are short.
-        directory = self._reader.directory
-        with database.translating(directory):
-            engine = database.writer(directory)
+        # Without the writer's lock: see `audiosearch.catalog.collections`. One
+        # transaction writes at a time, and those of an index run are short.
+        store = self._reader.store
+        with store.translating():
+            engine = store.writer()
             try:
                 with engine.begin() as connection:
                     yield connection

@@ -13,19 +13,22 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
-    Integer,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
+    case,
     cast,
     func,
     select,
-    text,
 )
 
 from audiosearch import paths
 from audiosearch.catalog import ucs
+from audiosearch.catalog.dialect import IDS as IDS  # noqa: PLC0414 (others take it from here)
+from audiosearch.catalog.dialect import ids_parameter as ids_parameter  # noqa: PLC0414
+from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
 from audiosearch.catalog.schema import (
@@ -58,7 +61,10 @@ LAST_ID = 2**63 - 1
 
 def get_meta(connection: Connection, key: str) -> str | None:
     """Return the value of a `meta` row."""
-    return connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar()
+    return connection.execute(_META, {"key": key}).scalar()
+
+
+_META = select(meta.c.value).where(meta.c.key == bindparam("key"))
 
 
 def generation(connection: Connection) -> int:
@@ -100,18 +106,9 @@ def _noted_model(connection: Connection, key: str) -> StoredModel | None:
 
 _NOTED_MODEL = (
     select(models)
-    .select_from(meta.outerjoin(models, models.c.id == cast(meta.c.value, Integer)))
+    .select_from(meta.outerjoin(models, cast(models.c.id, Text) == meta.c.value))
     .where(meta.c.key == bindparam("key"))
 )
-
-
-# This subquery takes any number of ids in a single parameter.
-IDS = "(SELECT value FROM json_each(:ids))"
-
-
-def ids_parameter(values: Iterable[int]) -> dict[str, str]:
-    """Return the parameter of a statement that holds `IDS`."""
-    return {"ids": json.dumps([int(v) for v in values])}
 
 
 @cache
@@ -136,6 +133,11 @@ def _sound_columns() -> Select[Any]:
     ).select_from(_JOINED)
 
 
+# Most sounds have most of these columns empty, and every hit reads them.
+def _object(value: str | None) -> dict[str, Any]:
+    return {} if value is None or value == "{}" else json.loads(value)
+
+
 def _sound(row: Row[Any]) -> Sound:
     if row.path.startswith(b"/") or b".." in row.path.split(b"/"):
         # No scan writes such a path: somebody changed the library so that it points out of its
@@ -154,12 +156,12 @@ def _sound(row: Row[Any]) -> Sound:
         format=row.format,
         subtype=row.subtype,
         truncated=row.truncated,
-        notices=tuple(json.loads(row.notices or "[]")),
+        notices=() if row.notices in (None, "[]") else tuple(json.loads(row.notices)),
         loudness=row.loudness,
         peak=row.peak,
-        tags=json.loads(row.tags or "{}"),
+        tags=_object(row.tags),
         external_id=row.external_id,
-        metadata=json.loads(row.metadata),
+        metadata=_object(row.metadata),
         failure=row.kind,
         reason=row.reason,
         ucs=ucs.fields_of(row) if row.ucs_cat_id else {},
@@ -226,15 +228,20 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
     return None
 
 
-_OF_IDS = text(f"sounds.id IN {IDS}")
-_OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
+_OF_IDS = portable(f"sounds.id IN {IDS}")
+_OF_CONTENTS = portable(f"sounds.content_id IN {IDS}")
+
+
+@cache
+def _sounds_of_contents() -> Select[Any]:
+    return _sound_columns().where(_OF_CONTENTS)
 
 
 def sounds_of_contents(
     connection: Connection, content_ids: Sequence[int], condition: Filter | None = None
 ) -> dict[int, list[Sound]]:
     """Return, for each content, its sounds that meet the condition, ordered by path."""
-    query = _sound_columns().where(_OF_CONTENTS)
+    query = _sounds_of_contents()
     if condition:
         query = query.where(and_(*conditions(condition)))
     by_content: dict[int, list[Sound]] = {}
@@ -282,13 +289,30 @@ def allowed_windows(connection: Connection, condition: Filter, model_id: int) ->
     return ids
 
 
+def count_allowed_windows(connection: Connection, condition: Filter | None, model_id: int) -> int:
+    """Return how many windows of the model `allowed_windows` would return; without a condition, how
+    many it has. It reads no windows.
+    """
+    query = select(func.coalesce(func.sum(embeddings.c.windows), 0)).where(
+        embeddings.c.model_id == model_id
+    )
+    if condition:
+        passing = (
+            select(sounds.c.content_id)
+            .select_from(sounds.join(roots).join(contents))
+            .where(and_(*conditions(condition)))
+        )
+        query = query.where(embeddings.c.content_id.in_(passing))
+    return int(connection.execute(query).scalar_one())
+
+
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as
 # SQLite takes to run it.
-_WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
-_CONTENTS_BY_ID = text(
+_WINDOWS_BY_ID = portable(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
+_CONTENTS_BY_ID = portable(
     f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
 )
-_VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
+_VECTORS_BY_ID = select(windows.c.id, windows.c.vector).where(portable(f"windows.id IN {IDS}"))
 
 
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
@@ -301,7 +325,7 @@ def windows_of_contents(
     connection: Connection, content_ids: Iterable[int], model_id: int
 ) -> list[WindowRow]:
     """Return all windows of these contents, by content and position."""
-    query = text(
+    query = portable(
         f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {IDS} '
         "AND model_id = :model ORDER BY content_id, position"
     )
@@ -309,18 +333,20 @@ def windows_of_contents(
     return [WindowRow(*row) for row in connection.execute(query, values)]
 
 
-_VECTORS_OF_CONTENTS = text(
-    f'SELECT content_id, start, "end", vector FROM windows WHERE content_id IN {IDS} '
-    "AND model_id = :model"
+# The index over contents answers this: rows of `windows` are long, and are not read.
+_WINDOWS_OF_SOUNDS = portable(
+    "SELECT sounds.id, sounds.content_id, windows.id FROM sounds JOIN windows "
+    "ON windows.content_id = sounds.content_id AND windows.model_id = :model "
+    f"WHERE sounds.id IN {IDS}"
 )
 
 
-def vectors_of_contents(
-    connection: Connection, content_ids: Iterable[int], model_id: int
-) -> list[tuple[int, float, float, bytes]]:
-    """Return content id, start, end and stored vector of all windows of these contents."""
-    values = {**ids_parameter(content_ids), "model": model_id}
-    return [(*row,) for row in connection.execute(_VECTORS_OF_CONTENTS, values).all()]
+def windows_of_sounds(
+    connection: Connection, sound_ids: Iterable[int], model_id: int
+) -> Sequence[Any]:
+    """Return the windows of these sounds: the sound's id, the content's and the window's."""
+    values = {**ids_parameter(sound_ids), "model": model_id}
+    return connection.execute(_WINDOWS_OF_SOUNDS, values).all()
 
 
 def vectors_by_id(connection: Connection, ids: Iterable[int]) -> list[tuple[int, bytes]]:
@@ -362,17 +388,19 @@ def sample_windows(
     """Yield (content id, vector) of windows of these contents. A long content gives only
     `windows_most` windows, evenly spread.
     """
-    query = text(
-        f"""
-        SELECT w.content_id, w.vector FROM (
-            SELECT content_id, count(*) AS n FROM windows
-            WHERE content_id IN {IDS} AND model_id = :model GROUP BY content_id
-        ) s JOIN windows w ON w.content_id = s.content_id AND w.model_id = :model
-        WHERE w.position % max(1, s.n / :each) = 0
-        """
+    size = (
+        select(windows.c.content_id, func.count().label("windows"))
+        .where(portable(f"windows.content_id IN {IDS}"), windows.c.model_id == model_id)
+        .group_by(windows.c.content_id)
+        .subquery()
     )
-    values = {**ids_parameter(content_ids), "model": model_id, "each": windows_most}
-    for row in connection.execute(query, values):
+    step = case((size.c.windows < 2 * windows_most, 1), else_=size.c.windows // windows_most)
+    query = (
+        select(windows.c.content_id, windows.c.vector)
+        .select_from(size.join(windows, windows.c.content_id == size.c.content_id))
+        .where(windows.c.model_id == model_id, windows.c.position % step == 0)
+    )
+    for row in connection.execute(query, ids_parameter(content_ids)):
         yield row[0], row[1]
 
 

@@ -2,8 +2,9 @@
 
 Conventions: words are case-folded and have no diacritics. They are split at everything that is
 neither letter nor digit, at camelCase, and between letters and digits. The table stores words, and
-SQLite's FTS5 reduces them to stems (Porter). The store reports the sounds that match a word, and
-the fields, in no order: `audiosearch.search.words` ranks them.
+SQLite's FTS5 reduces them to stems (Porter); PostgreSQL's table has the same stems
+(`audiosearch.catalog.postgres_words`). The store reports the sounds that match a word, and the
+fields, in no order: `audiosearch.search.words` ranks them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, text
 
-from audiosearch.catalog.reading import IDS, ids_parameter
+from audiosearch.catalog import folded_paths, postgres_words
+from audiosearch.catalog.dialect import IDS, ids_parameter, on_postgresql, portable
 
 # The fields that are searched, in the order in which a hit names them.
 FIELDS = (
@@ -93,10 +96,14 @@ def _leaves(value: Any) -> Iterable[Any]:
 
 def create_table(connection: Connection) -> None:
     """Make the full-text table, and fill it with the words of the stored sounds."""
-    connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE words USING fts5({', '.join(FIELDS)}, "
-        f"tokenize = 'porter ascii', prefix = '{SHORTEST_PREFIX}')"
-    )
+    if on_postgresql(connection):
+        postgres_words.create_table(connection)
+        folded_paths.create_tables(connection)
+    else:
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE words USING fts5({', '.join(FIELDS)}, "
+            f"tokenize = 'porter ascii', prefix = '{SHORTEST_PREFIX}')"
+        )
     ids = [row[0] for row in connection.execute(text("SELECT id FROM sounds"))]
     for first in range(0, len(ids), 1_000):
         index_words(connection, ids[first : first + 1_000])
@@ -108,60 +115,71 @@ def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
     Sounds that are gone or have no content lose their words.
     """
     values = ids_parameter(sound_ids)
-    connection.execute(text(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
+    connection.execute(portable(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
     rows = connection.execute(
-        text(
+        portable(
             "SELECT sounds.id, sounds.path, contents.tags, sounds.metadata FROM sounds "
             f"JOIN contents ON contents.id = sounds.content_id WHERE sounds.id IN {IDS}"
         ),
         values,
     ).all()
-    if rows:
+    words = [
+        {"id": row.id, **fields_of(row.path, json.loads(row.tags), json.loads(row.metadata))}
+        for row in rows
+    ]
+    if on_postgresql(connection):
+        folded_paths.fold(connection, sound_ids)
+        if words:
+            postgres_words.insert_words(connection, words)
+    elif words:
         columns, marks = ", ".join(FIELDS), ", ".join(f":{field}" for field in FIELDS)
         connection.execute(
             text(f"INSERT INTO words (rowid, {columns}) VALUES (:id, {marks})"),
-            [
-                {
-                    "id": row.id,
-                    **fields_of(row.path, json.loads(row.tags), json.loads(row.metadata)),
-                }
-                for row in rows
-            ],
+            words,
         )
 
-
-# MATCH takes its expression as a parameter, so one statement serves every question.
-_MATCHING = text("SELECT rowid FROM words WHERE words MATCH :expression LIMIT :most")
-_COUNT = text(
-    "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH :expression LIMIT :most)"
-)
 
 # Each sound has these. Most libraries have few of the other fields, so one look settles them all.
 _OF_PATHS = ("name", "folder")
 _OTHERS = tuple(field for field in FIELDS if field not in _OF_PATHS)
 
 
+def _holding(field: str) -> str:
+    """The ids of the sounds that hold :term in a field, ascending, with commas between them: so
+    many rows would take longer than the match.
+    """
+    return (
+        "(SELECT group_concat(rowid) FROM (SELECT rowid FROM words "
+        f"WHERE words MATCH '{{{field}}} : ' || :term ORDER BY rowid LIMIT :most)) AS {field}"
+    )
+
+
+# These are SQLite's own. MATCH takes its expression as a parameter, so one statement serves every
+# question.
+_IN_PATHS = text(
+    f"SELECT {', '.join(map(_holding, _OF_PATHS))}, EXISTS "
+    f"(SELECT 1 FROM words WHERE words MATCH '{{{' '.join(_OTHERS)}}} : ' || :term) AS others"
+)
+_IN_OTHERS = text(f"SELECT {', '.join(map(_holding, _OTHERS))}")
+
+
 def sounds_with_word(
     connection: Connection, word: str, most: int, *, prefix: bool = False
-) -> dict[int, tuple[str, ...]] | None:
-    """Return the sounds that hold a word, by id, each with the fields that hold it; `None` where
-    more than `most` hold it.
+) -> dict[str, np.ndarray]:
+    """Return the ids (int64, ascending) of the sounds that hold a word, by the fields that hold it:
+    the first `most` of each field.
 
     With `prefix`, a word that begins with `word` counts too.
     """
-    term = f'"{word}"' + ("*" if prefix else "")
-    values = {"expression": term, "most": most + 1}
-    count = connection.execute(_COUNT, values).scalar_one()
-    if not count or count > most:
-        return None if count else {}
-    rest = _ids(connection, f"{{{' '.join(_OTHERS)}}} : {term}", 1)
-    fields: dict[int, tuple[str, ...]] = {}
-    for field in FIELDS if rest else _OF_PATHS:
-        for sound_id in _ids(connection, f"{{{field}}} : {term}", most):
-            fields[sound_id] = (*fields.get(sound_id, ()), field)
-    return fields
-
-
-def _ids(connection: Connection, expression: str, most: int) -> list[int]:
-    rows = connection.execute(_MATCHING, {"expression": expression, "most": most})
-    return list(rows.scalars().all())
+    if on_postgresql(connection):
+        return postgres_words.holders(connection, word, FIELDS, most, prefix=prefix)
+    values = {"term": f'"{word}"' + ("*" if prefix else ""), "most": most}
+    name, folder, others = connection.execute(_IN_PATHS, values).one()
+    holders = dict(zip(_OF_PATHS, (name, folder), strict=True))
+    if others:
+        holders |= zip(_OTHERS, connection.execute(_IN_OTHERS, values).one(), strict=True)
+    return {
+        field: np.fromstring(ids, np.int64, sep=",")
+        for field in FIELDS
+        if (ids := holders.get(field)) is not None
+    }

@@ -63,6 +63,16 @@ def evaluate(
             "ensemble.",
         ),
     ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries",
+            parser=user_path,
+            metavar="FILE.csv",
+            help="Measure short queries instead: a csv with columns query and kind, a class of the "
+            "dataset.",
+        ),
+    ] = None,
     keep: Annotated[
         str | None,
         typer.Option(
@@ -128,8 +138,10 @@ def evaluate(
     """Measure how well models find sounds and tell them apart.
 
     Captions give recall@k, mAP@10 and median rank, both ways. Classes give zero-shot accuracy, mAP
-    and macro F1. Brackets hold 95 % intervals by bootstrap. Public tasks keep their official parts
-    and metric; zero is zero-shot, head is a classifier on the frozen vectors, paper is CLAP's.
+    and macro F1. Queries give hits at the first place and within the first three, mAP, spread over
+    rewordings and k-occurrence. Brackets hold 95 % intervals by bootstrap. Public tasks keep their
+    official parts and metric; zero is zero-shot, head is a classifier on the frozen vectors, paper
+    is CLAP's.
     """
     from audiosearch.evaluation.datasets import Dataset, read_dataset
 
@@ -151,11 +163,18 @@ def evaluate(
         context.fail("Name a DATASET, or --tasks.")
     if keep is not None and prompts is None:
         context.fail("--keep goes with --prompts.")
+    if queries is not None and prompts is not None:
+        context.fail("--queries and --prompts measure different things: name one.")
     data = read_dataset(dataset, layout)
     if limit:
         data = Dataset(data.name, data.layout, data.items[:limit])
     if prompts is not None:
         _study(data, prompts, (model or ["mini"])[0], keep, library, as_json)
+        return
+    if queries is not None:
+        from audiosearch.cli.query_figures import run_queries
+
+        run_queries(data, queries, model or ["mini"], _embedded, template or (), draws, as_json)
         return
     results: Results = []
     for name in model or ["mini"]:
@@ -191,7 +210,7 @@ def _part(tasks: Sequence[str] | None) -> str | None:
 
 
 def _study(
-    data: Dataset, source: str, name: str, keep: str | None, library: Path | None, as_json: bool
+    data: Dataset, source: str, name: str, keep: str | None, library: str | None, as_json: bool
 ) -> None:
     """Print the figures of prompts, and keep the best as a head of a library if `keep` names it."""
     from audiosearch.evaluation import prompts

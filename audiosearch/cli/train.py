@@ -50,7 +50,9 @@ def train(
     start: Annotated[
         str,
         typer.Option(
-            "--from", metavar="MODEL", help="Start from this model, or a ClapModel's directory."
+            "--from",
+            metavar="MODEL",
+            help="Start from this model, a ClapModel's directory, or a file of MS-CLAP.",
         ),
     ] = "mini",
     scratch: Annotated[
@@ -135,6 +137,15 @@ def train(
         str | None,
         typer.Option("--name", metavar="NAME", show_default="the run's", help="Name the model."),
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="DIR",
+            show_default="from the hub",
+            help="Take the tokenizer of an MS-CLAP file from here.",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Train a model on pairs of sounds and words, from a model that you have.
@@ -165,6 +176,7 @@ def train(
         longest=longest,
         seed=seed,
         name=name,
+        tokenizer=tokenizer,
         command=shlex.join(["audiosearch", *sys.argv[1:]]),
     )
     pairs = _pairs(data, from_library, library, layout, group)
@@ -190,7 +202,7 @@ def train(
 def _pairs(
     data: Path | None,
     from_library: bool,
-    library: Path | None,
+    library: str | None,
     layout: str | None,
     group: str | None,
 ) -> Pairs:
@@ -205,7 +217,7 @@ def _pairs(
     from audiosearch.library import Library
 
     with Library.open(library) as opened:
-        return library_pairs(opened.sounds(), str(opened.directory))
+        return library_pairs(opened.sounds(), opened.store.name)
 
 
 def _print(outcome: Outcome) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosearch.models.identity import check_same_model
@@ -14,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class ActiveModel:
-    """The model whose vectors the library in `directory` holds; thread-safe.
+    """The model whose vectors a library holds; thread-safe.
 
     `given`: the model that the caller insists on. Without one, the model is loaded at first use,
     by the name that the library stores, and again whenever the library's own has another digest.
     """
 
-    def __init__(self, directory: Path, given: Model | None = None) -> None:
-        self._directory = directory
+    def __init__(self, library: str, given: Model | None = None) -> None:
+        self._library = library
         self._given = given is not None
         self._model = given
         self._lock = threading.Lock()
@@ -47,6 +46,6 @@ class ActiveModel:
             if model is None or stale:
                 model = load_model(stored.name) if stored else load_model()
             if stored:
-                check_same_model(model, stored, self._directory)
+                check_same_model(model, stored, self._library)
             self._model = model
             return model

@@ -13,6 +13,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class ModelIdentity:
     hop_seconds: float
     precision: str
 
-    @property
+    @cached_property  # each search compares it
     def digest(self) -> str:
         """BLAKE2b (16 bytes, hex) of all but the name: a model is the same by any name."""
         return _digest({key: value for key, value in self.to_json().items() if key != "name"})

@@ -40,7 +40,7 @@ from audiosearch.models.place import (
 )
 
 if TYPE_CHECKING:
-    from audiosearch.models.msclap import Reference
+    from audiosearch.models.msclap_towers import Reference
     from audiosearch.models.onnx_export import Loaded
 
 # A change here or in `models.onnx_export` that changes the vectors must raise this number: bundles

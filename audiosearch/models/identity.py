@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audiosearch.catalog.records import StoredModel
@@ -13,13 +12,13 @@ if TYPE_CHECKING:
     from audiosearch.models.model import Model
 
 
-def check_same_model(model: Model, stored: StoredModel, directory: Path) -> None:
+def check_same_model(model: Model, stored: StoredModel, library: str) -> None:
     """Raises `ModelMismatch`, naming both and the remedy."""
     if model.identity.digest != stored.digest:
         raise ModelMismatch(
-            f"the library {directory} was built with {describe_identity(stored.identity)}, not with "
+            f"the library {library} was built with {describe_identity(stored.identity)}, not with "
             f"{model.identity}: build the new vectors with: audiosearch index --model "
-            f"{model.bundle.name} -L {directory}"
+            f"{model.bundle.name} -L {library}"
         )
 
 

@@ -87,19 +87,14 @@ def add_msclap(
         raise InvalidQuery(f"an MS-CLAP can be had in auto or fp32, not in {precision}")
     check_extra()
     file, origin, revision = _find(source, tell)
-    target = free_place(name or (source if source != str(file) else file.stem), origin)
-    from audiosearch.models import msclap_towers, onnx_export
+    name = name or (source if source != str(file) else file.stem)
+    target = free_place(name, origin)
+    from audiosearch.models import msclap_towers
     from audiosearch.models.model import Model
 
-    tell(f"loading {file.name}")
-    state = msclap_towers.read_file(file)
-    version = msclap_towers.version_of(state, file)
-    facts = VERSIONS[version]
-    if source.startswith("msclap-") and source != f"msclap-{version}":
-        raise ModelBroken(f"{source} holds the MS-CLAP of {version}")
-    front_end = _filters_of(state, facts, file)
-    sounds, words = msclap_towers.build(state, file)
-    tokens = _tokenizer(version, facts, tokenizer, tell)
+    opened = open_file(file, tokenizer, tell)
+    if source.startswith("msclap-") and source != f"msclap-{opened.version}":
+        raise ModelBroken(f"{source} holds the MS-CLAP of {opened.version}")
     weights = file_entry(file).blake2b
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,34 +103,119 @@ def add_msclap(
             folder = Path(made) / "bundle"
             folder.mkdir()
             tell("exporting both towers")
-            tokens.save(str(folder / TOKENIZER))
-            window = round(facts.window_seconds * front_end.sampling_rate)
-            _export(onnx_export, sounds, words, front_end.frame_count(window), folder)
+            opened.tokenizer.save(str(folder / TOKENIZER))
+            msclap_towers.export_towers(opened.sounds, opened.words, opened.frames, folder)
             values = {
-                "name": name or (source if source != str(file) else file.stem),
+                "name": name,
                 "revision": revision or weights[:12],
                 "origin": origin,
                 "licence": "MIT" if origin.startswith("https:") else "unknown",
-                "weights": f"{weights}-msclap-{_COMPILER}",
+                "weights": mark(weights),
                 "precision": "fp32",
-                "dimension": sounds.projection.layer_norm.weight.shape[0],
-                "front_end": asdict(front_end),
-                "window_seconds": facts.window_seconds,
-                "hop_seconds": facts.window_seconds / 2,
-                "max_tokens": facts.max_tokens,
-                # The paper's, of both versions (arXiv 2206.04769, section 3.3).
-                "query_template": "this is a sound of {}",
-                "logit_scale": min(100.0, float(state["logit_scale"].exp())),
+                **opened.facts(),
             }
             bundle = write_manifest(folder, values, (AUDIO, TEXT, TOKENIZER))
             tell("comparing with PyTorch")
-            compare(Model(bundle), Reference(sounds, words, front_end, tokens))
+            towers = msclap_towers.Reference(
+                opened.sounds, opened.words, opened.front_end, opened.tokenizer
+            )
+            compare(Model(bundle), towers)
             if precision == "auto":
                 tell("comparing with int8")
                 bundle = _lower(bundle, tell)
             return put_in_place(bundle.directory, target)
     except OSError as error:
         raise AudioSearchError(f"cannot write {target}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file of MS-CLAP: its state dict, both towers with its weights, and what they read."""
+
+    version: str
+    state: dict[str, Any]
+    sounds: Sounds
+    words: Words
+    front_end: FrontEnd
+    tokenizer: Any
+
+    @property
+    def frames(self) -> int:
+        """The frames of a window's picture."""
+        window = VERSIONS[self.version].window_seconds * self.front_end.sampling_rate
+        return self.front_end.frame_count(round(window))
+
+    def facts(self) -> dict[str, Any]:
+        """What its bundle's `model.json` says of it, whatever its name and place."""
+        about = VERSIONS[self.version]
+        return {
+            "dimension": self.sounds.projection.layer_norm.weight.shape[0],
+            "front_end": asdict(self.front_end),
+            "window_seconds": about.window_seconds,
+            "hop_seconds": about.window_seconds / 2,
+            "max_tokens": about.max_tokens,
+            # The paper's, of both versions (arXiv 2206.04769, section 3.3).
+            "query_template": "this is a sound of {}",
+            "logit_scale": scale_of(self.state),
+        }
+
+
+def open_file(file: Path, tokenizer: str | None, tell: Tell) -> Opened:
+    """Read a file, and the tokenizer of its version from a directory or the hub.
+
+    Raises `ModelBroken`, `ModelNotFound`.
+    """
+    from audiosearch.models import msclap_file, msclap_towers
+
+    tell(f"loading {file.name}")
+    state = msclap_file.read_file(file)
+    version = msclap_file.version_of(state, file)
+    facts = VERSIONS[version]
+    front_end = _filters_of(state, facts, file)
+    sounds, words = msclap_towers.build(state, file)
+    tokens = _tokenizer(version, facts, tokenizer, tell)
+    return Opened(version, state, sounds, words, front_end, tokens)
+
+
+def scale_of(state: dict[str, Any]) -> float:
+    """What turns cosines into logits, by a file's state dict."""
+    return min(100.0, float(state["logit_scale"].exp()))
+
+
+def mark(weights: str) -> str:
+    """What identifies the weights of a bundle that was made of the file with this hash."""
+    return f"{weights}-msclap-{_COMPILER}"
+
+
+def file_of(bundle: Bundle) -> Path | None:
+    """The file that a bundle was made of; None for a bundle that was made of something else.
+
+    Raises `ModelNotFound` where it is gone, or another by now.
+    """
+    weights, is_one, _ = (bundle.weights or "").partition("-msclap-")
+    if not is_one:
+        return None
+    # A run that was moved has its file beside its bundle.
+    beside = bundle.directory.parent / Path(bundle.origin).name
+    file = Path(bundle.origin)
+    file = beside if beside.is_file() and not file.is_file() else file
+    if bundle.origin.startswith("https:"):
+        from audiosearch.models.hub import fetch_snapshot
+
+        seconds = bundle.window_seconds
+        name = next(v.file for v in VERSIONS.values() if v.window_seconds == seconds)
+        file = fetch_snapshot(_REPOSITORY, [name], bundle.revision) / name
+    if not file.is_file():
+        raise ModelNotFound(
+            f"{bundle.name} was made of {file}, which is not there: bring it back, or add the model "
+            "again from where it is (audiosearch models add FILE)"
+        )
+    if file_entry(file).blake2b != weights:
+        raise ModelNotFound(
+            f"{bundle.name} was made of another {file} than the one there: add the model again "
+            f"(audiosearch models add {file})"
+        )
+    return file
 
 
 def _find(source: str, tell: Tell) -> tuple[Path, str, str | None]:
@@ -196,41 +276,3 @@ def _tokenizer(version: str, facts: Version, directory: str | None, tell: Tell) 
     elif made.token_to_id("[CLS]") is None:
         raise ModelBroken(f"{path} is not the tokenizer of {facts.tokenizer}: it has no [CLS]")
     return made
-
-
-def _export(onnx_export: Any, sounds: Sounds, words: Words, frames: int, folder: Path) -> None:
-    import torch
-
-    picture = torch.full((1, 1, frames, 64), -40.0)
-    onnx_export.export(sounds, {"input_features": picture}, {0: "batch"}, folder / AUDIO)
-    ids = torch.tensor([[1, 2, 3]])
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    onnx_export.export(words, inputs, {0: "batch", 1: "tokens"}, folder / TEXT)
-
-
-class Reference:
-    """The towers on PyTorch: what a bundle must agree with."""
-
-    def __init__(self, sounds: Sounds, words: Words, front_end: FrontEnd, tokenizer: Any) -> None:
-        self._sounds, self._words = sounds, words
-        self._front_end, self._tokenizer = front_end, tokenizer
-
-    def embed_audio(self, windows: np.ndarray) -> np.ndarray:
-        """Return the unit vectors (n, d) of windows (n, samples), both float32."""
-        import torch
-
-        from audiosearch.models.frontend import log_mel
-
-        pictures = torch.from_numpy(log_mel(windows, self._front_end))[:, None]
-        with torch.no_grad():
-            vectors: np.ndarray = self._sounds(pictures).numpy()
-        return vectors
-
-    def embed_text(self, text: str) -> np.ndarray:
-        """Return the unit vector (d,) of a text."""
-        import torch
-
-        ids = torch.tensor([self._tokenizer.encode(text).ids])
-        with torch.no_grad():
-            vector: np.ndarray = self._words(ids, torch.ones_like(ids))[0].numpy()
-        return vector

@@ -4,16 +4,15 @@
 audio tower of transformers' ClapModel under other names, and GPT-2. Both have a projection to 1,024
 values. Names are those of the file's state dict. Pictures are (n, 1, frames, 64) decibels; both
 towers give unit vectors (n, 1024). The module imports torch and transformers, so only
-`models.msclap` imports it, when it compiles.
+`models.msclap` imports it, when it compiles, and what trains.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -27,18 +26,10 @@ from transformers import (
 )
 
 from audiosearch.errors import ModelBroken
-
-_AUDIO, _TEXT = "audio_encoder.", "caption_encoder."
-# What tells one version from the other, and both from anything else.
-FIRST = {
-    "2022": f"{_AUDIO}base.conv_block1.conv1.weight",
-    "2023": f"{_AUDIO}base.htsat.patch_embed.proj.weight",
-}
-# Of the file, but not of the towers: heads for classes, filters of the front end, old constants.
-_UNUSED = re.compile(
-    r"fc_audioset|tscam_conv|htsat\.head|spectrogram_extractor|logmel_extractor|pooler"
-    r"|position_ids|\.attn\.(masked_)?bias$|attn_mask$|relative_position_index$|num_batches_tracked$"
-)
+from audiosearch.models import bundle, onnx_export
+from audiosearch.models.bundle import FrontEnd
+from audiosearch.models.frontend import log_mel
+from audiosearch.models.msclap_file import AUDIO, TEXT, UNUSED, renamed, version_of
 
 
 class Projection(nn.Module):  # type: ignore[misc]
@@ -122,32 +113,19 @@ class Words(nn.Module):  # type: ignore[misc]
         return functional.normalize(self.projection(chosen), dim=-1)
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """Return the state dict of a file. It is read as numbers: what would run code is refused.
+def shaped(state: dict[str, Any], path: Path) -> tuple[Sounds, Words]:
+    """Return both towers in the sizes of a state dict, with weights drawn anew.
 
-    Raises `ModelBroken`.
+    Raises `ModelBroken` where a layer is missing that says how large they are.
     """
+    version = version_of(state, path)
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        line = " ".join(str(error).split())[:160]
-        raise ModelBroken(f"{path} cannot be loaded as plain weights: {line}") from error
-    state = stored.get("model") if isinstance(stored, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise ModelBroken(f"{path} is no file of MS-CLAP: it holds no weights under 'model'")
-    return state
-
-
-def version_of(state: dict[str, Any], path: Path) -> str:
-    """Return ``2022`` or ``2023``. Raises `ModelBroken` for a file of another kind."""
-    for version, name in FIRST.items():
-        if name in state:
-            return version
-    names = list(state) or ["nothing"]
-    raise ModelBroken(
-        f"{path} is neither an MS-CLAP of 2022 nor of 2023: it begins with {names[0]} and ends with "
-        f"{names[-1]}, and has neither {FIRST['2022']} nor {FIRST['2023']}"
-    )
+        audio = _cnn14(state) if version == "2022" else _htsat(state)
+        text = _bert(state) if version == "2022" else _gpt2(state)
+        sounds = Sounds(audio, _projection(state, AUDIO)).eval()
+        return sounds, Words(text, _projection(state, TEXT)).eval()
+    except (KeyError, IndexError, ValueError) as error:
+        raise ModelBroken(f"{path} is not the MS-CLAP of {version}: it lacks {error}") from error
 
 
 def build(state: dict[str, Any], path: Path) -> tuple[Sounds, Words]:
@@ -156,20 +134,14 @@ def build(state: dict[str, Any], path: Path) -> tuple[Sounds, Words]:
     Raises `ModelBroken`, which names the first and the last layer that do not fit.
     """
     version = version_of(state, path)
-    try:
-        audio = _cnn14(state) if version == "2022" else _htsat(state)
-        text = _bert(state) if version == "2022" else _gpt2(state)
-        sounds = Sounds(audio, _projection(state, _AUDIO)).eval()
-        words = Words(text, _projection(state, _TEXT)).eval()
-    except (KeyError, IndexError, ValueError) as error:
-        raise ModelBroken(f"{path} is not the MS-CLAP of {version}: it lacks {error}") from error
-    own = {n: v for n, v in state.items() if not _UNUSED.search(n)}
-    given = {n.removeprefix(_AUDIO): v for n, v in own.items() if n.startswith(_AUDIO)}
-    given = dict(_renamed(given)) if version == "2023" else given
+    sounds, words = shaped(state, path)
+    own = {n: v for n, v in state.items() if not UNUSED.search(n)}
+    given = {n.removeprefix(AUDIO): v for n, v in own.items() if n.startswith(AUDIO)}
+    given = dict(renamed(given)) if version == "2023" else given
     _fill(sounds, given, path, version)
     _fill(
         words,
-        {n.removeprefix(_TEXT): v for n, v in own.items() if n.startswith(_TEXT)},
+        {n.removeprefix(TEXT): v for n, v in own.items() if n.startswith(TEXT)},
         path,
         version,
     )
@@ -177,7 +149,7 @@ def build(state: dict[str, Any], path: Path) -> tuple[Sounds, Words]:
 
 
 def _fill(tower: nn.Module, given: dict[str, Any], path: Path, version: str) -> None:
-    own = {n: v for n, v in tower.state_dict().items() if not _UNUSED.search(n)}
+    own = {n: v for n, v in tower.state_dict().items() if not UNUSED.search(n)}
     wrong = [
         name
         for name in [*own, *(name for name in given if name not in own)]
@@ -197,12 +169,12 @@ def _projection(state: dict[str, Any], part: str) -> Projection:
 
 
 def _cnn14(state: dict[str, Any]) -> Cnn14:
-    widths = [len(state[f"{_AUDIO}base.conv_block{n}.conv1.weight"]) for n in range(1, 7)]
-    return Cnn14(len(state[f"{_AUDIO}base.bn0.weight"]), tuple(widths))
+    widths = [len(state[f"{AUDIO}base.conv_block{n}.conv1.weight"]) for n in range(1, 7)]
+    return Cnn14(len(state[f"{AUDIO}base.bn0.weight"]), tuple(widths))
 
 
 def _htsat(state: dict[str, Any]) -> Any:
-    stem = f"{_AUDIO}base.htsat."
+    stem = f"{AUDIO}base.htsat."
     depths: list[int] = []
     heads: list[int] = []
     while f"{stem}layers.{len(depths)}.blocks.0.norm1.weight" in state:
@@ -227,33 +199,8 @@ def _htsat(state: dict[str, Any]) -> Any:
     return ClapAudioModel(config)
 
 
-def _renamed(given: dict[str, Any]) -> list[tuple[str, Any]]:
-    """HTS-AT's names as transformers has them; query, key and value are one matrix there."""
-    changes = (
-        ("base.htsat.", "base.audio_encoder."),
-        (".bn0.", ".batch_norm."),
-        (".norm1.", ".layernorm_before."),
-        (".norm2.", ".layernorm_after."),
-        (".attn.proj.", ".attention.output.dense."),
-        (".attn.", ".attention.self."),
-        (".mlp.fc1.", ".intermediate.dense."),
-        (".mlp.fc2.", ".output.dense."),
-    )
-    made = []
-    for old, value in given.items():
-        name = old
-        for before, after in changes:
-            name = name.replace(before, after)
-        if ".self.qkv." in name:
-            parts = zip(("query", "key", "value"), value.chunk(3), strict=True)
-            made += [(name.replace(".qkv.", f".{part}."), each) for part, each in parts]
-        else:
-            made.append((name, value))
-    return made
-
-
 def _bert(state: dict[str, Any]) -> Any:
-    stem = f"{_TEXT}base."
+    stem = f"{TEXT}base."
     vocabulary, size = state[f"{stem}embeddings.word_embeddings.weight"].shape
     config = BertConfig(
         vocab_size=vocabulary,
@@ -270,7 +217,7 @@ def _bert(state: dict[str, Any]) -> Any:
 
 
 def _gpt2(state: dict[str, Any]) -> Any:
-    stem = f"{_TEXT}base."
+    stem = f"{TEXT}base."
     vocabulary, size = state[f"{stem}wte.weight"].shape
     config = GPT2Config(
         vocab_size=vocabulary,
@@ -279,6 +226,39 @@ def _gpt2(state: dict[str, Any]) -> Any:
         n_head=size // 64,
         n_inner=state[f"{stem}h.0.mlp.c_fc.weight"].shape[1],
         n_positions=len(state[f"{stem}wpe.weight"]),
+        bos_token_id=vocabulary - 1,
+        eos_token_id=vocabulary - 1,
         attn_implementation="eager",
     )
     return GPT2Model(config)
+
+
+def export_towers(sounds: nn.Module, words: nn.Module, frames: int, folder: Path) -> None:
+    """Write `audio.onnx`, for pictures of so many frames, and `text.onnx`."""
+    picture = torch.full((1, 1, frames, 64), -40.0)
+    onnx_export.export(sounds, {"input_features": picture}, {0: "batch"}, folder / bundle.AUDIO)
+    ids = torch.tensor([[1, 2, 3]])
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    onnx_export.export(words, inputs, {0: "batch", 1: "tokens"}, folder / bundle.TEXT)
+
+
+class Reference:
+    """The towers on PyTorch: what a bundle must agree with."""
+
+    def __init__(self, sounds: Sounds, words: Words, front_end: FrontEnd, tokenizer: Any) -> None:
+        self._sounds, self._words = sounds, words
+        self._front_end, self._tokenizer = front_end, tokenizer
+
+    def embed_audio(self, windows: np.ndarray) -> np.ndarray:
+        """Return the unit vectors (n, d) of windows (n, samples), both float32."""
+        pictures = torch.from_numpy(log_mel(windows, self._front_end))[:, None]
+        with torch.no_grad():
+            vectors: np.ndarray = self._sounds(pictures).numpy()
+        return vectors
+
+    def embed_text(self, text: str) -> np.ndarray:
+        """Return the unit vector (d,) of a text."""
+        ids = torch.tensor([self._tokenizer.encode(text).ids])
+        with torch.no_grad():
+            vector: np.ndarray = self._words(ids, torch.ones_like(ids))[0].numpy()
+        return vector

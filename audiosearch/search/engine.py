@@ -1,7 +1,7 @@
 """`SearchEngine` turns the terms of a query into ranked hits, over one open library.
 
-Each search sees one state of the library. The engine keeps the vectors of texts, the windows that a
-filter allows and the sample for percentiles between searches. Their keys are the model's digest and
+Each search sees one state of the library. The engine keeps the vectors of texts and the sample
+for percentiles between searches. Their keys are the model's digest and
 the library's generation.
 """
 
@@ -30,7 +30,7 @@ from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify, classify_by_head
 from audiosearch.search.composition import path_of, query_vector, stored_windows
 from audiosearch.search.fusion import fused_key
-from audiosearch.search.hybrid import in_reach, named_moments, words_in_state
+from audiosearch.search.hybrid import in_reach, named_windows, words_in_state
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
 from audiosearch.search.ranking import Moment, Place
@@ -40,7 +40,8 @@ from audiosearch.search.suggestions import Suggestions
 from audiosearch.search.text_vectors import TextVectors
 from audiosearch.search.words import NO_MATCHES, WordMatches
 from audiosearch.vectors.cachefile import SnapshotTooOld
-from audiosearch.vectors.window_search import SearchState, WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
+from audiosearch.vectors.window_search import SearchState
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model
@@ -50,6 +51,9 @@ _SNAPSHOT_TRIES = 5
 
 
 Answer = TypeVar("Answer")
+
+# The unit vector (d,) of a query, and what its words match.
+_Composed = tuple[np.ndarray, WordMatches]
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class SearchEngine:
         self._model = model
         self._decoding = decoding
         self._texts = TextVectors(shared=shared)
-        self._state = SearchState(reader.directory)
+        self._state = SearchState(reader.store.directory)
         self.state_cache: StateCache[Sample] = StateCache()
         self._suggestions = Suggestions()
 
@@ -119,23 +123,47 @@ class SearchEngine:
         match: Match = "both",
     ) -> list[Hit]:
         """Return the k nearest sounds that meet the condition, best first; see `Library.search`."""
+        [hits] = self.search_many(
+            [terms], k, condition, template=template, moments=moments, group=group, match=match
+        )
+        return hits
+
+    def search_many(
+        self,
+        queries: Sequence[Sequence[Term]],
+        k: int,
+        condition: Filter,
+        *,
+        template: str | None = None,
+        moments: bool = False,
+        group: bool = False,
+        match: Match = "both",
+    ) -> list[list[Hit]]:
+        """Return the hits of each query over one state; see `Library.search_many`."""
         if k < 1:
             raise InvalidQuery(f"k must be at least 1, not {k}")
-        # What chance reaches was measured with such queries.
-        judged = template is None and all(t.text is not None and t.weight > 0 for t in terms)
 
         def hits(
-            connection: Connection, search: WindowSearch, vector: np.ndarray, words: WordMatches
-        ) -> list[Hit]:
-            chance = stored_chance(connection, search.model) if judged else None
-            floor = chance.margin if chance else None
+            connection: Connection, search: WindowSearch, composed: Sequence[_Composed]
+        ) -> list[list[Hit]]:
+            chance = stored_chance(connection, search.model)
             resolved = self._head_scores.resolved(connection, condition)
-            query = _Query(vector, resolved, k, moments, group, words, floor)
-            if match == "words":
-                return self._hits_by_words(connection, search, query)
-            return self._hits(connection, search, query)
+            if len(composed) > 1:
+                search = search.for_queries([vector for vector, _ in composed])
+            answers = []
+            for terms, (vector, words) in zip(queries, composed, strict=True):
+                # What chance reaches was measured with such queries.
+                judged = template is None and all(
+                    term.text is not None and term.weight > 0 for term in terms
+                )
+                floor = chance.margin if chance and judged else None
+                query = _Query(vector, resolved, k, moments, group, words, floor)
+                by = self._hits_by_words if match == "words" else self._hits
+                answers.append(by(connection, search, query))
+            return answers
 
-        return self.over_one_state(terms, hits, template=template, match=match) or []
+        answers = self._over_one_state(queries, hits, template=template, match=match)
+        return answers if answers is not None else [[] for _ in queries]
 
     def over_one_state(
         self,
@@ -148,18 +176,33 @@ class SearchEngine:
         """Return what `answer` makes of the vector (d,) and the word matches of the terms, over one
         state of the library; `None` for a library without model.
         """
+
+        def of_one(
+            connection: Connection, search: WindowSearch, composed: Sequence[_Composed]
+        ) -> Answer:
+            return answer(connection, search, *composed[0])
+
+        return self._over_one_state([terms], of_one, template=template, match=match)
+
+    def _over_one_state(
+        self,
+        queries: Sequence[Sequence[Term]],
+        answer: Callable[[Connection, WindowSearch, Sequence[_Composed]], Answer],
+        *,
+        template: str | None,
+        match: Match,
+    ) -> Answer | None:
         if match not in get_args(Match):
             raise InvalidQuery(f"match must be both, sound or words, not {match!r}")
-        texts = [term.text for term in terms if term.text is not None and term.weight > 0]
-        vector: np.ndarray | None = None
+        vectors: list[np.ndarray] = []
         composed_with: str | None = None
         for attempt in range(_SNAPSHOT_TRIES):
             with self._reader.snapshot() as connection:
                 stored = reading.active_model(connection)
                 if stored is None:
                     return None
-                if vector is None or composed_with != stored.digest:
-                    vector = self._composed(connection, terms, stored, template)
+                if composed_with != stored.digest:
+                    vectors = self._all_composed(connection, queries, stored, template)
                     composed_with = stored.digest
                 try:
                     search = self._state.current(
@@ -167,10 +210,13 @@ class SearchEngine:
                     )
                 except SnapshotTooOld:
                     continue
-                words = NO_MATCHES
+                words = [NO_MATCHES] * len(queries)
                 if match != "sound":
-                    words = words_in_state(connection, self.state_cache, search, texts)
-                return answer(connection, search, vector, words)
+                    words = [
+                        words_in_state(connection, self.state_cache, search, _positive(terms))
+                        for terms in queries
+                    ]
+                return answer(connection, search, list(zip(vectors, words, strict=True)))
         raise AssertionError("unreachable")
 
     def suggestions(self) -> list[Suggestion]:
@@ -246,6 +292,19 @@ class SearchEngine:
             embed = partial(self.embed_texts, self._model.matching(stored))
             yield from suggest(connection, stored, condition, k, embed, offset, limit)
 
+    def _all_composed(
+        self,
+        connection: Connection,
+        queries: Sequence[Sequence[Term]],
+        stored: StoredModel,
+        template: str | None,
+    ) -> list[np.ndarray]:
+        """Return the unit vector (d,) of each query."""
+        texts = [term.text for terms in queries for term in terms if term.text is not None]
+        if len(queries) > 1 and texts:  # all at once, so that each query knows its own
+            self.embed_texts(self._model.matching(stored), texts, template)
+        return [self._composed(connection, terms, stored, template) for terms in queries]
+
     def _composed(
         self,
         connection: Connection,
@@ -264,36 +323,30 @@ class SearchEngine:
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
     def _hits(self, connection: Connection, search: WindowSearch, query: _Query) -> list[Hit]:
-        model, vector = search.model, query.vector
-        allowed = None
-        if query.condition:
-            allowed = self.state_cache.allowed(
-                search.generation,
-                model.digest,
-                query.condition,
-                lambda: reading.allowed_windows(connection, query.condition, model.id),
-            )
+        vector, where = query.vector, query.condition or None
         sample = self.sample(connection, search)
         count = min(query.k, search.count)
         if query.moments:
             base = sample.median(vector)
-            best = ranking.all_moments(connection, search, vector, count, allowed, base)
+            best = ranking.all_moments(connection, search, vector, count, where, base)
         else:
-            best = ranking.best_moments(connection, search, vector, count, allowed)
+            best = ranking.best_moments(connection, search, vector, count, where)
         best = ranking.leading(best, count)
         heard = frozenset(moment.content_id for moment in best)
         sampled = sample.best(vector)
         if query.words:
-            named = named_moments(connection, search, vector, query.words, query.k, heard)
+            named = named_windows(connection, search, vector, query.words, query.k, heard)
             spread = sample.spread(vector, sampled)
-            best = in_reach(best, named, query.k, spread, sure=not query.condition)
+            sure = not query.condition
+            best = in_reach(connection, best, named, query.k, spread, sure=sure)
         return self._ranked(connection, query, sample, best, heard, sampled)
 
     def _hits_by_words(
         self, connection: Connection, search: WindowSearch, query: _Query
     ) -> list[Hit]:
         """Return the sounds that hold words of the query, best word score first."""
-        moments = named_moments(connection, search, query.vector, query.words, query.k).moments
+        named = named_windows(connection, search, query.vector, query.words, query.k)
+        moments = named.moments(connection)
         sample = self.sample(connection, search)
         sampled = sample.best(query.vector)
         return self._ranked(
@@ -370,3 +423,8 @@ class SearchEngine:
             query.group,
             place,
         )
+
+
+def _positive(terms: Sequence[Term]) -> list[str]:
+    """Return the texts to look for."""
+    return [term.text for term in terms if term.text is not None and term.weight > 0]

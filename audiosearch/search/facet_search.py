@@ -19,7 +19,7 @@ from audiosearch.search import standing_out
 from audiosearch.search.engine import SearchEngine
 from audiosearch.search.query import Match, Term
 from audiosearch.search.words import WordMatches
-from audiosearch.vectors.window_search import WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
 
 
 class FacetSearch:
@@ -55,7 +55,7 @@ class FacetSearch:
         ) -> Facets:
             table = self._table(connection)
             if match == "words":
-                mask, least = _hits_by_words(search, table, vector, words, min_score)
+                mask, least = _hits_by_words(connection, search, table, vector, words, min_score)
             else:
                 mask, least = self._hits(connection, search, table, vector, words, min_score)
             resolved = self._head_scores.resolved(connection, condition)
@@ -75,9 +75,10 @@ class FacetSearch:
     ) -> tuple[np.ndarray, float]:
         """Return the mask of the hits, and the score from which a sound is one by itself."""
         if min_score is not None:
-            return standing_out.sounds_above(search, table, vector, min_score), min_score
+            mask = standing_out.sounds_above(connection, search, table, vector, min_score)
+            return mask, min_score
         sample = self._engine.sample(connection, search)
-        mask, least = standing_out.sounds_standing_out(search, table, sample, vector)
+        mask, least = standing_out.sounds_standing_out(connection, search, table, sample, vector)
         if words:
             named = standing_out.sounds_with_words(table, words, standing_out.LEAST_WORDS)
             # Copies are one sound, whatever their names are.
@@ -94,6 +95,7 @@ class FacetSearch:
 
 
 def _hits_by_words(
+    connection: Connection,
     search: WindowSearch,
     table: FacetTable,
     vector: np.ndarray,
@@ -102,5 +104,5 @@ def _hits_by_words(
 ) -> tuple[np.ndarray, float | None]:
     mask = standing_out.sounds_with_words(table, words, 0.0)
     if min_score is not None:
-        mask &= standing_out.sounds_above(search, table, vector, min_score)
+        mask &= standing_out.sounds_above(connection, search, table, vector, min_score)
     return mask, min_score

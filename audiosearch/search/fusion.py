@@ -7,6 +7,10 @@ frequent one. No name moves a sound down: where no word matches, the order is th
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
+
 # The weight was measured from 0.5 to 6 and beside reciprocal rank fusion, over real sounds with
 # good, generic and misleading names (`python -m scripts.bench.hybrid`). Good names gain up to 6 and
 # beyond; from 4 on, misleading names cost more than a hundredth of nDCG@10.
@@ -16,8 +20,12 @@ WORD_WEIGHT = 4.0
 _LEAST_SPREAD = 0.01
 
 
-def fused_key(score: float, word_score: float, mean: float, spread: float) -> float:
-    """Return the key (higher is nearer) of a score (cosine) and a word score (0..1).
+Scores = TypeVar("Scores", float, np.ndarray)
+
+
+def fused_key(score: Scores, word_score: Scores, mean: float, spread: float) -> Scores:
+    """Return the key (higher is nearer) of a score (cosine) and a word score (0..1), or the keys of
+    n of them, in float64.
 
     `mean` and `spread` are the mean and the standard deviation of the library's scores.
     """

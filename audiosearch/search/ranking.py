@@ -14,11 +14,11 @@ import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
-from audiosearch.catalog.records import Sound
+from audiosearch.catalog.filters import Filter
+from audiosearch.catalog.records import Sound, WindowRow
 from audiosearch.errors import LibraryDamaged
 from audiosearch.results import Hit
-from audiosearch.vectors.codec import exact_scores, from_blobs
-from audiosearch.vectors.window_search import WindowSearch
+from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
 
 # One round reads this many windows for each sound: several windows belong to one sound, and a
 # second round costs more than a wider first one.
@@ -41,35 +41,53 @@ def best_moments(
     search: WindowSearch,
     query: np.ndarray,
     count: int,
-    allowed: np.ndarray | None,
+    where: Filter | None,
 ) -> list[Moment]:
     """Return the best window of each of the `count` nearest contents.
 
-    Contents that tie with the last of them count too. `query` is a unit vector (d,); `allowed` are
-    the window ids (int64, ascending) that the filter allows, or None for all.
+    Contents that tie with the last of them count too. `query` is a unit vector (d,); `where` is the
+    filter, or None for all.
     """
     best: dict[int, Moment] = {}
-    excluded: np.ndarray | None = None
+    seen: Sequence[int] = ()
     round_size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
-        ids, scores = search.nearest(connection, query, round_size, allowed, excluded)
-        rows = reading.windows_by_id(connection, ids)
-        for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
-            row = rows[window_id]
-            previous = best.get(row.content_id)
-            # Of two windows of one sound with the same score the earlier one counts, whatever their
-            # ids.
-            if previous is None or (score == previous.score and row.start < previous.start):
-                best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
+        ids, scores = search.nearest(connection, query, round_size, where, seen)
+        for part in _parts(scores, 2 * count):
+            keep_best(connection, best, ids[part], scores[part])
+            ordered = sorted((moment.score for moment in best.values()), reverse=True)
+            # A window beyond the last one read scores at most as high as it.
+            if len(ordered) >= count and ordered[count - 1] > scores[part][-1]:
+                return list(best.values())
         if len(ids) < round_size:
-            break
-        ordered = sorted((moment.score for moment in best.values()), reverse=True)
-        # A window beyond the last one read scores at most as high as it.
-        if len(ordered) >= count and ordered[count - 1] > scores[-1]:
-            break
-        seen = reading.windows_of_contents(connection, best, search.model.id)
-        excluded = np.array(sorted(row.id for row in seen), dtype=np.int64)
-    return list(best.values())
+            return list(best.values())
+        seen = list(best)
+
+
+def _parts(scores: np.ndarray, first: int) -> list[slice]:
+    """Return the first windows, whose rows often suffice, with those that tie with the last of them,
+    and the others.
+    """
+    if 0 < first < len(scores):
+        first = int(np.searchsorted(-scores, -scores[first - 1], side="right"))
+        return [slice(first), slice(first, None)] if first < len(scores) else [slice(None)]
+    return [slice(None)] if len(scores) else []
+
+
+def keep_best(
+    connection: Connection, best: dict[int, Moment], ids: np.ndarray, scores: np.ndarray
+) -> None:
+    """Keep in `best`, by content, the best of these windows (n,) with their scores (n,), which
+    descend.
+    """
+    rows = _rows_of(connection, ids)
+    for window_id, score in zip(ids.tolist(), scores.tolist(), strict=True):
+        row = rows[window_id]
+        previous = best.get(row.content_id)
+        # Of two windows of one sound with the same score the earlier one counts, whatever their
+        # ids.
+        if previous is None or (score == previous.score and row.start < previous.start):
+            best[row.content_id] = Moment(row.content_id, row.start, row.end, score)
 
 
 def all_moments(
@@ -77,14 +95,14 @@ def all_moments(
     search: WindowSearch,
     query: np.ndarray,
     count: int,
-    allowed: np.ndarray | None,
+    where: Filter | None,
     base: float,
 ) -> list[Moment]:
     """Return `count` moments or more, if the library has so many. `base` is as in `merge`."""
     size = max(_LEAST_WINDOWS, count * _WINDOWS_PER_SOUND)
     while True:
-        ids, scores = search.nearest(connection, query, size, allowed)
-        rows = reading.windows_by_id(connection, ids)
+        ids, scores = search.nearest(connection, query, size, where)
+        rows = _rows_of(connection, ids)
         merged = merge(
             [
                 Moment(rows[i].content_id, rows[i].start, rows[i].end, score)
@@ -128,20 +146,11 @@ def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
     return [m for m in ordered if m.score >= ordered[min(k, len(ordered)) - 1].score]
 
 
-def moments_of(
-    connection: Connection, search: WindowSearch, query: np.ndarray, content_ids: Sequence[int]
-) -> list[Moment]:
-    """Return the best window of each of these contents, by exact scores."""
-    rows = reading.vectors_of_contents(connection, content_ids, search.model.id)
-    if not rows:
-        return []
-    owners, starts, ends, blobs = zip(*rows, strict=True)
-    scores = exact_scores(from_blobs(blobs, search.model.dimension), query)
-    contents = np.array(owners)
-    # Of each content the best window, the earliest of equals.
-    order = np.lexsort((np.array(starts), -scores, contents))
-    first = order[np.diff(contents[order], prepend=-1) > 0].tolist()
-    return [Moment(owners[i], starts[i], ends[i], float(scores[i])) for i in first]
+def _rows_of(connection: Connection, ids: np.ndarray) -> dict[int, WindowRow]:
+    rows = reading.windows_by_id(connection, ids)
+    if len(rows) < len(ids):
+        raise LibraryDamaged(CACHE_AHEAD)
+    return rows
 
 
 @dataclass(frozen=True)

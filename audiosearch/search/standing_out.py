@@ -9,12 +9,12 @@ passes as many of these sounds as its facet counted.
 from __future__ import annotations
 
 import numpy as np
+from sqlalchemy import Connection
 
 from audiosearch.catalog.facet_table import FacetTable
 from audiosearch.search.sample import Sample
 from audiosearch.search.words import WordMatches
-from audiosearch.vectors.above import windows_above
-from audiosearch.vectors.window_search import WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
 
 # Scores of unrelated sounds are spread about the average; few of them are this many standard
 # deviations above it.
@@ -33,7 +33,11 @@ _TIE = 1e-6
 
 
 def sounds_standing_out(
-    search: WindowSearch, table: FacetTable, sample: Sample, query: np.ndarray
+    connection: Connection,
+    search: WindowSearch,
+    table: FacetTable,
+    sample: Sample,
+    query: np.ndarray,
 ) -> tuple[np.ndarray, float]:
     """Return the mask of the sounds that stand out for a query (d,) by their scores, and the least
     of these scores, exact to a rounding.
@@ -42,7 +46,7 @@ def sounds_standing_out(
     bound = mean + DEVIATIONS * spread
     few = LEAST_SOUNDS
     while True:
-        windows, scores = windows_above(search, query, bound, few)
+        windows, scores = search.above(connection, query, bound, few)
         contents = table.contents_of(windows)
         _, first = np.unique(contents, return_index=True)
         if len(first) >= LEAST_SOUNDS:
@@ -57,10 +61,14 @@ def sounds_standing_out(
 
 
 def sounds_above(
-    search: WindowSearch, table: FacetTable, query: np.ndarray, least: float
+    connection: Connection,
+    search: WindowSearch,
+    table: FacetTable,
+    query: np.ndarray,
+    least: float,
 ) -> np.ndarray:
     """Return the mask of the sounds whose best window scores at least `least`."""
-    windows, _ = windows_above(search, query, least - _TIE)
+    windows, _ = search.above(connection, query, least - _TIE)
     return table.of_contents(table.contents_of(windows))
 
 

@@ -19,7 +19,7 @@ from audiosearch.results import Suggestion
 from audiosearch.search.chance import stored_chance
 from audiosearch.search.sample import Sample
 from audiosearch.search.vocabulary import vocabulary
-from audiosearch.vectors.window_search import WindowSearch
+from audiosearch.vectors.window_index import WindowSearch
 
 if TYPE_CHECKING:
     from audiosearch.models.model import Model

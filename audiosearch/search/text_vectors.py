@@ -25,8 +25,8 @@ _KEPT = 1_000
 class TextVectors:
     """The vectors of prompts, by the digest of the model that made them. It is thread-safe.
 
-    `shared` is for many threads at once: waiting prompts go through the text tower together, and
-    their vectors are within 1e-6 of those of single prompts, not equal to the bit.
+    `shared` is for many threads at once: prompts that wait, or come together, go through the text
+    tower together, and their vectors are within 1e-6 of those of single prompts, not equal to the bit.
     """
 
     def __init__(self, *, shared: bool = False) -> None:
@@ -37,29 +37,36 @@ class TextVectors:
 
     def embed(self, model: Model, prompts: Sequence[str]) -> np.ndarray:
         """Return the unit vectors (n, d) of n prompts, float32. The prompts are taken as they are."""
+        digest = model.identity.digest
+        known: dict[str, np.ndarray] = {}
+        with self._lock:
+            for prompt in prompts:
+                if (digest, prompt) in self._vectors:
+                    self._vectors.move_to_end((digest, prompt))
+                    known[prompt] = self._vectors[digest, prompt]
+        missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
+        for first in range(0, len(missing), _TOGETHER):
+            part = missing[first : first + _TOGETHER]
+            known |= zip(part, self._computed(model, part), strict=True)
+        with self._lock:
+            for prompt in missing:
+                # A copy: a row would keep the whole batch.
+                kept = known[prompt].copy()
+                kept.setflags(write=False)
+                self._vectors[digest, prompt] = kept
+            while len(self._vectors) > _KEPT:
+                self._vectors.popitem(last=False)
         vectors = np.empty((len(prompts), model.dimension), np.float32)
         for vector, prompt in zip(vectors, prompts, strict=True):
-            vector[:] = self._vector(model, prompt)
+            vector[:] = known[prompt]
         return vectors
 
-    def _vector(self, model: Model, prompt: str) -> np.ndarray:
-        key = (model.identity.digest, prompt)
-        with self._lock:
-            if key in self._vectors:
-                self._vectors.move_to_end(key)
-                return self._vectors[key]
-        vector = self._computed(model, prompt)
-        vector.setflags(write=False)
-        with self._lock:
-            self._vectors[key] = vector
-            if len(self._vectors) > _KEPT:
-                self._vectors.popitem(last=False)
-        return vector
-
-    def _computed(self, model: Model, prompt: str) -> np.ndarray:
-        embed = self._queue(model).embed if self._shared else model.embed_text
-        vector: np.ndarray = embed([prompt])[0]
-        return vector
+    def _computed(self, model: Model, prompts: Sequence[str]) -> np.ndarray:
+        if not self._shared:
+            return model.embed_text(prompts)
+        if len(prompts) > 1:  # they need no others to wait for
+            return model.embed_text_together(prompts)
+        return self._queue(model).embed(prompts)
 
     def _queue(self, model: Model) -> Together[str]:
         from audiosearch.models.together import Together

@@ -10,7 +10,7 @@ the same on every store, because a store reports matches and no scores.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,20 +109,19 @@ NO_MATCHES = WordMatches(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint
 
 def holders_of(connection: Connection, word: str) -> Holders | None:
     """Return the sounds that hold a word, or a longer one where none holds it itself."""
-    holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS)
-    if holders == {} and len(word) >= catalog_words.SHORTEST_PREFIX:
-        holders = catalog_words.sounds_with_word(connection, word, MOST_SOUNDS, prefix=True)
-    if holders is None:
+    most = MOST_SOUNDS + 1
+    by_field = catalog_words.sounds_with_word(connection, word, most)
+    if not by_field and len(word) >= catalog_words.SHORTEST_PREFIX:
+        by_field = catalog_words.sounds_with_word(connection, word, most, prefix=True)
+    ids = _union(list(by_field.values()))
+    if len(ids) > MOST_SOUNDS:
         return None
-    # Many sounds hold a word in the same fields.
-    combinations = set(holders.values())
-    weights = {names: max(_WEIGHTS[name] for name in names) for names in combinations}
-    fields = {names: sum(_BITS[name] for name in names) for names in combinations}
-    return Holders(
-        np.fromiter(holders, np.int64, len(holders)),
-        np.array([weights[names] for names in holders.values()]),
-        np.array([fields[names] for names in holders.values()], np.uint8),
-    )
+    weights, fields = np.zeros(len(ids)), np.zeros(len(ids), np.uint8)
+    for name, part in by_field.items():
+        places = np.searchsorted(ids, part)
+        weights[places] = np.maximum(weights[places], _WEIGHTS[name])
+        fields[places] |= _BITS[name]
+    return Holders(ids, weights, fields)
 
 
 def match_words(
@@ -141,12 +140,22 @@ def match_words(
     total = sum(rarities)
     if not any(len(of.ids) for of in known):
         return NO_MATCHES
-    ids, places = np.unique(np.concatenate([of.ids for of in known]), return_inverse=True)
-    parts = [rarity * of.weights / total for rarity, of in zip(rarities, known, strict=True)]
-    scores = np.bincount(places, np.concatenate(parts), len(ids))
-    fields = np.zeros(len(ids), np.uint8)
-    np.bitwise_or.at(fields, places, np.concatenate([of.fields for of in known]))
+    ids = _union([of.ids for of in known])
+    scores, fields = np.zeros(len(ids)), np.zeros(len(ids), np.uint8)
+    for rarity, of in zip(rarities, known, strict=True):
+        places = np.searchsorted(ids, of.ids)
+        scores[places] += rarity * of.weights / total
+        fields[places] |= of.fields
     return WordMatches(ids, scores, fields)
+
+
+def _union(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the ids (int64, ascending) of all parts, each of which is ascending."""
+    if len(parts) == 1:
+        return parts[0]
+    # This sort merges what is ascending already; `np.unique` takes 40 times as long.
+    every = np.sort(np.concatenate([np.empty(0, np.int64), *parts]), kind="stable")
+    return every[np.diff(every, prepend=-1) > 0]
 
 
 def _query_words(texts: Iterable[str]) -> list[str]:

@@ -13,28 +13,36 @@ from fastapi.responses import FileResponse
 
 from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
+from audiosearch.server.gathering import Gathering
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.pools import Pools
 
 
-def _library(request: Request) -> Library:
+# Coroutines, since each plain function would be called in another thread.
+async def _library(request: Request) -> Library:
     library: Library = request.app.state.library
     return library
 
 
-def _jobs(request: Request) -> Jobs:
+async def _jobs(request: Request) -> Jobs:
     jobs: Jobs = request.app.state.jobs
     return jobs
 
 
-def _pools(request: Request) -> Pools:
+async def _pools(request: Request) -> Pools:
     pools: Pools = request.app.state.pools
     return pools
+
+
+async def _gathering(request: Request) -> Gathering:
+    gathering: Gathering = request.app.state.gathering
+    return gathering
 
 
 TheLibrary = Annotated[Library, Depends(_library)]
 TheJobs = Annotated[Jobs, Depends(_jobs)]
 ThePools = Annotated[Pools, Depends(_pools)]
+TheGathering = Annotated[Gathering, Depends(_gathering)]
 
 
 def unless_known(request: Request, answer: Response) -> Response:

@@ -15,6 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch import __version__
+from audiosearch.catalog.store import Address, store_at
 from audiosearch.library import Library
 from audiosearch.remote.keys import KeyRing
 from audiosearch.server import (
@@ -39,6 +40,7 @@ from audiosearch.server import (
 )
 from audiosearch.server.compression import Compression
 from audiosearch.server.description import describe_once, operation_id
+from audiosearch.server.gathering import Gathering
 from audiosearch.server.guard import COOKIE, Guard
 from audiosearch.server.jobs import Jobs
 from audiosearch.server.metrics import Metrics
@@ -71,17 +73,17 @@ _ROUTES = (
 _MONTH = 30 * 24 * 3600
 
 
-def make_app(directory: Path, settings: Settings | None = None) -> Guard:
-    """The application for the library in `directory`, which is opened when the server starts.
+def make_app(where: Address, settings: Settings | None = None) -> Guard:
+    """The application for the library at a place, which is opened when the server starts.
 
     Raises (at start) what `Library.open` raises.
     """
-    settings = settings or Settings()
+    settings, store = settings or Settings(), store_at(where)
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with Library.open(directory, shared=True) as library:
+        with Library.open(store, shared=True) as library:
             cores = os.cpu_count() or 1
             # More threads than the cores can serve only wait for each other.
             current_default_thread_limiter().total_tokens = max(8, 2 * cores)
@@ -89,6 +91,7 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
             state.library, state.settings, state.metrics = library, settings, metrics
             state.stopping = asyncio.Event()
             state.pools = Pools()
+            state.gathering = Gathering(library, state.pools)
             state.duplicates = duplicate_routes.LatestDuplicates(library, state.stopping)
             state.renderings = Renderings(library)
             state.jobs = Jobs(library, state.hands.let_searches_go_first)
@@ -132,6 +135,6 @@ def make_app(directory: Path, settings: Settings | None = None) -> Guard:
     page = Path(str(files("audiosearch.server") / "page"))
     app.mount("/", StaticFiles(directory=page, html=True), name="page")
     describe_once(app)
-    guard = Guard(Compression(app), settings, KeyRing(directory), metrics)
+    guard = Guard(Compression(app), settings, KeyRing(store.directory), metrics)
     app.state.hands = guard.hands
     return guard

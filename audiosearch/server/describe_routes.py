@@ -130,7 +130,7 @@ async def describe(
 def _amend(library: Library, sound_id: int, change: Any) -> Sound:
     from indexer.amend import amend
 
-    return amend(library.directory, sound_id, change)
+    return amend(library.store, sound_id, change)
 
 
 def _merged(sound: Sound, about: Description) -> tuple[str | None, Mapping[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -12,8 +12,9 @@ from fastapi import APIRouter, Query, Response
 from audiosearch.errors import AudioSearchError, InvalidQuery
 from audiosearch.library import Library
 from audiosearch.results import Hit
-from audiosearch.search.query import Term
-from audiosearch.server.answers import TheLibrary, ThePools, as_json, some_fields
+from audiosearch.search.query import Term, as_terms
+from audiosearch.server.answers import TheGathering, TheLibrary, ThePools, as_json, some_fields
+from audiosearch.server.gathering import Gathering, Options
 from audiosearch.server.pools import Pools
 from audiosearch.server.problems import Problem
 from audiosearch.server.search_models import (
@@ -38,22 +39,35 @@ Result = TypeVar("Result")
 # Searches that wait for a decoder take hands that others search with.
 _MOST_WAITING = 32
 
+# Searches for so many hits take about as long as any.
+_SHORT = 100
+
 
 @router.get("/search", response_model=HitPage | SparseHitPage, summary="Sounds by a description.")
 async def search(
-    library: TheLibrary, pools: ThePools, asked: Annotated[Asked, Query()]
+    library: TheLibrary,
+    pools: ThePools,
+    gathering: TheGathering,
+    asked: Annotated[Asked, Query()],
 ) -> Response:
-    terms = [Term(text=asked.q)]
+    terms, where = [Term(text=asked.q)], asked.given()
+    if _is_short(asked, where):
+        return await _gathered(gathering, terms, asked)
     await embed_texts(pools, library, terms, asked.template)
     # Near-duplicates are decoded, to be compared.
     pool = pools.decode if asked.group == "near" else pools.search
-    return await pool(answer, library, terms, asked.given(), asked)
+    return await pool(answer, library, terms, where, asked)
 
 
 @router.post(
     "/search", response_model=HitPage | SparseHitPage, summary="Sounds by a mixture of terms."
 )
-async def search_mixture(library: TheLibrary, pools: ThePools, mixture: SearchRequest) -> Response:
+async def search_mixture(
+    library: TheLibrary, pools: ThePools, gathering: TheGathering, mixture: SearchRequest
+) -> Response:
+    if _is_short(mixture, mixture.where.given()) and all(_is_text(term) for term in mixture.terms):
+        terms = [term.term(library) for term in mixture.terms]
+        return await _gathered(gathering, terms, mixture)
     await embed_texts(pools, library, mixture.terms, mixture.template)
     return await run(pools, _waits(mixture), lambda: as_json(_page(library, mixture)))
 
@@ -130,25 +144,60 @@ def page_of(
     library: Library, terms: list[Term], where: dict[str, Any], shown: Shown
 ) -> HitPage | SparseHitPage:
     """A part of the ranking, whose order is the same from page to page."""
-    if shown.offset >= MOST_RESULTS:
-        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}")
-    end = min(shown.offset + shown.k, MOST_RESULTS)
-    try:
-        # One more than is shown says whether there is a next page.
+    with _request_in_words():
         hits = library.search(
             terms,
-            # Words move hits up, so that any may have a score that is high enough.
-            k=end + 1 if shown.min_score is None else MOST_RESULTS,
+            k=_depth(shown),
             where=where or None,
             template=shown.template,
             moments=shown.moments,
             match=shown.match,
             group=shown.group,
         )
-    except AudioSearchError:
-        raise
+    return _page_from(hits, shown)
+
+
+def _is_short(shown: Shown, where: dict[str, Any]) -> bool:
+    """Whether a search takes no longer than others, which then need not mind to wait for it."""
+    simple = not where and not shown.moments and shown.group != "near" and shown.min_score is None
+    return simple and shown.offset + shown.k <= _SHORT
+
+
+def _is_text(term: SearchTerm) -> bool:
+    return bool(term.text) and term.id is None and term.external_id is None
+
+
+async def _gathered(gathering: Gathering, terms: list[Term], shown: Shown) -> Response:
+    """A part of the ranking of a short search."""
+    options = Options(_depth(shown), shown.template, bool(shown.group), shown.match)
+    with _request_in_words():
+        return await gathering.search(
+            as_terms(terms), options, lambda hits: as_json(_page_from(hits, shown))
+        )
+
+
+@contextmanager
+def _request_in_words() -> Iterator[None]:
+    try:
+        yield
     except UnicodeEncodeError as error:
         raise Problem(422, "invalid-request", "the request holds text that is none") from error
+
+
+def _depth(shown: Shown) -> int:
+    """How many hits a page needs: one more than it shows says whether there is a next page."""
+    if shown.offset >= MOST_RESULTS:
+        raise InvalidQuery(f"a ranking is given down to {MOST_RESULTS}")
+    # Words move hits up, so that any may have a score that is high enough.
+    return _end(shown) + 1 if shown.min_score is None else MOST_RESULTS
+
+
+def _end(shown: Shown) -> int:
+    return min(shown.offset + shown.k, MOST_RESULTS)
+
+
+def _page_from(hits: list[Hit], shown: Shown) -> HitPage | SparseHitPage:
+    end = _end(shown)
     if shown.min_score is not None:
         hits = [hit for hit in hits if hit.score >= shown.min_score]
     more = len(hits) > end and end < MOST_RESULTS

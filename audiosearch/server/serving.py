@@ -6,10 +6,10 @@ import logging
 import socket
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import uvicorn
 
+from audiosearch.catalog.store import Address, store_at
 from audiosearch.errors import AudioSearchError
 from audiosearch.library import Library
 from audiosearch.remote.keys import load_keys
@@ -27,18 +27,18 @@ _ANY = ("0.0.0.0", "::")
 
 
 def serve(
-    directory: Path,
+    where: Address,
     host: str = "127.0.0.1",
     port: int = 8321,
     settings: Settings | None = None,
 ) -> None:
-    """Serve the library in `directory` until interrupted (SIGINT, SIGTERM: requests in hand are
+    """Serve a library until interrupted (SIGINT, SIGTERM: requests in hand are
     finished, and an index run ends its batch).
 
     On any address but this machine's own a key is needed, whatever `settings` say. Raises
     `AudioSearchError` where there is none, for a port that is taken, and what `Library.open` raises.
     """
-    settings = settings or Settings()
+    settings, store = settings or Settings(), store_at(where)
     if host not in LOOPBACK:
         names = settings.names if host in _ANY else (*settings.names, host)
         settings = replace(settings, need_key=True, names=names)
@@ -46,24 +46,24 @@ def serve(
             raise AudioSearchError(
                 f"at {host} say by which name other machines call this one: --name sounds.example"
             )
-    if settings.need_key and not load_keys(directory):
+    if settings.need_key and not load_keys(store.directory):
         raise AudioSearchError(
             f"to serve at {host} a key is needed: make one with audiosearch keys make NAME"
         )
-    with Library.open(directory):
+    with Library.open(store):
         pass  # its errors before any server starts
     if settings.access_log:
         _log_to_stderr("audiosearch.access")
     if settings.watch:
         _log_to_stderr("audiosearch.watch", "%(asctime)s %(message)s")
     with listen(host, port) as listening:
-        make_server(directory, settings).run([listening])
+        make_server(store, settings).run([listening])
 
 
-def make_server(directory: Path, settings: Settings) -> uvicorn.Server:
-    """The server of the library in `directory`, to be run on a socket."""
+def make_server(where: Address, settings: Settings) -> uvicorn.Server:
+    """The server of a library, to be run on a socket."""
     config = uvicorn.Config(
-        make_app(directory, settings),
+        make_app(where, settings),
         log_level="warning",
         access_log=False,
         lifespan="on",

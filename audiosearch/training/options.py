@@ -22,7 +22,8 @@ class TrainingFailed(AudioSearchError):
 class Options:
     """The settings of a run. Shares are parts of all sounds, times are in seconds.
 
-    `start` names a bundle, a `ClapModel` directory or an MS-CLAP file. With `scratch` its weights
+    `start` names a bundle, a `ClapModel` directory or an MS-CLAP file, whose `tokenizer` is in a
+    directory, or on the hub. With `scratch` its weights
     are drawn anew. `freeze` names the trunks that do not learn; projections and temperature always
     do. `rate` is the learning rate of projections; trunks have a tenth of it, or all of it with
     `scratch`. `micro_batch` is the number of pairs that go through the towers at once: the loss is
@@ -46,6 +47,7 @@ class Options:
     longest: float = 60.0
     seed: int = 0
     name: str | None = None
+    tokenizer: str | None = None
     command: str = ""
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from audiosearch.errors import ModelBroken
+from audiosearch.errors import InvalidQuery, ModelBroken
 from audiosearch.models.bundle import (
     AUDIO,
     MANIFEST,
@@ -25,42 +25,61 @@ from audiosearch.models.bundle import (
     read_bundle,
     whole_file,
 )
-from audiosearch.models.hub import Checkpoint, find_checkpoint
+from audiosearch.models.hub import CONFIG, Checkpoint, find_checkpoint
 from audiosearch.models.known import KNOWN
+from audiosearch.models.msclap import file_of
 from audiosearch.models.place import TEMPLATE
 from audiosearch.models.registry import find_bundle, named_directory
+from audiosearch.paths import user_path
+from audiosearch.training import msclap
 from audiosearch.training.options import TrainingFailed
 from audiosearch.training.trainee import Parts, Trainee
 
 _HUB = "https://huggingface.co/"
 
 
-def open_trainee(start: str, folder: Path, *, scratch: bool = False) -> Trainee:
+def open_trainee(
+    start: str, folder: Path, *, scratch: bool = False, tokenizer: str | None = None
+) -> Trainee:
     """Return the model that `start` names, ready to be trained; `folder` takes its tokenizer.
 
-    `start` is a bundle's name or directory, or the directory of a `ClapModel`. With `scratch` it
-    gives architecture, front end and tokenizer, and its weights are drawn anew (seed torch before).
+    `start` is a bundle's name or directory, the directory of a `ClapModel`, or a file of MS-CLAP,
+    whose `tokenizer` lies in a directory or comes from the hub. With `scratch` it gives
+    architecture, front end and tokenizer, and its weights are drawn anew (seed torch before).
     Raises `ModelNotFound`, `ModelBroken`, and `TrainingFailed` for what cannot be trained.
     """
+    if start.endswith(".pth"):
+        return msclap.from_file(user_path(start), tokenizer, folder, scratch)
+    if tokenizer:
+        raise InvalidQuery(f"--tokenizer is for an MS-CLAP file: {start} brings its own")
     directory = named_directory(start)
     if directory and not (directory / MANIFEST).is_file():
         return _clap(find_checkpoint(start), folder, scratch)
     bundle = read_bundle(find_bundle(start))
-    origin = bundle.origin
-    if "-msclap-" in (bundle.weights or ""):
-        raise TrainingFailed(
-            f"{start} is an MS-CLAP, which can be searched with and not trained yet"
-        )
-    if bundle.name in KNOWN and origin.startswith(_HUB):
-        return _clap(find_checkpoint(bundle.name), folder, scratch)
-    if origin.startswith(_HUB):
-        checkpoint = find_checkpoint(origin.removeprefix(_HUB), bundle.revision)
+    if file := file_of(bundle):
+        return msclap.from_bundle(bundle, file, scratch)
+    checkpoint = _checkpoint_of(bundle)
+    if checkpoint:
         return _clap(checkpoint, folder, scratch)
-    if origin and Path(origin, "config.json").is_file():
-        return _clap(find_checkpoint(origin), folder, scratch)
-    if origin and not (bundle.directory / TEXT).is_file():
-        raise TrainingFailed(f"{start} was made from {origin}, which is not there: train from that")
+    if bundle.origin and not (bundle.directory / TEXT).is_file():
+        raise TrainingFailed(
+            f"{start} was made from {bundle.origin}, which is not there: train from that"
+        )
     return _mini(bundle, scratch)
+
+
+def _checkpoint_of(bundle: Bundle) -> Checkpoint | None:
+    """The `ClapModel` that a bundle was made of, or None."""
+    origin = bundle.origin
+    if bundle.name in KNOWN and origin.startswith(_HUB):
+        return find_checkpoint(bundle.name)
+    if origin.startswith(_HUB):
+        return find_checkpoint(origin.removeprefix(_HUB), bundle.revision)
+    # A run that was moved has its checkpoint beside its bundle.
+    for place in (Path(origin), bundle.directory.parent / Path(origin).name):
+        if origin and (place / CONFIG).is_file() and not (place / MANIFEST).is_file():
+            return find_checkpoint(str(place))
+    return None
 
 
 def _mini(bundle: Bundle, scratch: bool) -> Trainee:

@@ -24,6 +24,9 @@ from audiosearch.training.options import TrainingFailed
 # its model.json.
 Write = Callable[["Trainee", Path], dict[str, Any]]
 
+# The vectors of words, by the names of BERT and RoBERTa, and of GPT-2.
+_WORDS = ("word_embeddings", ".wte.")
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -92,7 +95,7 @@ class Trainee(nn.Module):
         for name, weight in self.module.named_parameters():
             trunk = self.parts.trunk(name)
             # A word that training never sees must keep its place among those that it does.
-            table = "word_embeddings" in name and not self.scratch
+            table = any(part in name for part in _WORDS) and not self.scratch
             weight.requires_grad_(bool(trunk) and trunk not in frozen and not table)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ thousandths.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from audiosearch.vectors import kinds
-from audiosearch.vectors.window_search import WindowSearch
 
 # The first look takes so many windows. A flat index of 100,000 windows takes 8 ms for 6,000 of
 # them; `range_search` of FAISS takes 117 ms.
@@ -20,27 +21,38 @@ _FIRST = 8_192
 _PART = 0.1
 
 
-def windows_above(
-    search: WindowSearch, query: np.ndarray, least: float, few: int = 0
+def in_index(
+    index: Any, kind: str, dead: np.ndarray, query: np.ndarray, least: float, few: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ids (int64) and scores of the windows that score at least `least` for a unit
-    vector (d,), and of the first `few` windows in any case; best first.
+    """Return the ids (int64) and scores of the windows of an index that score at least `least` for
+    a unit vector (d,), and of more; best first. There are at least `few`, where it holds so many.
+
+    `dead` are ids (int64, ascending) that do not count.
     """
     import faiss
 
     faiss.omp_set_num_threads(1)
-    dead = search.dead
     selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(dead)) if len(dead) else None
     size = max(_FIRST, few)
     while True:
-        ids, scores = kinds.search(
-            search.base.index, search.base.kind, query, size, selector, _PART
-        )
+        ids, scores = kinds.search(index, kind, query, size, selector, _PART)
         if len(ids) < size or scores[-1] < least:
-            break
+            return ids, scores
         size *= 4
-    ids = np.concatenate([ids, search.tail_ids])
-    scores = np.concatenate([scores, search.tail @ query])
+
+
+def merged(
+    ids: np.ndarray,
+    scores: np.ndarray,
+    other_ids: np.ndarray,
+    other_scores: np.ndarray,
+    least: float,
+    few: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return of both those that score at least `least`, and the first `few` in any case; best
+    first.
+    """
+    ids, scores = np.concatenate([ids, other_ids]), np.concatenate([scores, other_scores])
     order = np.lexsort((ids, -scores))
     ids, scores = ids[order], scores[order]
     count = max(few, int(np.searchsorted(-scores, -least, side="right")))

@@ -66,4 +66,6 @@ def exact_scores(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
     computed beside it, and two searches that reach a window in different ways agree to the last
     bit.
     """
-    return (vectors.astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+    wide = np.asarray(vectors, np.float64)
+    scores: np.ndarray = (wide @ query.astype(np.float64)).astype(np.float32)
+    return scores

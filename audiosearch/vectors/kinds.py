@@ -97,16 +97,23 @@ def search(
     `allowed_part` (0..1) is the part of the index that the selector lets through. For a smaller
     part the search probes more lists, so that a filter does not cost recall.
     """
+    [answer] = search_many(index, kind, query[None], k, selector, allowed_part)
+    return answer
+
+
+def search_many(
+    index: Any, kind: str, queries: np.ndarray, k: int, selector: Any, allowed_part: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return what `search` returns, for each of n queries (n, d)."""
     import faiss
 
     k = min(k, index.ntotal)
     if k <= 0:
-        return np.empty(0, np.int64), np.empty(0, np.float32)
+        return [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
     if kind == "flat":
         parameters = faiss.SearchParameters(sel=selector) if selector is not None else None
     else:
         probes = min(index.nlist, int(np.ceil(_PROBES / max(allowed_part, 1e-3))))
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
-    scores, ids = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
-    valid = ids[0] >= 0
-    return ids[0][valid], scores[0][valid]
+    scores, ids = index.search(np.ascontiguousarray(queries, np.float32), k, params=parameters)
+    return [(i[i >= 0], s[i >= 0]) for i, s in zip(ids, scores, strict=True)]

@@ -1,7 +1,7 @@
 """The search for the nearest windows: in the cache, and in the rows after it, without the rows
 deleted since.
 
-A `WindowSearch` is one immutable state of a library. A read transaction makes it, and it answers
+A `FaissSearch` is one immutable state of a library. A read transaction makes it, and it answers
 for exactly the rows that the transaction saw. The next state (`current`) is cheap: the cache stays
 mapped, and only the rows after it are read.
 """
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,18 @@ import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
-from audiosearch.vectors import kinds
+from audiosearch.vectors import above, kinds, pgvector_search
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.held import HeldVectors, vectors_of_index
+from audiosearch.vectors.latest import Latest
+from audiosearch.vectors.scans import Scans
 from audiosearch.vectors.stored import batches, vectors_of
 from audiosearch.vectors.validity import FEW, usable_footer
+from audiosearch.vectors.window_index import CACHE_AHEAD, WindowSearch
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +39,43 @@ log = logging.getLogger(__name__)
 # M windows, which takes 7 ms.
 _EXACT_UPTO = 1_000
 
+# So many vectors are scored at once, in 32 MB: a word can bring recordings of many hours.
+_BLOCK = 4_096
+
 # The index returns more candidates than results: a fixed number, and a number for each result. A
 # flat index holds the vectors of the database, and rounding reorders only ties. An int8 index needs
 # a little more (at 1 M windows more than twice as many change no recall).
 _OVERFETCH = {"flat": (16, 1), "ivf": (16, 2)}
 
+# From so many queries on, held vectors are scanned in less time than FAISS takes.
+_SEVERAL = 6
+
+# Each window that a filter allows takes 8 bytes: 32 filters that allow all of 1 M windows take 256
+# MB.
+FILTERS_KEPT = 32
+
+
+def _filters() -> Latest[np.ndarray]:
+    return Latest(FILTERS_KEPT)
+
 
 @dataclass(frozen=True)
 class _Base:
-    """A FAISS index over the windows up to `covers`."""
+    """A FAISS index over the windows up to `covers`, and its vectors where they are exact."""
 
     index: Any
     kind: str
     covers: int
     generation: int
+    held: HeldVectors | None
 
 
 @dataclass(frozen=True)
-class WindowSearch:
-    """Search over one state of the windows of one model."""
+class FaissSearch:
+    """Search over one state of the windows of one model; see `WindowSearch`.
+
+    It keeps the ids of the windows that the latest filters allow: filters change as people type.
+    """
 
     model: StoredModel
     generation: int
@@ -59,6 +83,12 @@ class WindowSearch:
     dead: np.ndarray
     tail_ids: np.ndarray
     tail: np.ndarray
+    filters: Latest[np.ndarray] = field(default_factory=_filters)
+    scans: Scans | None = None
+
+    def for_queries(self, queries: Sequence[np.ndarray]) -> WindowSearch:
+        """Return the search for these vectors; see `WindowSearch`. It scans the index once for all."""
+        return replace(self, scans=Scans(queries))
 
     @property
     def count(self) -> int:
@@ -70,22 +100,21 @@ class WindowSearch:
         connection: Connection,
         query: np.ndarray,
         k: int,
-        allowed: np.ndarray | None = None,
-        excluded: np.ndarray | None = None,
+        where: Filter | None = None,
+        excluded_contents: Sequence[int] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the k windows nearest to a unit vector (d,): their ids (int64) and their exact
-        cosines (float32), best first.
-
-        `allowed` and `excluded` are window ids (int64, ascending): the result has only allowed
-        windows, and no excluded ones. Scores come from the vectors in the database, for every kind
-        of index. Raises `LibraryDamaged`.
+        """Return the k nearest windows; see `WindowSearch`. Scores come from the stored vectors, for
+        every kind of index.
         """
         import faiss
+
+        allowed = self._allowed(connection, where) if where else None
+        excluded = self._windows_of(connection, excluded_contents) if excluded_contents else None
 
         # With more threads a single query is slower (2-6 times on two busy cores).
         faiss.omp_set_num_threads(1)
         if allowed is not None:
-            if excluded is not None and len(excluded):
+            if excluded is not None:
                 allowed = np.setdiff1d(allowed, excluded, assume_unique=True)
             if len(allowed) <= _EXACT_UPTO:
                 return self._exactly(connection, query, k, allowed)
@@ -95,6 +124,27 @@ class WindowSearch:
             self._in_tail(query, k, allowed, excluded),
         ]
         return self._exactly(connection, query, k, np.concatenate(candidates))
+
+    def above(
+        self, connection: Connection, query: np.ndarray, least: float, few: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return all windows above a score; see `WindowSearch`. No vector is read from the
+        database.
+        """
+        base = self.base
+        ids, scores = above.in_index(base.index, base.kind, self.dead, query, least, few)
+        return above.merged(ids, scores, self.tail_ids, self.tail @ query, least, few)
+
+    def _allowed(self, connection: Connection, where: Filter) -> np.ndarray:
+        """Return the ids (int64, ascending) of the windows whose sound meets a filter."""
+        return self.filters.get(
+            where, lambda: reading.allowed_windows(connection, where, self.model.id)
+        )
+
+    def _windows_of(self, connection: Connection, contents: Sequence[int]) -> np.ndarray:
+        """Return the ids (int64, ascending) of the windows of these contents."""
+        rows = reading.windows_of_contents(connection, contents, self.model.id)
+        return np.array(sorted(row.id for row in rows), dtype=np.int64)
 
     def _in_base(
         self,
@@ -117,8 +167,16 @@ class WindowSearch:
             selector = faiss.IDSelectorBitmap(bits)
         elif len(barred):
             selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(barred))
-        ids, _ = kinds.search(self.base.index, self.base.kind, query, k, selector, part)
-        return ids
+
+        def scan(queries: np.ndarray) -> list[np.ndarray]:
+            index, kind, held = self.base.index, self.base.kind, self.base.held
+            if selector is None and held is not None and len(queries) >= _SEVERAL:
+                return held.nearest(queries, k)
+            return [ids for ids, _ in kinds.search_many(index, kind, queries, k, selector, part)]
+
+        if self.scans is not None and allowed is None and excluded is None:
+            return self.scans.nearest(query, k, scan)
+        return scan(query[None])[0]
 
     def _in_tail(
         self,
@@ -138,19 +196,40 @@ class WindowSearch:
         ids: np.ndarray = self.tail_ids[best[np.isfinite(scores[best])]]
         return ids
 
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return exact scores of windows; see `WindowSearch`. What memory does not hold comes from
+        the database.
+        """
+        scores = np.empty(len(ids), np.float32)
+        for first in range(0, len(ids), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            scores[block] = exact_scores(self._vectors(connection, ids[block]), query)
+        return scores
+
+    def _vectors(self, connection: Connection, ids: np.ndarray) -> np.ndarray:
+        # Scores are sums in float64. Most of their time goes into widening float16, done once.
+        vectors = np.empty((len(ids), self.model.dimension), np.float64)
+        missing = np.arange(len(ids))
+        for source in (self.base.held, HeldVectors(self.tail_ids, self.tail)):
+            if source and len(missing):
+                held, vectors_held = source.of(ids[missing])
+                vectors[missing[held]] = vectors_held
+                missing = missing[~held]
+        if len(missing):
+            existing, read = vectors_of(connection, ids[missing], self.model.dimension)
+            order = missing[np.argsort(ids[missing])]
+            if not np.array_equal(existing, ids[order]):
+                raise LibraryDamaged(CACHE_AHEAD)
+            vectors[order] = read
+        return vectors
+
     def _exactly(
         self, connection: Connection, query: np.ndarray, k: int, ids: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        existing, vectors = vectors_of(connection, ids, self.model.dimension)
-        if len(existing) < len(ids):
-            raise LibraryDamaged(
-                "windows that the library's vector cache knows are not in its database: "
-                "see audiosearch doctor"
-            )
-        scores = exact_scores(vectors, query)
+        scores = self.scores_of(connection, query, ids)
         # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
-        order = np.lexsort((existing, -scores))[:k]
-        return existing[order], scores[order]
+        order = np.lexsort((ids, -scores))[:k]
+        return ids[order], scores[order]
 
 
 def _base(
@@ -164,7 +243,8 @@ def _base(
     try:
         footer = usable_footer(connection, directory, model)
         index = read_cache(directory, footer)
-        return _Base(index, footer.kind, footer.covers, footer.generation)
+        held = vectors_of_index(index, footer.kind)
+        return _Base(index, footer.kind, footer.covers, footer.generation, held)
     except CacheUnusable as reason:
         if isinstance(reason, SnapshotTooOld) and not newer:
             raise
@@ -184,6 +264,7 @@ def _base(
         "flat",
         reading.last_window(connection, model.id),
         reading.generation(connection),
+        vectors_of_index(index, "flat"),
     )
 
 
@@ -225,9 +306,11 @@ class SearchState:
         last: WindowSearch | None,
         newer: bool,
     ) -> WindowSearch:
+        if connection.dialect.name == "postgresql":
+            return pgvector_search.current(connection, model, generation)
         floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
         if (
-            last
+            isinstance(last, FaissSearch)
             and last.model.digest == model.digest
             and floor <= last.base.generation <= last.generation <= generation
             and not self._newer_file(connection, model, last.base)
@@ -244,7 +327,7 @@ class SearchState:
             read_upto = base.covers
         new = list(batches(reading.vectors_after(connection, model.id, read_upto), model.dimension))
         dead = np.array(reading.dead_windows(connection, base.generation), dtype=np.int64)
-        return WindowSearch(
+        return FaissSearch(
             model,
             generation,
             base,

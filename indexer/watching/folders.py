@@ -11,10 +11,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from audiosearch import paths
-from audiosearch.catalog import database
+from audiosearch.catalog.store import Store
 from indexer import roots
 from indexer.watching import hints
 from indexer.watching.events import WatchOptions
@@ -39,7 +38,7 @@ class WatchedFolders:
     relative to the root, and whether with all below; by the place's path).
     """
 
-    directory: Path
+    store: Store
     sources: Sequence[str]
     options: WatchOptions
     cancel: threading.Event
@@ -76,7 +75,7 @@ class WatchedFolders:
         if len(changed) > _MOST_HINTS:
             self._lose("", time.monotonic())
             return
-        own = os.fsencode(self.directory.absolute())
+        own = os.fsencode(self.store.directory.absolute())
         fresh = []
         for hint in changed:
             if roots.inside(hint, own) is not None:
@@ -153,9 +152,9 @@ class WatchedFolders:
 
     def read_places(self) -> None:
         """Read from the library which folders are to be watched."""
-        engine = database.reader(self.directory)
+        engine = self.store.reader()
         try:
-            with database.translating(self.directory), engine.connect() as connection:
+            with self.store.translating(), engine.connect() as connection:
                 current = places(connection, self.sources)
                 have = {place.path for place in current}
                 emptied = [path for path in self.emptied if os.fsencode(path) not in have]

@@ -13,14 +13,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import filelock
 
 from audiosearch import paths
-from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy, LibraryReadOnly
+from audiosearch.catalog.store import Store
+from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryBusy
 from indexer import roots
 from indexer.options import Options
 from indexer.plan import Scan
@@ -32,8 +29,6 @@ from indexer.watching.pending import Pending
 from indexer.watching.places import NO_ROOT, scans_of
 from indexer.watching.selection import Selection
 from indexer.watching.settling import GONE
-
-LOCK = "watch.lock"
 
 # Between two looks at what is watched: new roots, options, disks that come and go.
 _TICK = 5.0
@@ -49,28 +44,8 @@ _WHOLE = 3_600.0
 Run = Callable[[Selection, Options], Summary]
 
 
-@contextmanager
-def watch_lock(directory: Path) -> Iterator[None]:
-    """Be the one that watches for the library. Raises `LibraryBusy` or `LibraryReadOnly`."""
-    lock = filelock.FileLock(directory / LOCK, timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise LibraryBusy(
-            f"another program watches for the library {directory} already: end that one first"
-        ) from error
-    except OSError as error:
-        raise LibraryReadOnly(
-            f"cannot write the library {directory}: {error.strerror or error}"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def watch(
-    directory: Path,
+    store: Store,
     sources: Sequence[str],
     options: WatchOptions,
     run: Run,
@@ -88,15 +63,15 @@ def watch(
             "watching needs watchfiles: pip install 'audiosearch[watch]' (or look every minute "
             "without it: --poll 60)"
         )
-    folders = WatchedFolders(directory, sources, options, cancel)
+    folders = WatchedFolders(store, sources, options, cancel)
     folders.read_places()
     unknown = {place.path for place in folders.places if place.root_id == NO_ROOT}
     new = [source for source in sources if roots.absolute(source) in unknown]
     roots.check_sources(new, files=False)  # a known one may be on a disk that comes later
-    with watch_lock(directory):
+    with store.lock(role="watcher"):
         try:
             folders.places = []
-            yield from _Watcher(folders, Pending(directory), run).events()
+            yield from _Watcher(folders, Pending(store), run).events()
         finally:
             folders.close()
 

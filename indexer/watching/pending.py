@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
+from audiosearch.catalog.store import Store
 from indexer import roots
 from indexer.options import Options
 from indexer.plan import Scan, compare
@@ -21,18 +21,18 @@ from indexer.watching.settling import GONE, Settling, State
 
 @dataclass
 class Pending:
-    """The files that differ from the catalog of the library in `directory`."""
+    """The files that differ from the catalog of a library."""
 
-    directory: Path
+    store: Store
     settling: Settling = field(default_factory=Settling)
     # What a run could not do. It is not tried again before it changes, or is forgotten here.
     _undone: dict[bytes, State] = field(default_factory=dict)
 
     def look(self, scans: list[Scan]) -> Sequence[str]:
         """Compare parts of roots with the catalog, without the writer's lock. Returns notices."""
-        engine = database.reader(self.directory)
+        engine = self.store.reader()
         try:
-            with database.translating(self.directory), engine.connect() as connection:
+            with self.store.translating(), engine.connect() as connection:
                 active = reading.active_model(connection)
                 model_id = active.id if active else None
                 plan = compare(connection, scans, model_id, Options(), lambda files: None)

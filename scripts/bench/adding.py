@@ -30,7 +30,7 @@ from audiosearch.vectors.cachefile import CACHE
 from audiosearch.vectors.codec import unit
 from audiosearch.vectors.stored import batches
 from audiosearch.vectors.validity import usable_footer
-from audiosearch.vectors.window_search import SearchState
+from audiosearch.vectors.window_search import FaissSearch, SearchState
 from indexer.cache import refresh_cache
 from scripts.bench import measure
 from scripts.bench.make_library import make
@@ -95,6 +95,7 @@ def tails(directory: Path, rounds: int) -> None:
         model = reading.active_model(connection)
         assert model
         search = SearchState(directory).current(connection, model)
+        assert isinstance(search, FaissSearch)
         last = reading.last_window(connection, model.id)
         queries = unit(rng.normal(size=(rounds, model.dimension)))
         rows = []

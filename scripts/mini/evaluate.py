@@ -13,6 +13,7 @@
     queries    short queries: first hits, hits within the first three, k-occurrence
     rewordings spread of a query's vector over its wordings
     unseen     kinds of sounds that training never read of
+    queryside  what can be done to a query or a score without training
     speed      one thread, features apart
     esc10      ESC-10: reported, never chosen by
 """
@@ -43,6 +44,7 @@ from scripts.mini.metrics import (
     recall_at,
     skewness,
 )
+from scripts.mini.queryside import queryside_part
 from scripts.mini.teacher import labels
 from scripts.mini.texts import class_texts
 from scripts.mini.wording_parts import queries_part, rewordings_part, unseen_part
@@ -322,6 +324,7 @@ PARTS: dict[str, Callable[[Trial], list[dict[str, Any]]]] = {
     "queries": queries_part,
     "rewordings": rewordings_part,
     "unseen": unseen_part,
+    "queryside": queryside_part,
     "speed": speed,
     "esc10": esc10,
 }

@@ -11,8 +11,9 @@ import torch
 
 from scripts.mini.bundle import Bundle, windows
 from scripts.mini.corpus import open_corpus, read_groups
-from scripts.mini.frontend import student_decibels
+from scripts.mini.frontend import BYTE_STEP, BYTE_ZERO, student_decibels
 from scripts.mini.kinds import Kind, read_kinds
+from scripts.mini.label import open_store
 from scripts.mini.mpnet import DIMENSION as MPNET
 from scripts.mini.student import TextHead
 from scripts.mini.teacher import labels
@@ -29,20 +30,28 @@ TO_OTHER_KIND = 0.4
 TO_MISREAD_KIND = 0.8
 UNLIKE = 0.15  # how far a kind is pushed from what only its spelling resembles
 PEAK = 0.995  # the share of the sounds that a text puts below what it is about
-CHANCES = (0.35, 0.25, 0.40)  # of classes, kinds and captions
+# Of class names, their other wordings, kinds and captions. A name is drawn often: with a class's 22
+# wordings alike, each name was read four times in t5, and the classes blurred.
+CHANCES = (0.20, 0.25, 0.25, 0.30)
+MIXTURES = 6144  # of the training mixtures in the bank: there a sound hides among others
 
 
 @dataclass(frozen=True)
 class Lessons:
     """`texts` (n,), the vector `own` (n, 512) that each is to score sounds like, mpnet's `likeness`
-    (n, 768), zero where there is none, the `chances` (n,) of being drawn, and the `bank` (m, 512) of
-    sounds."""
+    (n, 768), zero where there is none, the `chances` (n,) of being drawn, the `bank` (m, 512) of
+    sounds, and `names` (n,), the number of the class that a text is the name of, else -1."""
 
     texts: list[str]
     own: torch.Tensor
     likeness: torch.Tensor
     chances: np.ndarray
     bank: torch.Tensor
+    names: np.ndarray
+
+    def aims_of_names(self) -> torch.Tensor:
+        """(classes, 512): what the name of each class is to score sounds like."""
+        return self.own[torch.from_numpy(np.flatnonzero(self.names >= 0))]
 
 
 def aims_of_kinds(kinds: list[Kind], classes: torch.Tensor, bank: torch.Tensor) -> torch.Tensor:
@@ -87,6 +96,18 @@ def heard_clips(work: Path, start: Path, usable: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(file["f"][usable[file["own"]]]).float()
 
 
+def heard_mixtures(work: Path, start: Path) -> torch.Tensor:
+    """(`MIXTURES`, 512): vectors of some of the labelled mixtures for training, kept in `work`."""
+    path = work / "mixtures.npy"
+    if not path.exists():
+        store = open_store(work)
+        rows = np.random.default_rng(3).permutation(store.rows(1))[:MIXTURES]
+        decibels = np.asarray(store.mel)[np.sort(rows)].astype(np.float32) * BYTE_STEP + BYTE_ZERO
+        vectors = Bundle(start).embed_decibels(np.maximum(decibels, -100))
+        np.save(path, vectors.astype(np.float16))
+    return torch.from_numpy(np.load(path)).float()
+
+
 @torch.no_grad()
 def prepare(args: argparse.Namespace, language: MiniLM, head: TextHead) -> Lessons:
     """Everything that is taught, from the texts' vectors before training (kept in `--work`)."""
@@ -124,14 +145,20 @@ def prepare(args: argparse.Namespace, language: MiniLM, head: TextHead) -> Lesso
     aims = aims_of_kinds(kinds, means[: ends[0]], bank)[owner[sort == 1] - ends[0]]
     trust = torch.tensor([trust_in(kind) for kind in kinds])[owner[sort == 1] - ends[0]]
     own[sort == 1] = own[sort == 1].lerp(aims, trust[:, None])
+    bank = torch.cat([bank, heard_mixtures(args.work, args.start)])
     likeness = torch.zeros(len(texts), MPNET)
     if args.mpnet:
         likeness = torch.from_numpy(likenesses(args, texts))
+    starts = (torch.cumsum(sizes, 0) - sizes)[: ends[0]].numpy()
+    numbers = np.full(len(texts), -1)
+    numbers[starts] = np.arange(ends[0])
+    # Names apart from the other wordings of their classes.
+    part = np.where(numbers >= 0, 0, sort.numpy() + 1)
     chances = np.zeros(len(texts))
     for which, share in enumerate(CHANCES):
-        chances[sort == which] = share / int((sort == which).sum())
+        chances[part == which] = share / int((part == which).sum())
     print(f"{len(texts)} texts of {len(groups)} groups, {len(bank)} sounds", flush=True)
-    return Lessons(texts, own, likeness, chances, bank)
+    return Lessons(texts, own, likeness, chances, bank, numbers)
 
 
 def likenesses(args: argparse.Namespace, texts: list[str]) -> np.ndarray:

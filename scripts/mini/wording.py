@@ -75,9 +75,10 @@ def short_queries(embed: Embed, corpus: Sounds, samples: Sounds) -> dict[str, An
     }
 
 
-def rewordings(embed: Embed) -> dict[str, Any]:
-    """Mean distance (1 - cosine) of a wording from the first of its line, as a share of the distance
-    of unlike lines; by kind of change, and of all."""
+def spreads(embed: Embed) -> tuple[list[tuple[str, float]], float]:
+    """(kind of change, share) for each line of `rewordings.txt`: the mean distance (1 - cosine) of a
+    wording from the first of its line, as a share of the distance of unlike lines; and that
+    distance."""
     lines = (TRIALS / "rewordings.txt").read_text(encoding="utf-8").splitlines()
     groups = []
     for line in lines:
@@ -85,28 +86,35 @@ def rewordings(embed: Embed) -> dict[str, Any]:
             change, _, wordings = line.partition(": ")
             groups.append((change, [text.strip() for text in wordings.split(";")]))
     vectors = embed([text for _, texts in groups for text in texts])
-    heads, spreads, start = [], [], 0
+    heads, distances, start = [], [], 0
     for change, texts in groups:
         mine = vectors[start : start + len(texts)]
         heads.append(mine[0])
-        spreads.append((change, float(1 - (mine[1:] @ mine[0]).mean())))
+        distances.append((change, float(1 - (mine[1:] @ mine[0]).mean())))
         start += len(texts)
     unlike = np.array(heads) @ np.array(heads).T
     usual = float(1 - unlike[~np.eye(len(heads), dtype=bool)].mean())
+    return [(change, distance / usual) for change, distance in distances], usual
+
+
+def rewordings(embed: Embed) -> dict[str, Any]:
+    """`spreads`, by kind of change, and of all."""
+    lines, usual = spreads(embed)
     shares = {
-        name: round(float(np.mean([d for change, d in spreads if change == name])) / usual, 4)
-        for name in dict.fromkeys(change for change, _ in spreads)
+        name: round(float(np.mean([share for change, share in lines if change == name])), 4)
+        for name in dict.fromkeys(change for change, _ in lines)
     }
-    whole = _rounded([distance / usual for _, distance in spreads])
+    whole = _rounded([share for _, share in lines])
     return {"what": "rewordings", "unlike": round(usual, 4), "all": whole, **shares}
 
 
-def unseen_kinds(
+def unseen_values(
     embed: Embed, kinds: list[Kind], names: list[str], sounds: np.ndarray, logits: np.ndarray
-) -> dict[str, Any]:
-    """Held-out kinds. `class_of_three`: one of a kind's two heaviest classes is among the three
-    class names nearest to its text. `map`: held-out mixtures `sounds` (n, 512) ranked by its texts,
-    those relevant in which the teacher's `logits` (n, 527) hear it."""
+) -> tuple[list[float], list[float]]:
+    """For each held-out kind, the part of its texts that have one of its two heaviest classes among
+    the three class names nearest to them; and for each that the mixtures hold, the mean average
+    precision with which its texts rank held-out mixtures `sounds` (n, 512), those relevant in which
+    the teacher's `logits` (n, 527) hear it."""
     held = [kind for kind in kinds if kind.held]
     probability = 1 / (1 + np.exp(-logits.astype(np.float32)))
     nearest = embed([name.lower() for name in names])
@@ -123,10 +131,18 @@ def unseen_kinds(
         if relevant.any():
             scores = sounds @ mine.T
             precisions.append(float(np.mean([average_precision(s, relevant) for s in scores.T])))
+    return named, precisions
+
+
+def unseen_kinds(
+    embed: Embed, kinds: list[Kind], names: list[str], sounds: np.ndarray, logits: np.ndarray
+) -> dict[str, Any]:
+    """The means of `unseen_values`."""
+    named, precisions = unseen_values(embed, kinds, names, sounds, logits)
     return {
         "what": "unseen kinds",
-        "kinds": len(held),
-        "texts": len(texts),
+        "kinds": len(named),
+        "texts": sum(len(kind.texts) for kind in kinds if kind.held),
         "class_of_three": _rounded(named),
         "heard_kinds": len(precisions),
         "map": _rounded(precisions),

@@ -98,9 +98,9 @@ np.savez(f"{folder}/oracle.npz", pictures=pictures.numpy(), exact_pictures=exact
 def compare(python: Path, version: str, folder: Path) -> dict[str, float]:
     """Run both and return the distances: front end in dB, vectors as parts of the distance of unlike
     inputs."""
-    from audiosearch.models import msclap_towers
+    from audiosearch.models import msclap_file, msclap_towers
     from audiosearch.models.frontend import log_mel
-    from audiosearch.models.msclap import VERSIONS, Reference, _filters_of
+    from audiosearch.models.msclap import VERSIONS, _filters_of
     from scripts.random_checkpoint import sounds
 
     facts = VERSIONS[version]
@@ -110,12 +110,12 @@ def compare(python: Path, version: str, folder: Path) -> dict[str, float]:
     named: dict[str, Any] = {f"ids{number}": row for number, row in enumerate(ids)}
     np.savez(folder / "inputs.npz", windows=windows, texts=len(ids), **named)
     subprocess.run([python, "-c", ORACLE, str(folder), version], check=True)
-    state = msclap_towers.read_file(folder / "weights.pth")
+    state = msclap_file.read_file(folder / "weights.pth")
     front_end = _filters_of(state, facts, folder)
     audio, text = msclap_towers.build(state, folder / "weights.pth")
     import torch
 
-    reference = Reference(audio, text, front_end, None)
+    reference = msclap_towers.Reference(audio, text, front_end, None)
     with np.load(folder / "oracle.npz") as theirs, torch.no_grad():
         rows = [torch.from_numpy(row)[None] for row in ids]
         ours = {

@@ -57,7 +57,8 @@ def test_the_first_schema_opens(old: Path) -> None:
     assert [finding.code for finding in check(old)] == ["old"]  # and no error
     _answers(old)
     with Library.open(old) as library, library._reader.snapshot() as connection:
-        (heavy,) = sounds_with_word(connection, "heavy", 10) or {}  # what it held has words now
+        # What it held has words now.
+        (heavy,) = sounds_with_word(connection, "heavy", 10)["name"].tolist()
     with Library.open(old) as library:
         assert Path(library.sound(heavy).path).name == "heavy.flac"
     with closing(sqlite3.connect(old / database.DATABASE)) as connection:

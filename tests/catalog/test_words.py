@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from audiosearch import Library
 from audiosearch.catalog.words import FIELDS, fields_of, sounds_with_word, words_of
-from audiosearch.search.words import match_words
+from audiosearch.search.words import holders_of, match_words
 from tests.libraries import random_units, synthetic
 
 
@@ -65,22 +66,34 @@ def test_any_name_and_metadata_give_words(path: bytes, value: object) -> None:
         words.encode()  # no lone surrogate: SQLite takes it
 
 
-def test_words_that_too_many_hold_are_not_read(tmp_path: Path) -> None:
+def test_words_that_too_many_hold_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with synthetic(tmp_path / "library") as made:
         made.add("dog.wav", random_units(1, 1))
         made.add("dog/dog.wav", random_units(1, 2))
         with Library.open(made.directory) as library, library._reader.snapshot() as connection:
-            assert sounds_with_word(connection, "dog", 1) is None
-            fields = sounds_with_word(connection, "dog", 2) or {}
-            assert sorted(fields.values()) == [("name",), ("name", "folder")]
+            first, second = (sound.id for sound in library.sounds())
+            fields = sounds_with_word(connection, "dog", 2)
+            assert {name: ids.tolist() for name, ids in fields.items()} == {
+                "name": sorted((first, second)),
+                "folder": [second],
+            }
+            assert len(sounds_with_word(connection, "dog", 1)["name"]) == 1
             assert sounds_with_word(connection, "cat", 1) == {}
+            monkeypatch.setattr("audiosearch.search.words.MOST_SOUNDS", 1)
+            assert holders_of(connection, "dog") is None
 
 
 def test_the_words_of_a_sound_come_and_go_with_it(tmp_path: Path) -> None:
     def holders(word: str, prefix: bool = False) -> list[tuple[str, tuple[str, ...]]]:
         with Library.open(made.directory) as library, library._reader.snapshot() as connection:
-            fields_by_id = sounds_with_word(connection, word, 100, prefix=prefix) or {}
-            return sorted((Path(library.sound(i).path).name, f) for i, f in fields_by_id.items())
+            by_field = sounds_with_word(connection, word, 100, prefix=prefix)
+            fields: dict[str, tuple[str, ...]] = defaultdict(tuple)
+            for field, ids in by_field.items():
+                for sound_id in ids.tolist():
+                    fields[Path(library.sound(sound_id).path).name] += (field,)
+            return sorted(fields.items())
 
     with synthetic(tmp_path / "library") as made:
         made.add("barking dogs.wav", random_units(1, 1))

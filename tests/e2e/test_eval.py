@@ -40,6 +40,25 @@ def test_folder_of_classes_and_picture(shell: Shell) -> None:
     assert (shell.home / "what.svg").read_text().startswith("<svg")
 
 
+def test_short_queries(shell: Shell) -> None:
+    for kind, name in (("dog", "animals/dogs.mp3"), ("camp_fire", "fire/campfire.ogg")):
+        (shell.home / "my sounds" / kind).mkdir(parents=True)
+        shutil.copy(SAMPLES / name, shell.home / "my sounds" / kind)
+    file = shell.home / "queries ö.csv"
+    file.write_text("query,kind\nbarking,dog\nfire,camp fire\na dog,dog\ncampfire,dog\n", "utf-8")
+    arguments = ("eval", "my sounds", "--queries", file.name, "--bootstrap", "20")
+    ran = shell(*arguments, library=False)
+    assert "2 sounds, 4 queries" in ran.text
+    assert "another kind comes first: campfire" in ran.text
+    assert max(map(len, ran.text.splitlines())) <= 80
+    (record,) = shell(*arguments, "--json", library=False).objects
+    figures = record["queries"]
+    assert (figures["first"], figures["first_three"], figures["queries"]) == (0.75, 1, 4)
+    assert figures["missed"] == ["campfire"]
+    assert figures["spread"] > 0
+    assert shell(*arguments, "--prompts", "list", library=False, code=2).talk
+
+
 def test_errors(shell: Shell) -> None:
     assert "there is no dataset" in shell("eval", "nowhere", library=False, code=1).talk
     ran = shell("eval", SAMPLES, "--model", "nonsuch", library=False, code=1)

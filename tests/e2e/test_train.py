@@ -63,3 +63,25 @@ def test_from_sounds_to_an_index(shell: Shell, tmp_path: Path) -> None:
     assert len(shell("query", "slow clicks", "-k", "3", "--json").objects) == 3
     again = shell("train", *command, library=False, code=1)
     assert "is finished: choose another folder with --run" in again.talk
+
+
+@needs_torch
+@thorough_only
+def test_from_a_file_of_msclap_to_an_index(shell: Shell, tmp_path: Path) -> None:
+    from scripts.random_msclap import make
+
+    file = make(tmp_path / "ms clap", "2022")
+    for i in range(24):
+        write_kind(shell.home / "mine" / KINDS[i % 4] / f"дверь {i}.wav", i % 4, i)
+    ran = shell(
+        "train", "mine", "--run", "the run", "--from", file, "--tokenizer", file.parent,
+        "--epochs", "1", "--batch", "8", "--rate", "1e-4", library=False,
+    )  # fmt: skip
+    assert "use it with: audiosearch index --model 'the run/bundle'" in ran.talk
+    shell("index", "--model", "the run/bundle", "mine")
+    assert len(shell("query", "slow clicks", "-k", "3", "--json").objects) == 3
+    shell("models", "add", "the run/checkpoint.pth", "--tokenizer", file.parent, library=False)
+    other = shell(
+        "train", "mine", "--run", "other", "--tokenizer", file.parent, library=False, code=1
+    )
+    assert "--tokenizer is for an MS-CLAP file: mini brings its own" in other.talk

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from audiosearch import Library
+from audiosearch.care.doctor import Finding, check
 from audiosearch.errors import (
     HeadMismatch,
     HeadNotFound,
@@ -170,6 +173,37 @@ def test_a_damaged_record(own: Path, damage: str) -> None:
         library.heads.remove("kinds")
         with pytest.raises(HeadNotFound, match="none yet"):
             library.heads.get("kinds")
+
+
+@pytest.mark.parametrize(
+    ("statement", "level", "message"),
+    [
+        ("UPDATE heads SET numbers = x'00'", "error", "the head kinds is damaged .*head remove"),
+        ("UPDATE heads SET labels = '5'", "error", "the head kinds is damaged"),
+        (
+            "UPDATE heads SET digest = 'other', model = 'big'",
+            "notice",
+            "the head kinds was trained on vectors of the model big.*: audiosearch head train kinds",
+        ),
+    ],
+)
+def test_doctor_reads_heads(own: Path, statement: str, level: str, message: str) -> None:
+    def findings() -> list[Finding]:
+        return [finding for finding in check(own, quick=True) if finding.code == "head"]
+
+    assert findings() == []
+    edit(own, statement)
+    (finding,) = findings()
+    assert finding.level == level
+    assert re.search(message, finding.message)
+
+
+def test_doctor_refuses_a_head_that_would_run_code(own: Path) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, weights0=np.array([print], dtype=object), allow_pickle=True)
+    edit(own, "UPDATE heads SET numbers = ?", stream.getvalue())
+    (finding,) = [finding for finding in check(own, quick=True) if finding.code == "head"]
+    assert finding.level == "error"
 
 
 def test_a_flipped_byte_is_noticed(own: Path) -> None:

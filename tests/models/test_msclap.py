@@ -20,6 +20,7 @@ pytest.importorskip("onnx", reason="compiling needs the extra: pip install '.[cl
 from tokenizers import ByteLevelBPETokenizer, Tokenizer  # noqa: E402
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model  # noqa: E402
 
+from audiosearch.models import msclap_file  # noqa: E402
 from audiosearch.models import msclap_towers as towers  # noqa: E402
 from audiosearch.models.msclap import VERSIONS, add_msclap  # noqa: E402
 from tests.effort import thorough_only  # noqa: E402
@@ -98,11 +99,11 @@ def test_a_pickle_with_code_is_refused(tmp_path: Path, words: Path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     torch.save({"model": Boom()}, "bad.pth")
     with pytest.raises(ModelBroken, match="cannot be loaded as plain weights"):
-        towers.read_file(Path("bad.pth"))
+        msclap_file.read_file(Path("bad.pth"))
     assert not Path("ran").exists()
     torch.save([1, 2], "list.pth")
     with pytest.raises(ModelBroken, match="holds no weights under 'model'"):
-        towers.read_file(Path("list.pth"))
+        msclap_file.read_file(Path("list.pth"))
 
 
 def test_what_cannot_be_added(file: Path, tmp_path: Path, cache: Path) -> None:

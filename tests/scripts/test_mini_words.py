@@ -21,7 +21,7 @@ from scripts.mini.kinds import (  # noqa: E402
     texts_of,
 )
 from scripts.mini.lessons import Lessons, aims_of_kinds  # noqa: E402
-from scripts.mini.retell import Speaker, losses  # noqa: E402
+from scripts.mini.retell import Speaker, class_loss, draw, losses  # noqa: E402
 from scripts.mini.student import TextHead  # noqa: E402
 from scripts.mini.wording import (  # noqa: E402
     TRIALS,
@@ -215,13 +215,56 @@ def test_a_text_that_scores_sounds_as_its_aim_does_has_nothing_to_learn() -> Non
     _, _, space = torch.linalg.svd(bank)
     said = aim + space[-1] * (1 - aim.square().sum()).sqrt()
     said = said / said.norm()
-    lessons = Lessons(["a"], aim, torch.zeros(1, 768), np.ones(1), bank)
+    lessons = Lessons(["a"], aim, torch.zeros(1, 768), np.ones(1), bank, np.array([-1]))
     result = losses(said, torch.zeros(1, 768), np.array([0]), lessons, bank)
     assert float(result["scores"]) < 1e-3
     assert float(result["among"]) < 1e-2
     assert float(result["likeness"]) == 0
     other = losses(-said, torch.zeros(1, 768), np.array([0]), lessons, bank)
     assert float(other["scores"]) > 10 * float(result["scores"])
+
+
+def four_texts() -> Lessons:
+    """The names of two classes, and two other texts."""
+    torch.manual_seed(0)
+    own = torch.nn.functional.normalize(torch.randn(4, 512), dim=-1)
+    bank = torch.nn.functional.normalize(torch.randn(40, 512), dim=-1)
+    texts = ["dogs barking", "cats meowing", "tyre screech", "colour printer"]
+    names = np.array([0, -1, 1, -1])
+    return Lessons(texts, own, torch.zeros(4, 768), np.full(4, 0.25), bank, names)
+
+
+def test_names_are_compared_with_each_other_and_nothing_else_is() -> None:
+    lessons = four_texts()
+    spoken = lessons.aims_of_names().clone()
+    rows = np.arange(4)
+    assert float(class_loss(lessons.own, rows, lessons, lessons.bank, spoken)) < 1e-6
+    said = lessons.own.clone()
+    said[0] *= 3  # its highest scores are lifted above those of the other name
+    said.requires_grad_()
+    loss = class_loss(said, rows, lessons, lessons.bank, spoken)
+    loss.backward()
+    assert float(loss.detach()) > 0.01
+    assert said.grad is not None
+    assert said.grad.norm(dim=1)[[1, 3]].tolist() == [0, 0]
+    assert float(said.grad[0] @ lessons.own[0]) > 0  # a step against it makes the name shorter
+    assert torch.equal(spoken[0], said[0].detach())
+    # With the other name alone in the batch, the first counts as it was last said.
+    alone = class_loss(lessons.own[[2]], np.array([2]), lessons, lessons.bank, spoken)
+    assert float(alone) > 0.01
+    assert float(class_loss(lessons.own[[1]], np.array([1]), lessons, lessons.bank, spoken)) == 0
+
+
+def test_names_are_drawn_as_they_are_and_other_texts_reworded() -> None:
+    lessons = four_texts()
+    rows, texts = draw(lessons, 400, np.random.default_rng(0))
+    plain = [text.removeprefix("this is a sound of ") for text in texts]
+    named = [lessons.names[row] >= 0 for row in rows]
+    assert {t for t, name in zip(plain, named, strict=True) if name} == {
+        "dogs barking",
+        "tyre screech",
+    }
+    assert len(set(plain)) > 40
 
 
 def test_only_the_last_layers_learn() -> None:

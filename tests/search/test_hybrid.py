@@ -15,6 +15,8 @@ from audiosearch.search.fusion import fused_key
 from audiosearch.search.query import Match
 from tests.libraries import random_units, synthetic
 
+MATCHES: tuple[Match, ...] = ("both", "words")
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
@@ -120,6 +122,22 @@ def test_copies_with_unlike_names(tmp_path: Path) -> None:
             assert [Path(path).name for path in grouped.copies] == ["Track_1.wav"]
             only = [Path(hit.path).name for hit in opened.search("woodpecker", match="words")]
             assert only == ["woodpecker.wav"]
+
+
+def test_a_named_sound_of_equal_windows_is_one_hit_at_its_beginning(tmp_path: Path) -> None:
+    with synthetic(tmp_path / "library") as made:
+        made.add("woodpecker.wav", np.repeat(random_units(1, 1), 3, axis=0))
+        made.add("woodpecker 2.wav", random_units(3, 2))
+        for i in range(40):
+            made.add(f"{i}.wav", random_units(1, i + 10))
+        with Library.open(made.directory) as opened:
+            for match in MATCHES:
+                hits = opened.search("woodpecker", k=2, match=match)
+                assert {Path(hit.path).name for hit in hits} == {
+                    "woodpecker.wav",
+                    "woodpecker 2.wav",
+                }
+                assert {hit.start for hit in hits if hit.path.endswith("woodpecker.wav")} == {0.0}
 
 
 def test_fused_key() -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from audiosearch.catalog.filters import Filter
 from audiosearch.search import state_cache
 from audiosearch.search.state_cache import StateCache
 
@@ -28,33 +27,9 @@ class Maker:
         return make
 
 
-def filters(count: int) -> list[Filter]:
-    return [Filter(min_duration=float(i)) for i in range(1, count + 1)]
-
-
-def test_filters_never_push_out_the_sample() -> None:
-    cache, maker = StateCache[np.ndarray](filters_kept=4), Maker()
-    for where in filters(20):
-        cache.sample(1, "a", maker("sample"))
-        cache.allowed(1, "a", where, maker("filter"))
-    assert maker.made == {"sample": 1, "filter": 20}
-
-
-def test_the_filter_that_waited_longest_goes_first() -> None:
-    cache, maker = StateCache[np.ndarray](filters_kept=3), Maker()
-    one, two, three, four = filters(4)
-    for where, name in ((one, "1"), (two, "2"), (three, "3"), (one, "1"), (four, "4")):
-        cache.allowed(1, "a", where, maker(name))
-    for where, name in ((one, "1"), (three, "3"), (four, "4")):
-        cache.allowed(1, "a", where, maker(name))
-    assert maker.made == {"1": 1, "2": 1, "3": 1, "4": 1}
-    cache.allowed(1, "a", two, maker("2"))
-    assert maker.made["2"] == 2
-
-
 def test_other_values_have_a_limit_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state_cache, "OTHERS_KEPT", 2)
-    cache, maker = StateCache[np.ndarray](filters_kept=4), Maker()
+    cache, maker = StateCache[np.ndarray](), Maker()
     cache.sample(1, "a", maker("sample"))
     for name in ("x", "y", "x", "z", "x", "y"):  # y went when z came
         cache.other(1, "a", name, maker(name))
@@ -73,11 +48,11 @@ def test_the_sample_before() -> None:
 
 @pytest.mark.parametrize(("generation", "digest"), [(2, "a"), (1, "b"), (0, "a")])
 def test_another_state_starts_anew(generation: int, digest: str) -> None:
-    cache, where = StateCache[str](), filters(1)[0]
+    cache = StateCache[str]()
     assert cache.sample(1, "a", lambda: "old") == "old"
-    assert cache.allowed(1, "a", where, lambda: np.array([1])).tolist() == [1]
+    assert cache.other(1, "a", "x", lambda: 1) == 1
     assert cache.sample(generation, digest, lambda: "new") == "new"
-    assert cache.allowed(generation, digest, where, lambda: np.array([2])).tolist() == [2]
+    assert cache.other(generation, digest, "x", lambda: 2) == 2
 
 
 def test_a_thread_of_an_older_state_leaves_nothing_behind() -> None:
@@ -104,16 +79,16 @@ def test_an_error_is_passed_on_and_not_kept() -> None:
 
 def test_threads_that_ask_at_once_make_it_once() -> None:
     cache, maker = StateCache[np.ndarray](), Maker()
-    together, where = threading.Barrier(8), filters(1)[0]
+    together = threading.Barrier(8)
 
     def ask() -> None:
         together.wait()
         cache.sample(1, "a", maker("sample"))
-        cache.allowed(1, "a", where, maker("filter"))
+        cache.other(1, "a", "x", maker("x"))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert maker.made == {"sample": 1, "filter": 1}
+    assert maker.made == {"sample": 1, "x": 1}

@@ -13,10 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import text
 
 from audiosearch import Library
+from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CACHE
 from audiosearch.vectors.codec import STORED
-from audiosearch.vectors.window_search import SearchState
+from audiosearch.vectors.window_search import FaissSearch, SearchState
 from tests.effort import tries
 from tests.libraries import Synthetic, random_units, synthetic
 
@@ -93,16 +95,18 @@ class Life(RuleBasedStateMachine):
             ids = [row[0] for row in connection.execute(text("SELECT id FROM windows"))]
             search = self.state.current(connection, self.library.model)
             assert search.count == len(ids)
-            half = np.array(sorted(ids)[::2], dtype=np.int64)
-            for allowed in (None, half):
-                hits, scores = search.nearest(connection, query, 5, allowed)
-                expected = brute_force(self.library, query, 5, allowed)
-                assert hits.tolist() == expected
+            long = Filter(min_duration=2)  # of two or three windows
+            allowed = reading.allowed_windows(connection, long, self.library.model_id)
+            for where, passing in ((None, None), (long, allowed)):
+                hits, scores = search.nearest(connection, query, 5, where)
+                assert hits.tolist() == brute_force(self.library, query, 5, passing)
                 assert (np.diff(scores) <= 0).all()
-            excluded = np.array(sorted(ids)[::3], dtype=np.int64)
-            rest = np.setdiff1d(np.array(sorted(ids), dtype=np.int64), excluded)
-            hits, _ = search.nearest(connection, query, 5, None, excluded)
-            assert hits.tolist() == brute_force(self.library, query, 5, rest)
+            rows = connection.execute(text("SELECT id, content_id FROM windows")).all()
+            excluded = sorted({row.content_id for row in rows})[::3]
+            rest = np.array([row.id for row in rows if row.content_id not in excluded], np.int64)
+            for where, passing in ((None, rest), (long, np.intersect1d(rest, allowed))):
+                hits, _ = search.nearest(connection, query, 5, where, excluded)
+                assert hits.tolist() == brute_force(self.library, query, 5, passing)
 
 
 TestLife = Life.TestCase
@@ -124,18 +128,20 @@ def test_inverted_lists(
     monkeypatch.setattr("audiosearch.vectors.window_search._EXACT_UPTO", 10)
     with synthetic(tmp_path / "library") as library:
         for i in range(0, 4_000, 40):
-            library.add(f"{i}.wav", clustered[i : i + 40])
+            library.add(f"{i}.wav", clustered[i : i + 40], channels=1 + i // 40 % 3)
         library.refresh()
         state = SearchState(library.directory)
         recalls = []
         with library.reading() as connection:
             search = state.current(connection, library.model)
+            assert isinstance(search, FaissSearch)
             assert search.base.kind == "ivf"
-            third = np.arange(1, 4_001, 3, dtype=np.int64)
+            third = Filter(channels=(2,))
+            passing = reading.allowed_windows(connection, third, library.model_id)
             for i in range(0, 4_000, 400):
                 query = clustered[i] / np.linalg.norm(clustered[i])
-                for allowed in (None, third):
-                    ids, scores = search.nearest(connection, query, 10, allowed)
+                for where, allowed in ((None, None), (third, passing)):
+                    ids, scores = search.nearest(connection, query, 10, where)
                     expected = brute_force(library, query, 10, allowed)
                     recalls.append(len(set(ids.tolist()) & set(expected)) / 10)
                     if ids[0] == expected[0]:

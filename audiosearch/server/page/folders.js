@@ -5,6 +5,7 @@ import { element, number, split } from "./dom.js";
 import { state } from "./state.js";
 
 const open = new Set();
+let isFirst = true; // nobody has seen the tree yet
 let counts = {};
 const kept = new Map(); // folders by their parent; what is below the roots is asked for once a page
 
@@ -40,7 +41,12 @@ function branch(folder, changed) {
       twist.setAttribute("aria-expanded", is);
       inner.hidden = !is;
       open[is ? "add" : "delete"](path);
-      if (is && !inner.children.length) inner.replaceChildren(...(await below(path)).map((each) => branch(each, changed)));
+      if (!is || inner.children.length) return;
+      try {
+        inner.replaceChildren(...(await below(path)).map((each) => branch(each, changed)));
+      } catch {
+        // what went wrong is said elsewhere; the next opening asks again
+      }
     };
     twist.onclick = () => show(inner.hidden);
     item.prepend(twist);
@@ -62,7 +68,8 @@ export function folderTree(found, changed) {
     return tree;
   }
   below(null).then((folders) => {
-    if (folders.length === 1 && !open.size) open.add(folders[0].path);
+    if (isFirst && folders.length === 1) open.add(folders[0].path); // a tree that was closed stays closed
+    isFirst = false;
     draw(folders);
   }).catch((error) => {
     isOld = isMissing(error);

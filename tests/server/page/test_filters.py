@@ -89,6 +89,10 @@ def test_folders_are_a_tree(page: Any) -> None:
     assert page.locator("#chips .text").all_text_contents() == ["animals"]
     page.locator("#facets .twist").first.click()
     until(page, "document.querySelector('#facets .tree ul').hidden")
+    page.evaluate("document.querySelector('#facets .tree').id = 'before'")
+    page.click("#reset")
+    until(page, "!document.querySelector('#before') && document.querySelector('#facets .tree ul')")
+    assert page.evaluate("document.querySelector('#facets .tree ul').hidden")
 
 
 def test_tags_and_loudness(page: Any) -> None:
