@@ -1,5 +1,5 @@
 """`WindowSearch`, the seam between a search and what finds the nearest windows: the FAISS cache
-beside SQLite (`window_search`).
+beside SQLite (`window_search`), or pgvector inside PostgreSQL (`pgvector_search`).
 
 Vectors are (d,) float32 of unit length; scores are cosines, float32; ids of windows are int64.
 """
