@@ -243,9 +243,12 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
         windows=len(file.vectors),
     )
     fresh = connection.execute(
-        row.on_conflict_do_nothing(index_elements=["content_id", "model_id"])
+        # A driver may not know how many rows were written.
+        row.on_conflict_do_nothing(index_elements=["content_id", "model_id"]).returning(
+            embeddings.c.content_id
+        )
     )
-    if fresh.rowcount:  # else a copy came first
+    if fresh.first():  # else a copy came first
         connection.execute(
             insert(windows),
             [

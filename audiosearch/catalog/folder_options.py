@@ -73,7 +73,7 @@ def set_rules(connection: Connection, root_id: int, rules: Sequence[FolderRule])
             "root_id": root_id,
             "below": rule.below,
             "exclude": json.dumps(rule.exclude),  # in ASCII: a pattern may hold any byte
-            "follow_symlinks": rule.follow_symlinks,
+            "follow_symlinks": None if rule.follow_symlinks is None else int(rule.follow_symlinks),
         }
         for rule in rules
         if rule.exclude or rule.follow_symlinks is not None

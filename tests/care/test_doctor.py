@@ -103,6 +103,7 @@ def test_database_that_sqlite_cannot_read(made: Synthetic) -> None:
     assert codes(made) == {"database"}
 
 
+@pytest.mark.sqlite("it is about the cache of FAISS")
 def test_a_cache_that_is_far_behind_is_a_notice(made: Synthetic) -> None:
     made.add("new.wav", random_units(1, 99))
     assert codes(made, "notice", quick=True) == set()  # one of eight windows may be behind

@@ -157,7 +157,8 @@ def test_two_servers_of_one_database(pg: Shell) -> None:
         made = one.post("/v1/jobs", json={"paths": [str(pg.home / "in")]})
         assert made.status_code == 202
         job = made.json()["id"]
-        wait_until(lambda: one.get(f"/v1/jobs/{job}").json()["state"] == "done")
+        wait_until(lambda: one.get(f"/v1/jobs/{job}").json()["finished"])
+        assert one.get(f"/v1/jobs/{job}").json()["state"] == "done"
         assert len(two.get("/v1/search", params={"q": "a tone"}).json()["hits"]) == 2
 
 

@@ -149,6 +149,7 @@ def test_a_process_that_died_idle_is_no_failure(
         assert len(started) == 2
 
 
+@pytest.mark.sqlite("it is about the cache of FAISS")
 def test_what_is_behind_is_searched(tmp_path: Path) -> None:
     root = make(tmp_path / "library", 40)
     file = write(root / "new.wav")
@@ -170,6 +171,7 @@ def test_what_is_behind_is_searched(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.sqlite("it is about the cache of FAISS")
 def test_a_long_tail_is_taken_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validity, "FEW", 3)
     root = make(tmp_path / "library", 40)

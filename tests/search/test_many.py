@@ -56,6 +56,7 @@ def test_a_library_without_sounds(tmp_path: Path) -> None:
         assert empty.search_many(["rain", "wind"]) == [[], []]
 
 
+@pytest.mark.sqlite("it is about the cache of FAISS")
 @pytest.mark.parametrize(("flat_upto", "deleted"), [(1_000, []), (1_000, [3, 4]), (10, [3])])
 def test_over_each_kind_of_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat_upto: int, deleted: list[int]
