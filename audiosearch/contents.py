@@ -15,7 +15,7 @@ from audiosearch.catalog.changes import Change, changes_after
 from audiosearch.catalog.collecting import Collections
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.folders import Folder, folders_below
-from audiosearch.catalog.reader import CatalogReader
+from audiosearch.catalog.reader import CatalogReader, once_more
 from audiosearch.catalog.records import Sound
 from audiosearch.catalog.store import Store
 from audiosearch.catalog.tag_values import Tag, tag_values
@@ -90,6 +90,7 @@ class LibraryContents:
             condition = self._head_scores.resolved(connection, condition)
             yield from reading.iterate_sounds(connection, condition, failed=False)
 
+    @once_more
     def sound(self, which: int | FilePath) -> Sound:
         """Return a sound by its id or path, also one that failed. Raises `SoundNotFound`.
 
@@ -106,6 +107,7 @@ class LibraryContents:
             raise SoundNotFound(f"{which} is not in the library {self.store.name}")
         return sound
 
+    @once_more
     def page(self, after: int = 0, k: int = 100, *, where: Where = None) -> list[Sound]:
         """Return the k sounds that follow the id `after`, ordered by id. Failed sounds count too.
 
@@ -131,6 +133,7 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return reading.page_of_sounds(connection, make_filter(None), after, k, failed=True)
 
+    @once_more
     def changes(self, since: int = 0, k: int = 1_000) -> list[Change]:
         """Return the k changes after the number `since`, in order, for programs that keep a copy.
 
@@ -154,6 +157,7 @@ class LibraryContents:
         """
         return self._collections
 
+    @once_more
     def folders(self, parent: FilePath | None = None) -> list[Folder]:
         """Return the folders just below `parent` that hold sounds, or the library's own folders.
 
@@ -166,6 +170,7 @@ class LibraryContents:
         with self._reader.snapshot() as connection:
             return folders_below(connection, absolute)
 
+    @once_more
     def tags(self, k: int = 20) -> list[Tag]:
         """Return the fields of embedded tags and metadata, with the k most frequent values of each.
 
@@ -259,6 +264,7 @@ class LibraryContents:
         """
         self._decoding.reader.render(self.sound(which).path, Path(file), kind, start, end)
 
+    @once_more
     def failures(self) -> list[Failure]:
         """Return the files that have no embedding, with the reasons, ordered by path.
 
@@ -271,6 +277,7 @@ class LibraryContents:
                 for sound in reading.iterate_sounds(connection, failed=True)
             ]
 
+    @once_more
     def status(self) -> Status:
         """Return the counts, the roots, the model, and the state of the vector cache.
 

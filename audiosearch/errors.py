@@ -30,6 +30,10 @@ class LibraryDamaged(AudioSearchError):
     """The database cannot be read, or contradicts itself."""
 
 
+class LibraryUnreachable(AudioSearchError):
+    """The server of the library's database cannot be reached, or the connection to it was lost."""
+
+
 class LibraryReadOnly(AudioSearchError):
     """A write failed because the library's directory cannot be written."""
 
@@ -68,6 +72,10 @@ class CollectionNotFound(AudioSearchError):
 
 class NameTaken(AudioSearchError):
     """Another collection or saved search has this name."""
+
+
+class ClusterUnavailable(AudioSearchError):
+    """The cluster cannot be reached, has no node that can take part, or was lost."""
 
 
 class AudioRejected(AudioSearchError):

@@ -17,6 +17,7 @@ import numpy as np
 
 from audiosearch import paths
 from audiosearch.catalog.filters import make_filter
+from audiosearch.catalog.reader import once_more
 from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.contents import FilePath, Where
 from audiosearch.errors import InvalidQuery
@@ -132,6 +133,7 @@ class Library(LibraryWriting):
         """
         return self._decoding.reader.embed(self.model, path, start, end)
 
+    @once_more
     def search(
         self,
         query: Query,
@@ -184,6 +186,7 @@ class Library(LibraryWriting):
 
         return folded(self._reader, self._decoding, ranked, k)
 
+    @once_more
     def search_many(
         self,
         queries: Sequence[Query],
@@ -265,6 +268,7 @@ class Library(LibraryWriting):
         condition = self._resolved(where)
         return duplicates(self._reader, condition, threshold, on_progress)
 
+    @once_more
     def suggestions(self, k: int = 12) -> list[Suggestion]:
         """Return up to k short queries that this library answers well, each of another kind of sound.
 
@@ -278,6 +282,7 @@ class Library(LibraryWriting):
             raise InvalidQuery(f"k must be at least 1, not {k}")
         return self._engine.suggestions()[:k]
 
+    @once_more
     def facets(
         self,
         where: Where = None,

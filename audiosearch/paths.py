@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from audiosearch.errors import InvalidQuery
@@ -56,11 +57,27 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         raise InvalidQuery(f"{shown(text)} names the home of a user that there is not") from error
 
 
-def default_library() -> Path:
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of a server, and not the path of a folder.
+
+    >>> is_address("postgresql:///sounds"), is_address("./sounds")
+    (True, False)
+    """
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
+
+
+def library_address(text: str) -> str:
+    """Return where a user says that a library is: the address of a server as it stands, or a path
+    with ``~`` expanded. Raises `InvalidQuery` as `user_path` does.
+    """
+    return text if is_address(text) else str(user_path(text))
+
+
+def default_library() -> str:
     """Return ``$AUDIOSEARCH_LIBRARY``, else `library` in the per-user data directory."""
     value = os.environ.get("AUDIOSEARCH_LIBRARY")
     if value:
-        return user_path(value)
+        return library_address(value)
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library"
+    return str(Path(platformdirs.user_data_dir("audiosearch", appauthor=False)) / "library")

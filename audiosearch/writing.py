@@ -71,6 +71,7 @@ class LibraryWriting(LibraryContents):
         model: str | None = None,
         workers: int | None = None,
         wait: float | None = 0.0,
+        cluster: str | None = None,
         turn: Callable[[], None] | None = None,
     ) -> Summary:
         """Index folders and single files; without `what`, all folders of the library again.
@@ -82,8 +83,10 @@ class LibraryWriting(LibraryContents):
         has more urgent work may let it wait there. The options from `exclude` on are those of
         `indexer.options.Options`; folders remember `exclude` and `follow_symlinks` (see `set_root`).
 
-        Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound` or
-        `ModelMismatch`.
+        With `cluster`, the machines of a Ray cluster decode and embed; `turn` does not reach them.
+
+        Raises `LibraryBusy`, `LibraryReadOnly`, `InvalidQuery`, `SoundNotFound`, `ModelNotFound`,
+        `ModelMismatch` or `ClusterUnavailable`.
 
         >>> library.add("sample_library/fire").unchanged
         1
@@ -102,6 +105,7 @@ class LibraryWriting(LibraryContents):
             model=model,
             workers=workers,
             wait=wait,
+            cluster=cluster,
         )
         return index(
             self.store,

@@ -17,6 +17,7 @@ from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, read_cache
 from audiosearch.vectors.codec import from_blobs
 from audiosearch.vectors.stored import batches
 from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
+from indexer.pgvector_index import renew_index
 from indexer.store import set_meta
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,11 @@ def is_far_behind(rows: int, covered: int) -> bool:
 def renew_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:
     """Renew the cache if it is unusable, or so far behind that searches become slower.
 
-    Returns `None` where the cache stays as it is.
+    Returns `None` where the cache stays as it is. In PostgreSQL there is an index in its place.
     """
+    if engine.dialect.name == "postgresql":
+        renew_index(engine, model)
+        return None
     with engine.connect() as connection:
         try:
             footer = usable_footer(connection, directory, model)
@@ -53,8 +57,11 @@ def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheF
 
     Returns `None` where it already holds all windows.
 
-    The function then deletes the tombstones that no cache needs any more.
+    The function then deletes the tombstones that no cache needs any more. PostgreSQL keeps its index
+    up to date itself.
     """
+    if engine.dialect.name == "postgresql":
+        return None
     with engine.connect() as connection:
         generation = reading.generation(connection)
         try:

@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
-from sqlalchemy import Connection, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
 from audiosearch.catalog import reading
+from audiosearch.catalog.dialect import portable, upsert
 from audiosearch.catalog.fingerprints import (
     contents_with_fingerprints,
     fingerprints,
@@ -156,11 +156,11 @@ def _fingerprint(decoders: IsolatedReader, copies: Sequence[Sound]) -> Fingerpri
 def _store(connection: Connection, done: Mapping[int, Fingerprint]) -> None:
     for content_id in _still_there(connection, done):
         values = {"version": VERSION, "data": done[content_id].to_bytes()}
-        row = upsert(fingerprints).values(content_id=content_id, **values)
-        connection.execute(row.on_conflict_do_update(["content_id"], set_=values))
+        row = upsert(connection, fingerprints).values(content_id=content_id, **values)
+        connection.execute(row.on_conflict_do_update(index_elements=["content_id"], set_=values))
 
 
 def _still_there(connection: Connection, content_ids: Iterable[int]) -> list[int]:
     """Return the contents that no other program removed meanwhile."""
-    query = text(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
+    query = portable(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
     return [row[0] for row in connection.execute(query, reading.ids_parameter(content_ids))]

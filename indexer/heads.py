@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from sqlalchemy import delete
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from audiosearch.catalog.dialect import upsert
 from audiosearch.catalog.heads import heads
 from audiosearch.catalog.store import Store
 from audiosearch.errors import HeadNotFound
@@ -28,8 +28,8 @@ def keep_head(store: Store, head: Head) -> None:
         "numbers": head.numbers(),
     }
     with writing(store, wait=30.0) as engine, engine.begin() as connection:
-        row = upsert(heads).values(values)
-        connection.execute(row.on_conflict_do_update(["name"], set_=values))
+        row = upsert(connection, heads).values(values)
+        connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
 def remove_head(store: Store, name: str) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, delete, select, update
 
 from audiosearch import paths
 from audiosearch.catalog import migrations, reading
+from audiosearch.catalog.dialect import on_postgresql
+from audiosearch.catalog.folded_paths import fold_roots
 from audiosearch.catalog.schema import roots, sounds
 from audiosearch.catalog.store import Store
 from audiosearch.catalog.words import index_words
@@ -101,6 +103,8 @@ def _move(connection: Connection, root: Row[Any], target: bytes) -> tuple[int, i
             connection.execute(update(roots).where(roots.c.id == holder.id).values(whole=1))
         return moved, merged
     connection.execute(update(roots).where(roots.c.id == root.id).values(path=target))
+    if on_postgresql(connection):
+        fold_roots(connection)
     ids = [
         row.id for row in connection.execute(select(sounds.c.id).where(sounds.c.root_id == root.id))
     ]

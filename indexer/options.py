@@ -15,7 +15,9 @@ class Options:
     the library. With `rehash` it compares contents even where size and mtime are unchanged. With
     `retry` it tries failed files again. With `dry_run` it changes nothing, and only reports.
     `model` is the name of the model to build with; the library switches to it at the end. `workers`
-    is the number of decoding processes, by default one for each processor. `wait` is the number of
+    is the number of decoding processes, by default one for each processor. `cluster` is where they
+    run: ``auto``, ``HOST:PORT`` or ``local:N`` (see `indexer.cluster.address`), by default on this
+    machine. `wait` is the number of
     seconds to wait for another writer; `None` is for ever.
     """
 
@@ -28,7 +30,12 @@ class Options:
     model: str | None = None
     workers: int | None = None
     wait: float | None = 0.0
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         if self.exclude is not None:
             object.__setattr__(self, "exclude", tuple(self.exclude))
+        if self.cluster is not None:  # an error before the run reads anything
+            from indexer.cluster.address import cluster_address
+
+            cluster_address(self.cluster)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, and_, func, select
 
 from audiosearch import paths
+from audiosearch.catalog.dialect import position
 from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
@@ -113,9 +114,9 @@ def _stored(connection: Connection, scan: Scan, model_id: int | None) -> dict[by
         queries = [query]
     if not scan.deep:
         prefix = scan.below + b"/" if scan.below else b""
-        # SQLite's own: `instr` and `substr` of a BLOB count bytes.
+        # Of bytes, both count bytes.
         rest = func.substr(sounds.c.path, len(prefix) + 1)
-        queries = [each.where(func.instr(rest, b"/") == 0) for each in queries]
+        queries = [each.where(position(b"/", rest) == 0) for each in queries]
     return {
         row.path: _Stored(row.id, row.size, row.mtime_ns, row.kind, row.content_id is not None)
         for each in queries

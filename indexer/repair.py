@@ -4,10 +4,11 @@ the next run reads their files again.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from audiosearch.care.doctor import cache_findings, damaged_contents
 from audiosearch.catalog import migrations, reading
+from audiosearch.catalog.dialect import on_postgresql, portable
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.store import Address, store_at
 from audiosearch.catalog.words import index_words
@@ -77,20 +78,24 @@ def repair(where: Address) -> list[str]:
                         f"{bad} sounds with damaged vectors: embedded again by the next run"
                     )
             for what, statement in _STEPS:
-                count = connection.execute(text(statement)).rowcount
+                count = connection.execute(portable(statement)).rowcount
                 if count:
                     done.append(f"{count} {what}")
-            every = [row[0] for row in connection.execute(text("SELECT id FROM contents"))]
+            every = [row[0] for row in connection.execute(portable("SELECT id FROM contents"))]
             count = drop_orphans(connection, every)
             if count:
                 done.append(f"{count} windows of contents that no sound has")
-            strays = connection.execute(text(_UNEVEN_WORDS)).scalars().all()
+            strays = connection.execute(portable(_UNEVEN_WORDS)).scalars().all()
             if strays:
                 index_words(connection, strays)
                 done.append(f"the words of {len(strays)} sounds written anew")
-            lies = model and any(
-                finding.code == "cache"
-                for finding in cache_findings(connection, store.directory, model, quick=False)
+            lies = (
+                model
+                and not on_postgresql(connection)
+                and any(
+                    finding.code == "cache"
+                    for finding in cache_findings(connection, store.directory, model, quick=False)
+                )
             )
         if done or lies:
             (store.directory / CACHE).unlink(missing_ok=True)
@@ -106,7 +111,7 @@ def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
     values = reading.ids_parameter(bad)
     for table in ("windows", "embeddings"):
         connection.execute(
-            text(f"DELETE FROM {table} WHERE content_id IN {reading.IDS} AND model_id = :m"),
+            portable(f"DELETE FROM {table} WHERE content_id IN {reading.IDS} AND model_id = :m"),
             {**values, "m": model.id},
         )
     return len(bad)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from audiosearch import paths
+from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.schema import roots, sounds
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
@@ -125,9 +126,10 @@ def _root_for(connection: Connection, folder: bytes, *, whole: bool) -> tuple[in
             prefix = inside(root.path, folder)
             assert prefix
             connection.execute(
-                text(
+                portable(
                     "UPDATE sounds SET root_id = :new, path = CAST(:prefix || path AS BLOB) "
-                    "WHERE root_id = :old"
+                    "WHERE root_id = :old",
+                    "UPDATE sounds SET root_id = :new, path = :prefix || path WHERE root_id = :old",
                 ),
                 {"new": new_id, "prefix": prefix + b"/", "old": root.id},
             )

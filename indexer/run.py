@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,10 +28,9 @@ from indexer import roots, store
 from indexer.batches import Batches
 from indexer.cache import renew_cache
 from indexer.chance import renew_chance
-from indexer.encoder import CourteousEncoder
+from indexer.executor import executor
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
-from indexer.pipeline import embed
 from indexer.plan import Plan, Scan, compare
 from indexer.progress import Progress
 from indexer.root_options import remember
@@ -224,14 +222,10 @@ class _Run:
                 )
 
         tasks, total, done = plan.tasks, len(plan.tasks), 0
+        working = executor(self.options, model, standby, known, self.cancel, self.turn)
         try:
-            encoder = standby.encoder(model) if tasks else None
-            if encoder and self.turn:
-                encoder = CourteousEncoder(encoder, self.turn)
-            open_worker = partial(standby.worker, model)
-            while tasks and encoder and not self.cancel.is_set():
-                workers = min(self.options.workers or os.cpu_count() or 1, len(tasks))
-                for outcome in embed(tasks, open_worker, encoder, known, self.cancel, workers):
+            while tasks and not self.cancel.is_set():
+                for outcome in working.embed(tasks):
                     if self.selection and self.selection.leaves(outcome):
                         continue
                     batches.add(outcome)
@@ -242,6 +236,7 @@ class _Run:
                 batches.commit()
                 tasks, batches.again = batches.again, []
         finally:
+            working.close()
             reader.dispose()
         self.summary.interrupted = self.cancel.is_set()
 

@@ -42,16 +42,18 @@ class Standby:
             return self._ready[1]
 
     @contextmanager
-    def worker(self, model: Model) -> Iterator[Worker]:
-        """A decoding process for the model's `encoder`: the idle one, or a new one."""
+    def worker(self, model: Model, *, gentle: bool = False) -> Iterator[Worker]:
+        """A decoding process for the model's `encoder`: the idle one, or a new one; `gentle` is as in
+        `Worker`.
+        """
         samples = self.encoder(model).takes_samples
         with self._lock:
             digest, worker = self._idle or ("", None)
-            if digest == model.identity.digest:
+            if worker and digest == model.identity.digest and worker.gentle == gentle:
                 self._idle = None
             else:
                 worker = None
-        worker = worker or Worker(model.bundle, samples=samples)
+        worker = worker or Worker(model.bundle, samples=samples, gentle=gentle)
         try:
             yield worker
         except BaseException:

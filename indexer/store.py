@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, delete, insert, select, update
 
 from audiosearch.catalog import migrations, reading
+from audiosearch.catalog.dialect import portable, upsert
 from audiosearch.catalog.folder_options import folder_options
 from audiosearch.catalog.schema import (
     contents,
@@ -110,8 +110,10 @@ def set_meta(connection: Connection, key: str, value: str | int | None) -> None:
     if value is None:
         connection.execute(delete(meta).where(meta.c.key == key))
         return
-    row = upsert(meta).values(key=key, value=str(value))
-    connection.execute(row.on_conflict_do_update(["key"], set_={"value": str(value)}))
+    row = upsert(connection, meta).values(key=key, value=str(value))
+    connection.execute(
+        row.on_conflict_do_update(index_elements=["key"], set_={"value": str(value)})
+    )
 
 
 def next_generation(connection: Connection) -> int:
@@ -130,7 +132,9 @@ def ensure_model(connection: Connection, model: Model) -> int:
         "identity": json.dumps(model.identity.to_json()),
         "dimension": model.bundle.dimension,
     }
-    connection.execute(upsert(models).values(row).on_conflict_do_nothing(["digest"]))
+    connection.execute(
+        upsert(connection, models).values(row).on_conflict_do_nothing(index_elements=["digest"])
+    )
     model_id: int = connection.execute(
         select(models.c.id).where(models.c.digest == digest)
     ).scalar_one()
@@ -232,13 +236,15 @@ def _store_content(connection: Connection, file: Embedded, model_id: int) -> int
         connection.execute(
             update(contents).where(contents.c.id == content_id).values(_loudness(file))
         )
-    row = upsert(embeddings).values(
+    row = upsert(connection, embeddings).values(
         content_id=content_id,
         model_id=model_id,
         mean=to_blob(file.mean),
         windows=len(file.vectors),
     )
-    fresh = connection.execute(row.on_conflict_do_nothing(["content_id", "model_id"]))
+    fresh = connection.execute(
+        row.on_conflict_do_nothing(index_elements=["content_id", "model_id"])
+    )
     if fresh.rowcount:  # else a copy came first
         connection.execute(
             insert(windows),
@@ -338,8 +344,8 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
         before = reading.content_of_sound(connection, sound_id)
         connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
     reason = {"kind": failed.kind, "reason": failed.reason}
-    row = upsert(failures).values(sound_id=sound_id, **reason)
-    connection.execute(row.on_conflict_do_update(["sound_id"], set_=reason))
+    row = upsert(connection, failures).values(sound_id=sound_id, **reason)
+    connection.execute(row.on_conflict_do_update(index_elements=["sound_id"], set_=reason))
     if before is not None:
         drop_orphans(connection, [before])
     return sound_id
@@ -347,7 +353,7 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
 
 def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
     """Return the hashes of the contents of these sounds."""
-    query = text(
+    query = portable(
         "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
         f"WHERE s.id IN {reading.IDS}"
     )
@@ -367,14 +373,14 @@ def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
     """
     values = reading.ids_parameter(sound_ids)
     touched = connection.execute(
-        text(
+        portable(
             f"SELECT DISTINCT content_id FROM sounds WHERE id IN {reading.IDS} AND content_id IS NOT NULL"
         ),
         values,
     )
     content_ids = [row[0] for row in touched]
-    connection.execute(text(f"DELETE FROM sounds WHERE id IN {reading.IDS}"), values)
-    connection.execute(text(f"DELETE FROM words WHERE rowid IN {reading.IDS}"), values)
+    connection.execute(portable(f"DELETE FROM sounds WHERE id IN {reading.IDS}"), values)
+    connection.execute(portable(f"DELETE FROM words WHERE rowid IN {reading.IDS}"), values)
     return drop_orphans(connection, content_ids)
 
 
@@ -385,7 +391,7 @@ def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
     """
     values = reading.ids_parameter(content_ids)
     rows = connection.execute(
-        text(
+        portable(
             f"SELECT id FROM contents WHERE id IN {reading.IDS} "
             "AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.content_id = contents.id)"
         ),
@@ -393,17 +399,19 @@ def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
     )
     values = reading.ids_parameter(row[0] for row in rows)
     connection.execute(
-        text(
+        portable(
             "INSERT INTO tombstones (window_id, generation) SELECT id, :generation FROM windows "
             f"WHERE content_id IN {reading.IDS}"
         ),
         {**values, "generation": reading.generation(connection)},
     )
     gone = connection.execute(
-        text(f"DELETE FROM windows WHERE content_id IN {reading.IDS}"), values
+        portable(f"DELETE FROM windows WHERE content_id IN {reading.IDS}"), values
     )
-    connection.execute(text(f"DELETE FROM embeddings WHERE content_id IN {reading.IDS}"), values)
-    connection.execute(text(f"DELETE FROM contents WHERE id IN {reading.IDS}"), values)
+    connection.execute(
+        portable(f"DELETE FROM embeddings WHERE content_id IN {reading.IDS}"), values
+    )
+    connection.execute(portable(f"DELETE FROM contents WHERE id IN {reading.IDS}"), values)
     return gone.rowcount
 
 
@@ -417,7 +425,7 @@ def drop_model(connection: Connection, model_id: int) -> None:
 def without_embedding(connection: Connection, model_id: int) -> int:
     """Return the number of sounds with a content that the model has not embedded."""
     count: int = connection.execute(
-        text(
+        portable(
             "SELECT count(*) FROM sounds WHERE content_id IS NOT NULL AND NOT EXISTS "
             "(SELECT 1 FROM embeddings e WHERE e.content_id = sounds.content_id "
             "AND e.model_id = :model)"

@@ -26,6 +26,10 @@ HUNG_SECONDS = 120.0
 _PULSE = 1 / 24
 
 
+# The niceness of a process that decodes beside others' work: those that search have the processor
+# first, and on an idle machine it changes nothing.
+_GENTLE = 10
+
 # Signals that come from outside: the system is short of memory, or somebody stopped it.
 _FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM} if os.name == "posix" else set[int]()
 
@@ -85,11 +89,13 @@ Message = Hashed | Windows | Done | Rejected
 
 class Worker:
     """One decoding process, started at first use and again after it died. `samples`: it is to send
-    those, not log-mel pictures."""
+    those, not log-mel pictures. `gentle`: its priority is low, where the system has priorities."""
 
     program = "indexer.worker"
+    gentle = False
 
-    def __init__(self, bundle: Bundle, *, samples: bool = False) -> None:
+    def __init__(self, bundle: Bundle, *, samples: bool = False, gentle: bool = False) -> None:
+        self.gentle = gentle
         self._config = {
             "samples": samples,
             "front_end": asdict(bundle.front_end),
@@ -169,6 +175,10 @@ class Worker:
                 cwd=os.sep,  # Python does not start in a directory that was removed
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent
             )
+            if self.gentle and hasattr(os, "setpriority"):
+                # A higher priority than its own is not for a program to give.
+                priority = max(_GENTLE, os.getpriority(os.PRIO_PROCESS, 0))
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, priority)
             assert self._process.stdin
             send(self._process.stdin, config)
         return self._process

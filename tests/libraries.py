@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
 
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading, schema
+from audiosearch.catalog.dialect import on_postgresql
+from audiosearch.catalog.folded_paths import fold_roots
 from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.store import store_at
 from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
@@ -39,9 +41,12 @@ def moved(library: Path, to: Path, *, root: Path) -> None:
     The copy equals an index of a copy of the sounds (with the same times), and costs no time.
     """
     shutil.copytree(library, to)
-    with closing(sqlite3.connect(to / "library.db")) as database:
-        assert database.execute("UPDATE roots SET path = ?", (os.fsencode(root),)).rowcount == 1
-        database.commit()
+    engine = store_at(to).writer()
+    with engine.begin() as connection:
+        assert connection.execute(update(schema.roots).values(path=os.fsencode(root))).rowcount == 1
+        if on_postgresql(connection):
+            fold_roots(connection)
+    engine.dispose()
 
 
 @dataclass
@@ -109,7 +114,7 @@ class Synthetic:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        engine = database.reader(self.directory)
+        engine = store_at(self.directory).reader()
         try:
             with engine.connect() as connection:
                 yield connection
@@ -123,7 +128,7 @@ def synthetic(directory: Path, root: Path | None = None) -> Iterator[Synthetic]:
     root = root or directory.parent / "sounds"
     root.mkdir(exist_ok=True)
     store.create_library(directory)
-    engine = database.writer(directory)
+    engine = store_at(directory).writer()
     try:
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())

@@ -10,7 +10,10 @@ import pytest
 from tests.documents import LANGUAGES, PAGES, ROOT, anchors, examples, links, prose
 from tests.test_rooms import ROOMS
 
-RUNNERS = [ROOT / "tests" / "e2e" / name for name in ("test_readme.py", "test_embedding.py")]
+RUNNERS = [
+    ROOT / "tests" / "e2e" / name
+    for name in ("test_readme.py", "test_embedding.py", "test_postgres.py")
+]
 PATHS = re.compile(r"`((?:audiosearch|indexer|scripts|tests|docs|sample_library)/[^`\s]*)`")
 
 

@@ -12,7 +12,7 @@ from tests.libraries import random_units, synthetic
 
 # A few of these cost more than all the rest of a query together (`import transformers`: seconds).
 HEAVY = ["torch", "transformers", "onnx", "scipy", "sqlalchemy.orm", "av", "soundfile", "soxr"]
-HEAVY += ["mutagen", "tqdm", "filelock", "indexer", "fastapi", "rich"]
+HEAVY += ["mutagen", "tqdm", "filelock", "indexer", "fastapi", "rich", "ray"]
 
 QUERY = """
 import sys
@@ -39,5 +39,14 @@ def test_query(tmp_path: Path) -> None:
 def test_help_loads_next_to_nothing(module: str) -> None:
     heavy = [*HEAVY, "numpy", "sqlalchemy", "onnxruntime", "faiss"]
     code = f"import sys, {module}; print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_indexing_here_loads_nothing_of_a_cluster() -> None:
+    code = (
+        "import sys; from indexer import executor, run; from indexer.options import Options; Options();"
+        "print([n for n in sys.modules if n == 'ray' or n.startswith('indexer.cluster')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import time
@@ -22,9 +23,27 @@ def wait_until(event: Callable[[], object], process: subprocess.Popen[Any] | Non
 
 def stored_sounds(library: Path) -> int:
     """Return the number of committed sounds of a library, or 0 while it does not exist."""
+    if os.environ.get("AUDIOSEARCH_TEST_STORE") == "postgres":
+        return _by_store(library)
     try:
         with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
             (count,) = database.execute("SELECT count(*) FROM sounds").fetchone()
     except sqlite3.OperationalError:
         return 0
+    return int(count)
+
+
+def _by_store(library: Path) -> int:
+    from sqlalchemy import text
+
+    from audiosearch.catalog.store import store_at
+    from audiosearch.errors import LibraryNotFound
+
+    try:
+        engine = store_at(library).reader()
+    except LibraryNotFound:
+        return 0
+    with engine.connect() as connection:
+        count = connection.execute(text("SELECT count(*) FROM sounds")).scalar_one()
+    engine.dispose()
     return int(count)

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError
 
 from audiosearch.catalog import migrations, reading
+from audiosearch.catalog.dialect import on_postgresql, portable
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import embeddings, windows
 from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.errors import AudioSearchError, LibraryDamaged
+from audiosearch.heads.examination import head_problems
 from audiosearch.vectors.cachefile import CacheUnusable, read_cache
 from audiosearch.vectors.codec import UNIT_TOLERANCE, from_blobs, intact
 from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
@@ -72,12 +74,14 @@ _OLD = Finding(
 
 
 def _pages(connection: Connection, quick: bool) -> Iterator[Finding]:
-    """Yield the findings of SQLite's own checks."""
+    """Yield the findings of SQLite's own checks. PostgreSQL keeps its pages and references itself."""
+    if on_postgresql(connection):
+        return
     pragma = "quick_check" if quick else "integrity_check"
-    for (line,) in connection.execute(text(f"PRAGMA {pragma}(10)")).all():
+    for (line,) in connection.execute(portable(f"PRAGMA {pragma}(10)")).all():
         if line != "ok":
             yield Finding("error", "database", f"SQLite: {line}")
-    for row in connection.execute(text("PRAGMA foreign_key_check")).all():
+    for row in connection.execute(portable("PRAGMA foreign_key_check")).all():
         yield Finding(
             "error", "orphan", f"a row of {row[0]} points to a row of {row[2]} that is gone"
         )
@@ -91,11 +95,14 @@ def _findings(connection: Connection, store: Store, quick: bool) -> Iterator[Fin
         yield from _model(model)
         if not quick:
             yield from _vectors(connection, model)
-        yield from cache_findings(connection, store.directory, model, quick)
+        if not on_postgresql(connection):
+            yield from cache_findings(connection, store.directory, model, quick)
     building = reading.building_model(connection)
     if building:
         message = f"vectors of the model {building.name} are being built and not finished"
         yield Finding("notice", "building", message)
+    for level, message in head_problems(connection, model, building):
+        yield Finding(level, "head", message)
     failed = reading.counts(connection)["failed"]
     if failed:
         message = f"{failed} files could not be embedded: audiosearch status --failed"
@@ -123,8 +130,9 @@ _CONTRADICTIONS = (
     (
         "contents have no vectors of the library's model",
         "SELECT count(*) FROM contents c WHERE NOT EXISTS (SELECT 1 FROM embeddings e WHERE "
-        "e.content_id = c.id AND e.model_id = (SELECT value FROM meta WHERE key = 'active_model')) "
-        "AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.content_id = c.id AND e.model_id = "
+        "e.content_id = c.id AND CAST(e.model_id AS text) = "
+        "(SELECT value FROM meta WHERE key = 'active_model')) AND NOT EXISTS "
+        "(SELECT 1 FROM embeddings e WHERE e.content_id = c.id AND CAST(e.model_id AS text) = "
         "(SELECT value FROM meta WHERE key = 'building_model'))",
     ),
     (
@@ -157,7 +165,7 @@ _CONTRADICTIONS = (
 
 def _rows(connection: Connection) -> Iterator[Finding]:
     for message, query in _CONTRADICTIONS:
-        count = connection.execute(text(query)).scalar_one()
+        count = connection.execute(portable(query)).scalar_one()
         if count:
             yield Finding("error", "rows", f"{count} {message}")
 
@@ -246,7 +254,7 @@ def cache_findings(
             yield Finding("notice", "cache", message)
         return
     covered = connection.execute(
-        text("SELECT count(*) FROM windows WHERE model_id = :m AND id <= :upto"),
+        portable("SELECT count(*) FROM windows WHERE model_id = :m AND id <= :upto"),
         {"m": model.id, "upto": footer.covers},
     ).scalar_one()
     dead = [i for i in reading.dead_windows(connection, footer.generation) if i <= footer.covers]

@@ -9,12 +9,14 @@ from sqlalchemy import Connection
 
 from audiosearch import paths
 from audiosearch.catalog import reading
+from audiosearch.catalog.dialect import on_postgresql
 from audiosearch.catalog.folder_options import FolderRule, rules_of
 from audiosearch.catalog.records import Root
 from audiosearch.catalog.store import Store
 from audiosearch.models.identity import describe_identity
 from audiosearch.results import PartOptions, RootStatus, Status
 from audiosearch.vectors.cachefile import CACHE, CacheUnusable
+from audiosearch.vectors.pgvector_search import has_index
 from audiosearch.vectors.validity import usable_footer
 
 
@@ -25,7 +27,10 @@ def library_status(connection: Connection, store: Store) -> Status:
     numbers = reading.counts(connection)
     windows = reading.count_windows(connection, stored.id) if stored else 0
     kind, cache = "none", "none"
-    if stored:
+    if stored and on_postgresql(connection):
+        kind = "hnsw" if has_index(connection, stored.id) else "exact"
+        cache = "not needed: PostgreSQL searches"
+    elif stored:
         try:
             footer = usable_footer(connection, store.directory, stored)
             behind = reading.generation(connection) - footer.generation

@@ -18,17 +18,17 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Index,
-    Integer,
     Select,
     Table,
-    Text,
     delete,
     func,
     insert,
     select,
 )
 
+from audiosearch.catalog.dialect import follow_ids
 from audiosearch.catalog.schema import metadata
+from audiosearch.catalog.types import BigInt, Id, StoredText
 
 FAVOURITES = 1
 MOST_SOUNDS = 10_000
@@ -36,11 +36,11 @@ MOST_SOUNDS = 10_000
 collections = Table(
     "collections",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("version", Integer, nullable=False),
-    Column("made", Text, nullable=False),
-    Column("changed", Text, nullable=False),
+    Column("id", Id, primary_key=True),
+    Column("name", StoredText, nullable=False, unique=True),
+    Column("version", BigInt, nullable=False),
+    Column("made", StoredText, nullable=False),
+    Column("changed", StoredText, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -50,7 +50,7 @@ collected = Table(
     metadata,
     Column("collection_id", ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
     Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Integer, nullable=False),
+    Column("place", BigInt, nullable=False),
     Index("collected_place", "collection_id", "place"),
     Index("collected_sound", "sound_id"),
 )
@@ -59,11 +59,11 @@ collected = Table(
 saved_searches = Table(
     "saved_searches",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("query", Text, nullable=False),
-    Column("made", Text, nullable=False),
-    Column("changed", Text, nullable=False),
+    Column("id", Id, primary_key=True),
+    Column("name", StoredText, nullable=False, unique=True),
+    Column("query", StoredText, nullable=False),
+    Column("made", StoredText, nullable=False),
+    Column("changed", StoredText, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -104,6 +104,7 @@ def create_tables(connection: Connection) -> None:
     if connection.execute(select(collections.c.id)).first() is None:
         row = {"id": FAVOURITES, "name": "Favourites", "version": 0, "made": now()}
         connection.execute(insert(collections).values(**row, changed=row["made"]))
+        follow_ids(connection, collections)
 
 
 def _query() -> Select[Any]:

@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Text, case, cast, func, select, text, true
+from sqlalchemy import Column as Sql
+from sqlalchemy import Connection, bindparam, case, select
 
 from audiosearch import paths
 from audiosearch.catalog import ucs
+from audiosearch.catalog.dialect import IDS, ids_parameter, portable
 from audiosearch.catalog.filters import Filter, conditions, nanoseconds
-from audiosearch.catalog.reading import IDS, ids_parameter
+from audiosearch.catalog.json_values import MEMBERS, text_member
 from audiosearch.catalog.schema import contents, roots, sounds, windows
+from audiosearch.catalog.types import Id, StoredText
 
 # Keywords are one text; programs write commas or semicolons between them.
 _BETWEEN_KEYWORDS = re.compile(r"[,;]")
@@ -34,6 +37,27 @@ _MASKS_KEPT = 64
 _DECIDING = {"format": "kind", "root": "folder", "rate": "rate", "channels": "channels"}
 
 _JOINED = sounds.join(roots).join(contents)
+
+# Each value of a field of the metadata, once for each sound.
+_MEMBERS = (
+    portable(
+        """
+    SELECT DISTINCT sounds.id, CASE WHEN field.type IN ('true', 'false') THEN field.type
+        WHEN member.type IN ('true', 'false') THEN member.type ELSE CAST(member.value AS text) END
+    FROM sounds, json_each(sounds.metadata) AS field, json_each(
+        CASE field.type WHEN 'array' THEN field.value ELSE json_array(field.value) END) AS member
+    WHERE sounds.metadata <> '{}' AND sounds.content_id IS NOT NULL AND field.key = :field
+        AND member.value IS NOT NULL
+    """,
+        f"""
+    SELECT DISTINCT sounds.id, member.value #>> '{{}}' FROM sounds, {MEMBERS}
+    WHERE sounds.metadata <> '{{}}' AND sounds.content_id IS NOT NULL AND field.key = :field
+        AND json_typeof(member.value) <> 'null'
+    """,
+    )
+    .bindparams(bindparam("field", type_=StoredText))
+    .columns(Sql("id", Id), Sql("value", StoredText))
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +94,7 @@ class FacetTable:
     """The table of the state that the connection's transaction sees. It is thread-safe."""
 
     def __init__(self, connection: Connection, model_id: int | None) -> None:
-        tag = [func.json_extract(contents.c.tags, f"$.{key}") for key in ("category", "keywords")]
+        tag = [text_member(contents.c.tags, key) for key in ("category", "keywords")]
         rows = connection.execute(
             select(
                 sounds.c.id,
@@ -153,31 +177,7 @@ class FacetTable:
 
         The values are texts; false and true are ``false`` and ``true``.
         """
-        # SQLite's JSON functions.
-        fields = func.json_each(sounds.c.metadata).table_valued(
-            "key", "type", "value", name="field"
-        )
-        listed = case(
-            (fields.c.type == "array", fields.c.value), else_=func.json_array(fields.c.value)
-        )
-        members = func.json_each(listed).table_valued("type", "value", name="member")
-        shown = case(
-            (fields.c.type.in_(("true", "false")), fields.c.type),
-            (members.c.type.in_(("true", "false")), members.c.type),
-            else_=cast(members.c.value, Text),
-        )
-        query = (
-            select(sounds.c.id, shown)
-            .distinct()
-            .select_from(sounds.join(fields, true()).join(members, true()))
-            .where(
-                sounds.c.metadata != "{}",
-                sounds.c.content_id.is_not(None),
-                fields.c.key == field,
-                members.c.value.is_not(None),
-            )
-        )
-        rows = connection.execute(query).all()
+        rows = connection.execute(_MEMBERS, {"field": field}).all()
         places = np.searchsorted(self.ids, np.array([row[0] for row in rows], np.int64))
         return column((row[1] for row in rows), places)
 
@@ -235,7 +235,7 @@ class FacetTable:
         query = select(sounds.c.id).select_from(_JOINED).where(*conditions(part))
         values: dict[str, Any] = {}
         if among is not None:
-            query = query.where(text(f"sounds.id IN {IDS}"))
+            query = query.where(portable(f"sounds.id IN {IDS}"))
             values = ids_parameter(self.ids[among].tolist())
         mask = np.zeros(len(self.ids), bool)
         passing = [row[0] for row in connection.execute(query, values).all()]

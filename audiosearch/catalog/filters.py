@@ -6,7 +6,6 @@ any may.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
@@ -16,15 +15,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    and_,
-    bindparam,
-    or_,
-    text,
-)
+from sqlalchemy import ColumnElement, or_
 
 from audiosearch.catalog.head_filters import HeadBound, bound_condition, parse_bound
+from audiosearch.catalog.json_values import FieldValue, Single, field_matches, tag_matches
+from audiosearch.catalog.json_values import Range as Range  # noqa: PLC0414 (its public place)
 from audiosearch.catalog.path_filters import has_suffix, is_below, path_matches
 from audiosearch.catalog.schema import contents, sounds
 from audiosearch.catalog.ucs import in_category
@@ -47,24 +42,6 @@ _MOST_VALUES = {
 _MOST_OTHERS = 1_000
 _MOST_OF_A_FIELD = 100
 _AGE_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "m": 30 * 24, "y": 365 * 24}
-
-
-Single = str | int | float | bool
-
-
-@dataclass(frozen=True)
-class Range:
-    """Bounds of a field, all of them numbers or all of them texts, which compare by code points:
-    dates such as 2026-01-31 in their order.
-    """
-
-    gte: str | int | float | None = None
-    gt: str | int | float | None = None
-    lte: str | int | float | None = None
-    lt: str | int | float | None = None
-
-
-FieldValue = Single | tuple[Single, ...] | Range
 
 
 @dataclass(frozen=True)
@@ -329,12 +306,12 @@ def conditions(condition: Filter) -> list[ColumnElement[bool]]:
     if condition.since is not None:
         clauses.append(sounds.c.mtime_ns >= nanoseconds(condition.since))
     if condition.tag:
-        clauses.append(or_(*(_tag_matches(tag) for tag in condition.tag)))
+        clauses.append(or_(*(tag_matches(tag) for tag in condition.tag)))
     if condition.external_id:
         clauses.append(sounds.c.external_id.in_(condition.external_id))
     if condition.ucs_category:
         clauses.append(in_category(condition.ucs_category))
-    clauses.extend(_metadata_matches(key, value) for key, value in condition.metadata)
+    clauses.extend(field_matches(key, value) for key, value in condition.metadata)
     clauses.extend(map(bound_condition, condition.head))
     return clauses
 
@@ -345,55 +322,4 @@ def _format_matches(name: str) -> ColumnElement[bool]:
         contents.c.format.in_(_FORMATS.get(name, (name,))),
         contents.c.subtype == _ENCODINGS.get(name, name),
         has_suffix(name),
-    )
-
-
-def _like(part: str) -> str:
-    return "%" + re.sub(r"([\\%_])", r"\\\1", part) + "%"
-
-
-def _tag_matches(tag: str) -> ColumnElement[bool]:
-    key, equals, part = tag.partition("=")
-    if not equals:
-        return _in_json("json_tree", "atom LIKE :part ESCAPE '\\'", part=_like(tag))
-    return _in_json(
-        "json_each", "key = :key AND value LIKE :part ESCAPE '\\'", key=key, part=_like(part)
-    )
-
-
-def _in_json(walk: str, condition: str, **values: str) -> ColumnElement[bool]:
-    """Whether `condition` holds anywhere in the embedded tags or in the metadata that was set."""
-    either = [
-        text(f"EXISTS (SELECT 1 FROM {walk}({column}) WHERE {condition})").bindparams(
-            *(bindparam(name, value, unique=True) for name, value in values.items())
-        )
-        for column in ("contents.tags", "sounds.metadata")
-    ]
-    return or_(*either)
-
-
-_COMPARED = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
-
-
-def _metadata_matches(key: str, value: FieldValue) -> ColumnElement[bool]:
-    """Whether a field, or a member of one that is a list, is as it should be."""
-    values: dict[str, Any] = {"key": key}
-    if isinstance(value, Range):
-        bounds = {name: bound for name, bound in vars(value).items() if bound is not None}
-        texts = any(isinstance(bound, str) for bound in bounds.values())
-        kinds = "('text')" if texts else "('integer', 'real')"  # texts are above all numbers
-        parts = [f"typeof(member.value) IN {kinds}"]
-        parts += [f"member.value {_COMPARED[name]} :{name}" for name in bounds]
-        condition = " AND ".join(parts)
-        values |= bounds
-    else:
-        condition = "member.value IN (SELECT value FROM json_each(:any))"
-        several = value if isinstance(value, tuple) else (value,)
-        values["any"] = json.dumps(several)
-    return and_(
-        text(
-            "EXISTS (SELECT 1 FROM json_each(sounds.metadata) AS field, json_each(CASE field.type "
-            "WHEN 'array' THEN field.value ELSE json_array(field.value) END) AS member "
-            f"WHERE field.key = :key AND {condition})"
-        ).bindparams(*(bindparam(name, bound, unique=True) for name, bound in values.items()))
     )

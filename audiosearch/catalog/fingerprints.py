@@ -13,26 +13,25 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
-    Integer,
     LargeBinary,
     Table,
     and_,
     func,
     select,
-    text,
 )
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
 from audiosearch.catalog import schema
+from audiosearch.catalog.dialect import IDS, ids_parameter, portable
 from audiosearch.catalog.filters import Filter, conditions
-from audiosearch.catalog.reading import IDS, ids_parameter
 from audiosearch.catalog.schema import sounds
+from audiosearch.catalog.types import BigInt
 
 fingerprints = Table(
     "fingerprints",
     schema.metadata,
     Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True),
-    Column("version", Integer, nullable=False),
+    Column("version", BigInt, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
 
@@ -46,7 +45,7 @@ def stored_fingerprints(
     connection: Connection, content_ids: Iterable[int]
 ) -> dict[int, Fingerprint]:
     """Return the fingerprints of those of these contents that have one. Damaged ones are left out."""
-    query = text(
+    query = portable(
         f"SELECT content_id, data FROM fingerprints WHERE content_id IN {IDS} AND version = :version"
     )
     rows = connection.execute(query, {**ids_parameter(content_ids), "version": VERSION})
@@ -61,7 +60,7 @@ def stored_fingerprints(
 
 def contents_with_fingerprints(connection: Connection, content_ids: Iterable[int]) -> set[int]:
     """Return those of these contents that have a fingerprint."""
-    query = text(
+    query = portable(
         f"SELECT content_id FROM fingerprints WHERE content_id IN {IDS} AND version = :version"
     )
     rows = connection.execute(query, {**ids_parameter(content_ids), "version": VERSION})

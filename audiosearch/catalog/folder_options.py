@@ -16,16 +16,15 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
-    Integer,
     LargeBinary,
     Table,
-    Text,
     delete,
     insert,
     select,
 )
 
 from audiosearch.catalog.schema import metadata
+from audiosearch.catalog.types import BigInt, StoredText
 from audiosearch.paths import shown
 
 folder_options = Table(
@@ -33,8 +32,8 @@ folder_options = Table(
     metadata,
     Column("root_id", ForeignKey("roots.id", ondelete="CASCADE"), primary_key=True),
     Column("below", LargeBinary, primary_key=True),
-    Column("exclude", Text, nullable=False),
-    Column("follow_symlinks", Integer),
+    Column("exclude", StoredText, nullable=False),
+    Column("follow_symlinks", BigInt),
     sqlite_with_rowid=False,
 )
 

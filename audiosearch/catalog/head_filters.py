@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from sqlalchemy import ColumnElement, and_, bindparam, text
+from sqlalchemy import ColumnElement, and_, bindparam
 
+from audiosearch.catalog.dialect import IDS, portable
 from audiosearch.errors import InvalidQuery
 
 _BOUND = re.compile(
@@ -81,12 +82,8 @@ def parse_bound(value: str | HeadBound) -> HeadBound:
 
 
 def bound_condition(bound: HeadBound) -> ColumnElement[bool]:
-    """Return a resolved bound as SQL on `contents`. `json_each` is SQLite's."""
+    """Return a resolved bound as SQL on `contents`."""
     if bound.contents is None:
         raise ValueError(f"the bound on the head {bound.head} is not resolved")
     ids = "[" + ",".join(map(str, bound.contents.tolist())) + "]"
-    return and_(
-        text("contents.id IN (SELECT value FROM json_each(:passing))").bindparams(
-            bindparam("passing", ids, unique=True)
-        )
-    )
+    return and_(portable(f"contents.id IN {IDS}").bindparams(bindparam("ids", ids, unique=True)))

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, LargeBinary, Row, Table, Text, select
+from sqlalchemy import Column, Connection, LargeBinary, Row, Table, select
 
 from audiosearch.catalog.schema import metadata
+from audiosearch.catalog.types import Id, StoredText
 
 heads = Table(
     "heads",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("digest", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("labels", Text, nullable=False),
-    Column("facts", Text, nullable=False),
+    Column("id", Id, primary_key=True),
+    Column("name", StoredText, nullable=False, unique=True),
+    Column("digest", StoredText, nullable=False),
+    Column("model", StoredText, nullable=False),
+    Column("labels", StoredText, nullable=False),
+    Column("facts", StoredText, nullable=False),
     Column("numbers", LargeBinary, nullable=False),
 )
 

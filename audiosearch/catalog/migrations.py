@@ -23,6 +23,7 @@ from audiosearch.catalog import (
     ucs,
     words,
 )
+from audiosearch.catalog.dialect import POSTGRESQL
 from audiosearch.errors import LibraryTooNew
 
 
@@ -131,17 +132,26 @@ def check_version(connection: Connection, where: str) -> int:
 
 
 def migrate(engine: Engine, where: str) -> None:
-    """Bring a database, new or old, to `SCHEMA_VERSION`."""
+    """Bring a database, new or old, to `SCHEMA_VERSION`. PostgreSQL does so in one transaction."""
     with engine.connect() as connection:
         version = check_version(connection, where)
+    if version < SCHEMA_VERSION and engine.dialect.name == POSTGRESQL:
+        with engine.begin() as connection:  # another program may have been first
+            for number in range(check_version(connection, where) + 1, SCHEMA_VERSION + 1):
+                _apply(connection, number)
+        return
     for number in range(version + 1, SCHEMA_VERSION + 1):
-        step = MIGRATIONS[number - 1]
         with engine.begin() as connection:
-            step(connection)
-            connection.execute(
-                insert(schema.migrations).values(
-                    number=number,
-                    name=step.__name__.lstrip("_"),
-                    applied_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                )
-            )
+            _apply(connection, number)
+
+
+def _apply(connection: Connection, number: int) -> None:
+    step = MIGRATIONS[number - 1]
+    step(connection)
+    connection.execute(
+        insert(schema.migrations).values(
+            number=number,
+            name=step.__name__.lstrip("_"),
+            applied_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+    )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
 from audiosearch.catalog.store import Address, store_at
-from audiosearch.errors import LibraryDamaged
+from audiosearch.errors import LibraryDamaged, LibraryUnreachable
+
+P = ParamSpec("P")
+Answer = TypeVar("Answer")
 
 
 class CatalogReader:
@@ -40,3 +45,18 @@ class CatalogReader:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+
+def once_more(method: Callable[P, Answer]) -> Callable[P, Answer]:
+    """Let a method that only reads try once more where the connection to the database was lost, as
+    after a restart of its server.
+    """
+
+    @functools.wraps(method)
+    def read(*args: P.args, **kwargs: P.kwargs) -> Answer:
+        try:
+            return method(*args, **kwargs)
+        except LibraryUnreachable:
+            return method(*args, **kwargs)
+
+    return read

@@ -13,19 +13,22 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     Connection,
-    Integer,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
+    case,
     cast,
     func,
     select,
-    text,
 )
 
 from audiosearch import paths
 from audiosearch.catalog import ucs
+from audiosearch.catalog.dialect import IDS as IDS  # noqa: PLC0414 (others take it from here)
+from audiosearch.catalog.dialect import ids_parameter as ids_parameter  # noqa: PLC0414
+from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
 from audiosearch.catalog.schema import (
@@ -103,18 +106,9 @@ def _noted_model(connection: Connection, key: str) -> StoredModel | None:
 
 _NOTED_MODEL = (
     select(models)
-    .select_from(meta.outerjoin(models, models.c.id == cast(meta.c.value, Integer)))
+    .select_from(meta.outerjoin(models, cast(models.c.id, Text) == meta.c.value))
     .where(meta.c.key == bindparam("key"))
 )
-
-
-# This subquery takes any number of ids in a single parameter.
-IDS = "(SELECT value FROM json_each(:ids))"
-
-
-def ids_parameter(values: Iterable[int]) -> dict[str, str]:
-    """Return the parameter of a statement that holds `IDS`."""
-    return {"ids": json.dumps([int(v) for v in values])}
 
 
 @cache
@@ -234,8 +228,8 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
     return None
 
 
-_OF_IDS = text(f"sounds.id IN {IDS}")
-_OF_CONTENTS = text(f"sounds.content_id IN {IDS}")
+_OF_IDS = portable(f"sounds.id IN {IDS}")
+_OF_CONTENTS = portable(f"sounds.content_id IN {IDS}")
 
 
 @cache
@@ -295,13 +289,30 @@ def allowed_windows(connection: Connection, condition: Filter, model_id: int) ->
     return ids
 
 
+def count_allowed_windows(connection: Connection, condition: Filter | None, model_id: int) -> int:
+    """Return how many windows of the model `allowed_windows` would return; without a condition, how
+    many it has. It reads no windows.
+    """
+    query = select(func.coalesce(func.sum(embeddings.c.windows), 0)).where(
+        embeddings.c.model_id == model_id
+    )
+    if condition:
+        passing = (
+            select(sounds.c.content_id)
+            .select_from(sounds.join(roots).join(contents))
+            .where(and_(*conditions(condition)))
+        )
+        query = query.where(embeddings.c.content_id.in_(passing))
+    return int(connection.execute(query).scalar_one())
+
+
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as
 # SQLite takes to run it.
-_WINDOWS_BY_ID = text(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
-_CONTENTS_BY_ID = text(
+_WINDOWS_BY_ID = portable(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
+_CONTENTS_BY_ID = portable(
     f"SELECT id, content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
 )
-_VECTORS_BY_ID = text(f"SELECT id, vector FROM windows WHERE id IN {IDS}")
+_VECTORS_BY_ID = select(windows.c.id, windows.c.vector).where(portable(f"windows.id IN {IDS}"))
 
 
 def windows_by_id(connection: Connection, ids: Iterable[int]) -> dict[int, WindowRow]:
@@ -314,7 +325,7 @@ def windows_of_contents(
     connection: Connection, content_ids: Iterable[int], model_id: int
 ) -> list[WindowRow]:
     """Return all windows of these contents, by content and position."""
-    query = text(
+    query = portable(
         f'SELECT id, content_id, start, "end" FROM windows WHERE content_id IN {IDS} '
         "AND model_id = :model ORDER BY content_id, position"
     )
@@ -323,7 +334,7 @@ def windows_of_contents(
 
 
 # The index over contents answers this: rows of `windows` are long, and are not read.
-_WINDOWS_OF_SOUNDS = text(
+_WINDOWS_OF_SOUNDS = portable(
     "SELECT sounds.id, sounds.content_id, windows.id FROM sounds JOIN windows "
     "ON windows.content_id = sounds.content_id AND windows.model_id = :model "
     f"WHERE sounds.id IN {IDS}"
@@ -377,17 +388,19 @@ def sample_windows(
     """Yield (content id, vector) of windows of these contents. A long content gives only
     `windows_most` windows, evenly spread.
     """
-    query = text(
-        f"""
-        SELECT w.content_id, w.vector FROM (
-            SELECT content_id, count(*) AS n FROM windows
-            WHERE content_id IN {IDS} AND model_id = :model GROUP BY content_id
-        ) s JOIN windows w ON w.content_id = s.content_id AND w.model_id = :model
-        WHERE w.position % max(1, s.n / :each) = 0
-        """
+    size = (
+        select(windows.c.content_id, func.count().label("windows"))
+        .where(portable(f"windows.content_id IN {IDS}"), windows.c.model_id == model_id)
+        .group_by(windows.c.content_id)
+        .subquery()
     )
-    values = {**ids_parameter(content_ids), "model": model_id, "each": windows_most}
-    for row in connection.execute(query, values):
+    step = case((size.c.windows < 2 * windows_most, 1), else_=size.c.windows // windows_most)
+    query = (
+        select(windows.c.content_id, windows.c.vector)
+        .select_from(size.join(windows, windows.c.content_id == size.c.content_id))
+        .where(windows.c.model_id == model_id, windows.c.position % step == 0)
+    )
+    for row in connection.execute(query, ids_parameter(content_ids)):
         yield row[0], row[1]
 
 

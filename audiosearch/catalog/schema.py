@@ -1,4 +1,4 @@
-"""The tables of `library.db`.
+"""The tables of a library, in SQLite (`library.db`) or PostgreSQL.
 
 A sound is a file; a content is the bytes in it. Copies share one content and its vectors, and a
 moved file keeps them.
@@ -15,17 +15,21 @@ before they were measured, and `loudness` alone where a sound is too short or to
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     Column,
     Float,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
+    event,
+    func,
 )
+
+from audiosearch.catalog.types import BigInt, Id, StoredJson, StoredText
+from audiosearch.catalog.vector_type import StoredVector
 
 metadata = MetaData()
 
@@ -33,80 +37,84 @@ metadata = MetaData()
 meta = Table(
     "meta",
     metadata,
-    Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("key", StoredText, primary_key=True),
+    Column("value", StoredText, nullable=False),
 )
 
 migrations = Table(
     "migrations",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("applied_at", Text, nullable=False),
+    Column("number", Id, primary_key=True),
+    Column("name", StoredText, nullable=False),
+    Column("applied_at", StoredText, nullable=False),
 )
 
 # `name` is what `load_model` takes; `digest` is the digest of the whole identity.
 models = Table(
     "models",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("digest", Text, nullable=False, unique=True),
-    Column("identity", Text, nullable=False),
-    Column("dimension", Integer, nullable=False),
+    Column("id", Id, primary_key=True),
+    Column("name", StoredText, nullable=False),
+    Column("digest", StoredText, nullable=False, unique=True),
+    Column("identity", StoredText, nullable=False),
+    Column("dimension", BigInt, nullable=False),
 )
 
 # A `whole` root is scanned from top to bottom; any other holds files that were added one by one.
 roots = Table(
     "roots",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("path", LargeBinary, nullable=False, unique=True),
-    Column("whole", Integer, nullable=False),
+    Column("whole", BigInt, nullable=False),
 )
 
 contents = Table(
     "contents",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("hash", LargeBinary, nullable=False, unique=True),
     Column("duration", Float, nullable=False),
-    Column("sample_rate", Integer, nullable=False),
-    Column("channels", Integer, nullable=False),
-    Column("format", Text, nullable=False),
-    Column("subtype", Text),
-    Column("tags", Text, nullable=False),
-    Column("truncated", Text),
-    Column("notices", Text, nullable=False, server_default="[]"),
+    Column("sample_rate", BigInt, nullable=False),
+    Column("channels", BigInt, nullable=False),
+    Column("format", StoredText, nullable=False),
+    Column("subtype", StoredText),
+    Column("tags", StoredJson, nullable=False),
+    Column("truncated", StoredText),
+    Column("notices", StoredText, nullable=False, server_default="[]"),
     Column("loudness", Float),
     Column("peak", Float),
 )
 
-# AUTOINCREMENT: SQLite never uses an id twice, so an id in an old cache or in a client's hands
-# cannot come to mean another sound.
+# AUTOINCREMENT: no id is used twice, as by PostgreSQL's sequences, so an id in an old cache or in a
+# client's hands cannot come to mean another sound.
 sounds = Table(
     "sounds",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("root_id", ForeignKey("roots.id"), nullable=False),
     Column("path", LargeBinary, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("mtime_ns", Integer, nullable=False),
+    Column("size", BigInt, nullable=False),
+    Column("mtime_ns", BigInt, nullable=False),
     Column("content_id", ForeignKey("contents.id")),
-    Column("external_id", Text),
-    Column("metadata", Text, nullable=False, server_default="{}"),
-    UniqueConstraint("root_id", "path"),
+    Column("external_id", StoredText),
+    Column("metadata", StoredJson, nullable=False, server_default="{}"),
+    UniqueConstraint("root_id", "path").ddl_if(dialect="sqlite"),
     Index("sounds_content", "content_id"),
-    Index("sounds_external", "external_id"),
+    # An index of PostgreSQL takes no key above 2.7 kB, unless it keeps hashes of the keys.
+    Index("sounds_external", "external_id", postgresql_using="hash"),
     sqlite_autoincrement=True,
+)
+Index("sounds_path", sounds.c.root_id, func.sha256(sounds.c.path), unique=True).ddl_if(
+    dialect="postgresql"
 )
 
 failures = Table(
     "failures",
     metadata,
     Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("kind", StoredText, nullable=False),
+    Column("reason", StoredText, nullable=False),
 )
 
 # The table has one row for each content that a model has embedded; `windows` is the number of its
@@ -117,22 +125,35 @@ embeddings = Table(
     Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True),
     Column("model_id", ForeignKey("models.id"), primary_key=True),
     Column("mean", LargeBinary, nullable=False),
-    Column("windows", Integer, nullable=False),
+    Column("windows", BigInt, nullable=False),
     sqlite_with_rowid=False,
 )
 
 windows = Table(
     "windows",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("content_id", ForeignKey("contents.id", ondelete="CASCADE"), nullable=False),
     Column("model_id", ForeignKey("models.id"), nullable=False),
-    Column("position", Integer, nullable=False),
+    Column("position", BigInt, nullable=False),
     Column("start", Float, nullable=False),
     Column("end", Float, nullable=False),
-    Column("vector", LargeBinary, nullable=False),
-    Index("windows_content", "content_id", "model_id"),
+    Column("vector", StoredVector, nullable=False),
+    Index("windows_content", "content_id", "model_id").ddl_if(dialect="sqlite"),
+    Index("windows_position", "content_id", "model_id", "position", unique=True).ddl_if(
+        dialect="postgresql"
+    ),
+    # SQLite counts and walks along its other index.
+    Index("windows_model", "model_id", "id").ddl_if(dialect="postgresql"),
     sqlite_autoincrement=True,
+)
+# PostgreSQL would move a vector of more than 1,000 numbers out of its row, and fetch each one.
+event.listen(
+    windows,
+    "after_create",
+    DDL(  # type: ignore[no-untyped-call]
+        "ALTER TABLE windows ALTER COLUMN vector SET STORAGE PLAIN"
+    ).execute_if(dialect="postgresql"),
 )
 
 # The table lists windows deleted since the cache was written: readers of an older cache file mask
@@ -140,6 +161,6 @@ windows = Table(
 tombstones = Table(
     "tombstones",
     metadata,
-    Column("window_id", Integer, primary_key=True),
-    Column("generation", Integer, nullable=False),
+    Column("window_id", Id, primary_key=True),
+    Column("generation", BigInt, nullable=False),
 )

@@ -1,6 +1,7 @@
 """The store of a library: the one database that holds the truth about it.
 
-A folder holds a library in SQLite (`sqlite_store`). The functions that need a database take a
+A folder holds a library in SQLite (`sqlite_store`), a schema of a server's database one in
+PostgreSQL (`postgres_store`). The functions that need a database take a
 `Store`, and know neither its kind nor where it is.
 """
 
@@ -13,8 +14,9 @@ from typing import Literal, Protocol
 
 from sqlalchemy import Engine
 
+from audiosearch.catalog.postgres_address import read_address
 from audiosearch.errors import AudioSearchError
-from audiosearch.paths import user_path
+from audiosearch.paths import is_address, user_path
 
 Role = Literal["writer", "watcher"]
 
@@ -81,12 +83,16 @@ Address = Store | str | os.PathLike[str]
 
 
 def store_at(where: Address) -> Store:
-    """Return the store at an address: a folder, or a store itself.
+    """Return the store at an address: a folder, ``postgresql://...``, or a store itself.
 
-    Raises `InvalidQuery` for an empty string.
+    Raises `InvalidQuery` for an empty string, and for an address that cannot be read.
     """
     from audiosearch.catalog.sqlite_store import SqliteStore
 
+    if isinstance(where, str) and is_address(where):
+        from audiosearch.catalog.postgres_store import PostgresStore
+
+        return PostgresStore(read_address(where))
     if isinstance(where, str | os.PathLike):
         return SqliteStore(user_path(where))
     return where

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from audiosearch.catalog.dialect import portable
+from audiosearch.catalog.json_values import MEMBERS
+from audiosearch.catalog.types import with_nul
 
 # Longer values are descriptions, which nobody chooses from a list.
 _LONGEST = 60
@@ -30,8 +34,7 @@ class Tag:
     values: tuple[TagValue, ...]
 
 
-# SQLite's functions of JSON.
-_VALUES = text(
+_VALUES = portable(
     """
     SELECT field.key, CASE WHEN length(field.value) <= :longest THEN field.value END, count(*)
     FROM sounds JOIN contents ON contents.id = sounds.content_id, json_each(contents.tags) field
@@ -43,7 +46,20 @@ _VALUES = text(
         CASE field.type WHEN 'array' THEN field.value ELSE json_array(field.value) END) member
     WHERE sounds.content_id IS NOT NULL AND field.type IN ('text', 'integer', 'real', 'array')
         AND member.type IN ('text', 'integer', 'real') GROUP BY 1, 2
-    """
+    """,
+    f"""
+    SELECT field.key, CASE WHEN length(field.value #>> '{{}}') <= :longest
+        THEN field.value #>> '{{}}' END, count(*)
+    FROM sounds JOIN contents ON contents.id = sounds.content_id,
+        json_each(CAST(contents.tags AS json)) AS field(key, value)
+    WHERE json_typeof(field.value) IN ('string', 'number') GROUP BY 1, 2
+    UNION ALL
+    SELECT field.key, CASE WHEN length(member.value #>> '{{}}') <= :longest
+        THEN member.value #>> '{{}}' END, count(DISTINCT sounds.id)
+    FROM sounds, {MEMBERS}
+    WHERE sounds.content_id IS NOT NULL AND json_typeof(field.value) IN ('string', 'number', 'array')
+        AND json_typeof(member.value) IN ('string', 'number') GROUP BY 1, 2
+    """,
 )
 
 
@@ -51,10 +67,11 @@ def tag_values(connection: Connection, most: int) -> list[Tag]:
     """Return the fields, the most frequent first, each with up to `most` values."""
     sounds: Counter[str] = Counter()
     values: dict[str, Counter[str]] = defaultdict(Counter)
-    for key, value, number in connection.execute(_VALUES, {"longest": _LONGEST}):
+    for stored, value, number in connection.execute(_VALUES, {"longest": _LONGEST}):
+        key = with_nul(stored)
         sounds[key] += number
         if value is not None:
-            values[key][str(value)] += number
+            values[key][with_nul(str(value))] += number
     return [
         Tag(key, number, tuple(TagValue(*pair) for pair in _frequent(values[key], most)))
         for key, number in _frequent(sounds, len(sounds))

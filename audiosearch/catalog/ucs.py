@@ -23,7 +23,6 @@ from sqlalchemy import (
     ForeignKey,
     Row,
     Table,
-    Text,
     delete,
     func,
     insert,
@@ -33,7 +32,9 @@ from sqlalchemy import (
     text,
 )
 
+from audiosearch.catalog.json_values import text_member
 from audiosearch.catalog.schema import contents, metadata, sounds
+from audiosearch.catalog.types import StoredText
 from audiosearch.catalog.ucs_names import UcsName, is_cat_id, parse_name, short_form
 from audiosearch.errors import InvalidQuery
 
@@ -44,30 +45,30 @@ names = Table(
     "ucs_names",
     metadata,
     Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
-    Column("cat_id", Text, nullable=False),
-    Column("cat_short", Text, nullable=False),
-    Column("fx_name", Text, nullable=False),
-    Column("creator_id", Text),
-    Column("source_id", Text),
-    Column("user_category", Text),
-    Column("vendor_category", Text),
-    Column("user_data", Text),
-    Column("source", Text, nullable=False, server_default=NAME),
+    Column("cat_id", StoredText, nullable=False),
+    Column("cat_short", StoredText, nullable=False),
+    Column("fx_name", StoredText, nullable=False),
+    Column("creator_id", StoredText),
+    Column("source_id", StoredText),
+    Column("user_category", StoredText),
+    Column("vendor_category", StoredText),
+    Column("user_data", StoredText),
+    Column("source", StoredText, nullable=False, server_default=NAME),
 )
 
 kept = Table(
     "ucs_kept",
     metadata,
     Column("sound_id", ForeignKey("sounds.id", ondelete="CASCADE"), primary_key=True),
-    Column("cat_id", Text, nullable=False),
+    Column("cat_id", StoredText, nullable=False),
 )
 
 categories = Table(
     "ucs_categories",
     metadata,
-    Column("cat_id", Text, primary_key=True),
-    Column("category", Text, nullable=False),
-    Column("subcategory", Text, nullable=False),
+    Column("cat_id", StoredText, primary_key=True),
+    Column("category", StoredText, nullable=False),
+    Column("subcategory", StoredText, nullable=False),
 )
 
 # The official list has some 750 categories; a larger file is something else.
@@ -144,7 +145,7 @@ def index_names(connection: Connection, sound_ids: Sequence[int]) -> None:
             connection.execute(insert(names), values)
 
 
-_EMBEDDED = func.json_extract(contents.c.tags, "$.cat_id").label("embedded")
+_EMBEDDED = text_member(contents.c.tags, "cat_id").label("embedded")
 
 
 def _is_category(text: object, known: Container[str]) -> bool:
@@ -184,7 +185,7 @@ def in_category(values: Iterable[str]) -> ColumnElement[bool]:
     matching = (
         select(names.c.sound_id)
         .select_from(names.outerjoin(categories, categories.c.cat_id == names.c.cat_id))
-        .where(or_(*(func.lower(form).in_(lowered) for form in forms)))
+        .where(or_(*(func.lower(form, type_=StoredText).in_(lowered) for form in forms)))
     )
     return sounds.c.id.in_(matching)
 

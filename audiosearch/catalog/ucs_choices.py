@@ -9,22 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from audiosearch import paths
 from audiosearch.catalog import reading, ucs
+from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.schema import contents, roots, sounds
 from audiosearch.catalog.ucs import kept
 from audiosearch.catalog.ucs_names import is_cat_id
 from audiosearch.errors import InvalidQuery, SoundNotFound, shown_value
 
-_STATE = text(
+_STATE = portable(
     "SELECT s.id, s.path, n.source, n.cat_id AS named, k.cat_id AS kept FROM sounds s "
     "LEFT JOIN ucs_names n ON n.sound_id = s.id LEFT JOIN ucs_kept k ON k.sound_id = s.id "
     f"WHERE s.id IN {reading.IDS}"
 )
-_FORGET = text(f"DELETE FROM ucs_kept WHERE sound_id IN {reading.IDS}")
+_FORGET = portable(f"DELETE FROM ucs_kept WHERE sound_id IN {reading.IDS}")
 
 
 def choices(connection: Connection, condition: Filter) -> dict[int, str]:

@@ -2,8 +2,9 @@
 
 Conventions: words are case-folded and have no diacritics. They are split at everything that is
 neither letter nor digit, at camelCase, and between letters and digits. The table stores words, and
-SQLite's FTS5 reduces them to stems (Porter). The store reports the sounds that match a word, and
-the fields, in no order: `audiosearch.search.words` ranks them.
+SQLite's FTS5 reduces them to stems (Porter); PostgreSQL's table has the same stems
+(`audiosearch.catalog.postgres_words`). The store reports the sounds that match a word, and the
+fields, in no order: `audiosearch.search.words` ranks them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, text
 
-from audiosearch.catalog.reading import IDS, ids_parameter
+from audiosearch.catalog import folded_paths, postgres_words
+from audiosearch.catalog.dialect import IDS, ids_parameter, on_postgresql, portable
 
 # The fields that are searched, in the order in which a hit names them.
 FIELDS = (
@@ -94,10 +96,14 @@ def _leaves(value: Any) -> Iterable[Any]:
 
 def create_table(connection: Connection) -> None:
     """Make the full-text table, and fill it with the words of the stored sounds."""
-    connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE words USING fts5({', '.join(FIELDS)}, "
-        f"tokenize = 'porter ascii', prefix = '{SHORTEST_PREFIX}')"
-    )
+    if on_postgresql(connection):
+        postgres_words.create_table(connection)
+        folded_paths.create_tables(connection)
+    else:
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE words USING fts5({', '.join(FIELDS)}, "
+            f"tokenize = 'porter ascii', prefix = '{SHORTEST_PREFIX}')"
+        )
     ids = [row[0] for row in connection.execute(text("SELECT id FROM sounds"))]
     for first in range(0, len(ids), 1_000):
         index_words(connection, ids[first : first + 1_000])
@@ -109,25 +115,27 @@ def index_words(connection: Connection, sound_ids: Sequence[int]) -> None:
     Sounds that are gone or have no content lose their words.
     """
     values = ids_parameter(sound_ids)
-    connection.execute(text(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
+    connection.execute(portable(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
     rows = connection.execute(
-        text(
+        portable(
             "SELECT sounds.id, sounds.path, contents.tags, sounds.metadata FROM sounds "
             f"JOIN contents ON contents.id = sounds.content_id WHERE sounds.id IN {IDS}"
         ),
         values,
     ).all()
-    if rows:
+    words = [
+        {"id": row.id, **fields_of(row.path, json.loads(row.tags), json.loads(row.metadata))}
+        for row in rows
+    ]
+    if on_postgresql(connection):
+        folded_paths.fold(connection, sound_ids)
+        if words:
+            postgres_words.insert_words(connection, words)
+    elif words:
         columns, marks = ", ".join(FIELDS), ", ".join(f":{field}" for field in FIELDS)
         connection.execute(
             text(f"INSERT INTO words (rowid, {columns}) VALUES (:id, {marks})"),
-            [
-                {
-                    "id": row.id,
-                    **fields_of(row.path, json.loads(row.tags), json.loads(row.metadata)),
-                }
-                for row in rows
-            ],
+            words,
         )
 
 
@@ -163,6 +171,8 @@ def sounds_with_word(
 
     With `prefix`, a word that begins with `word` counts too.
     """
+    if on_postgresql(connection):
+        return postgres_words.holders(connection, word, FIELDS, most, prefix=prefix)
     values = {"term": f'"{word}"' + ("*" if prefix else ""), "most": most}
     name, folder, others = connection.execute(_IN_PATHS, values).one()
     holders = dict(zip(_OF_PATHS, (name, folder), strict=True))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,14 +51,14 @@ def classify(
         typer.Option("-k", "--results", min=1, metavar="N", help="Name N words of a vocabulary."),
     ] = 10,
     library: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-L",
             "--library",
-            parser=options.user_path,
+            parser=options.library_text,
             metavar="DIR",
             show_default="$AUDIOSEARCH_LIBRARY, else your own; it is used with --head only",
-            help="The directory of the library: its heads, model and stored vectors.",
+            help="The directory or address of the library: its heads, model and stored vectors.",
         ),
     ] = None,
     template: Annotated[
@@ -112,7 +111,7 @@ def classify(
         _print(result, as_json, ("score", "share"), why, shown)
 
 
-def _by_head(library: Path | None, files: list[str], head: str) -> Iterator[Classification]:
+def _by_head(library: str | None, files: list[str], head: str) -> Iterator[Classification]:
     from audiosearch.library import Library
 
     with Library.open(library) as opened:
@@ -120,7 +119,7 @@ def _by_head(library: Path | None, files: list[str], head: str) -> Iterator[Clas
 
 
 def _by_text(
-    library: Path | None,
+    library: str | None,
     files: list[str],
     labels: list[str],
     template: str | None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from enum import StrEnum, auto
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,7 +44,7 @@ def collection(ctx: typer.Context, library: options.LibraryDirectory = None) -> 
     ctx.obj = library
 
 
-def _library(ctx: typer.Context, library: Path | None) -> Library:
+def _library(ctx: typer.Context, library: str | None) -> Library:
     from audiosearch.library import Library
 
     return Library.open(library if library is not None else ctx.obj)

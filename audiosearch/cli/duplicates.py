@@ -105,8 +105,10 @@ def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
     if groups:
         copies = sum(len(group.sounds) - 1 for group in groups)
         size = sum(group.bytes for group in groups) / 1e6
+        noun = "group" if len(groups) == 1 else "groups"
         typer.echo(
-            f"{len(groups)} groups; copies beside the best: {copies} ({size:.1f} MB)", err=True
+            f"{len(groups)} {noun}; copies beside the best: {copies} ({size:.1f} MB)",
+            err=True,
         )
 
 

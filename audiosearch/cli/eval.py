@@ -210,7 +210,7 @@ def _part(tasks: Sequence[str] | None) -> str | None:
 
 
 def _study(
-    data: Dataset, source: str, name: str, keep: str | None, library: Path | None, as_json: bool
+    data: Dataset, source: str, name: str, keep: str | None, library: str | None, as_json: bool
 ) -> None:
     """Print the figures of prompts, and keep the best as a head of a library if `keep` names it."""
     from audiosearch.evaluation import prompts

@@ -90,6 +90,15 @@ def index(
         bool,
         typer.Option("--wait", help="Wait while another program writes to the library."),
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="auto|HOST:PORT|local:N",
+            show_default="this machine alone",
+            help="Decode and embed on the machines of a Ray cluster.",
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Index folders of sounds, or bring them up to date.
@@ -111,6 +120,7 @@ def index(
         model=model,
         workers=workers,
         wait=None if wait else 0.0,
+        cluster=cluster,
     )
     cancel = threading.Event()
     _on_interrupt(cancel)

@@ -20,7 +20,7 @@ def keys() -> None:
     """Make, list and revoke the keys of `audiosearch serve`."""
 
 
-def _directory(library: Path | None) -> Path:
+def _directory(library: str | None) -> Path:
     from audiosearch.library import Library
 
     with Library.open(library) as opened:

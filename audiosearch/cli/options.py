@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum, auto
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from audiosearch.errors import InvalidQuery
-from audiosearch.paths import user_path
+from audiosearch.paths import is_address, library_address, user_path
 
 if TYPE_CHECKING:
     from audiosearch.search.query import Group
@@ -23,6 +22,23 @@ if TYPE_CHECKING:
 def path_text(text: str) -> str:
     """Return a path of the command line as text. Raises `InvalidQuery` for an empty path."""
     return str(user_path(text))
+
+
+def library_text(text: str) -> str:
+    """Return where the library is: a path, or the address of a server. A password in it works, but
+    whoever lists this machine's processes sees it. Raises `InvalidQuery` for an empty path.
+    """
+    address = library_address(text)
+    if is_address(address):
+        from audiosearch.catalog.postgres_address import read_address
+
+        if read_address(address).has_password:
+            typer.echo(
+                "note: others on this machine can see the password of the library: keep it in the file "
+                "named by PGPASSFILE (~/.pgpass), or in PGPASSWORD",
+                err=True,
+            )
+    return address
 
 
 def head_bound(text: str) -> str:
@@ -37,14 +53,14 @@ def head_bound(text: str) -> str:
 
 
 LibraryDirectory = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "-L",
         "--library",
-        parser=user_path,
+        parser=library_text,
         metavar="DIR",
         show_default="$AUDIOSEARCH_LIBRARY, else one in your user data directory",
-        help="The directory of the library.",
+        help="The directory of the library, or postgresql://USER@HOST/DATABASE.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]

@@ -65,6 +65,7 @@ def run_tasks(
             "interval",
         )
         render.table(heads, rows, [False, False, False, *[True] * 6, False])
+        typer.echo(_LEGEND, err=True)
     if missing:
         typer.echo(
             f"\n{len(missing)} of {len(chosen)} tasks are not in {render.near(str(folder))}:"
@@ -72,6 +73,13 @@ def run_tasks(
         for task in missing:
             typer.echo(f"  {task.title}: put it in {task.folders[0]}/; {task.size}, {task.licence}")
             typer.echo(f"      {task.source}")
+
+
+_LEGEND = """\
+zero: zero-shot. head: a classifier on the model's frozen vectors, trained on the
+other folds or the training part. tuned: the same, with the model of --fine-tuned.
+paper: its zero-shot figure, and its best, for which it trained the whole audio
+tower on each task. interval: 95 %, of head, else of zero."""
 
 
 def _where(task: Task) -> str:

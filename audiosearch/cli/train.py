@@ -202,7 +202,7 @@ def train(
 def _pairs(
     data: Path | None,
     from_library: bool,
-    library: Path | None,
+    library: str | None,
     layout: str | None,
     group: str | None,
 ) -> Pairs:
@@ -217,7 +217,7 @@ def _pairs(
     from audiosearch.library import Library
 
     with Library.open(library) as opened:
-        return library_pairs(opened.sounds(), str(opened.directory))
+        return library_pairs(opened.sounds(), opened.store.name)
 
 
 def _print(outcome: Outcome) -> None:

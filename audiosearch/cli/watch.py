@@ -65,11 +65,12 @@ def watch(
     A new sound can be found seconds after it is complete. Renamed and moved sounds keep what is
     known of them; those of a disk that is not there stay. Ctrl-C ends it, and so does SIGTERM.
     """
+    from audiosearch.catalog.store import store_at
     from audiosearch.library import Library
     from indexer.roots import check_sources
 
     where = library or default_library()
-    if folders and not where.exists():
+    if folders and not store_at(where).exists():
         check_sources(folders, files=False)  # a wrong path makes no library
     cancel, signals = threading.Event(), list[int]()
     _on_signals(cancel, signals)

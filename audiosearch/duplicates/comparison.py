@@ -73,8 +73,9 @@ class Comparable:
         yield from self._rows.T
 
 
-def agreement(one: Comparable, two: Comparable) -> Agreement:
-    """Compare two sounds. The overlap is at least `LEAST_SHARE` of the longer one.
+def agreement(one: Comparable, two: Comparable, least_score: float = -1.0) -> Agreement:
+    """Compare two sounds. The overlap is at least `LEAST_SHARE` of the longer one. Below
+    `least_score` nobody asks for the gain, a quarter of the work: it is 0.
 
     Sounds that change nowhere agree by 0: there is nothing to compare.
     """
@@ -98,7 +99,9 @@ def agreement(one: Comparable, two: Comparable) -> Agreement:
     scores = np.where(telling, np.maximum(whole, halfway), 0.0)
     best = int(np.argmax(scores))
     first, last, shift = int(begin[best]), int(end[best]), int(shifts[best])
-    gain = _gain(one.levels[first:last], two.levels[first - shift : last - shift])
+    gain = 0.0
+    if scores[best] >= least_score:
+        gain = _gain(one.levels[first:last], two.levels[first - shift : last - shift])
     seconds = (last - first) * HOP_SECONDS
     return Agreement(float(scores[best]), shift * HOP_SECONDS, seconds, gain)
 

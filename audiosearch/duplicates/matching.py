@@ -83,9 +83,9 @@ class Matcher:
         """Return how far content `two` agrees with content `one`, or `None` for other sounds."""
         left, right = self._of(one), self._of(two)
         if left is not None and right is not None:
-            agreed = agreement(left, right)
             short = min(lengths) < SHORT_SECONDS
             least = max(self._threshold, SHORT_THRESHOLD) if short else self._threshold
+            agreed = agreement(left, right, least)
             return Match(agreed.score, agreed) if agreed.score >= least else None
         if cosine < VECTORS_ALONE or not same_length(*lengths):
             return None

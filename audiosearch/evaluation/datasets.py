@@ -69,7 +69,7 @@ def read_dataset(where: str | os.PathLike[str], layout: str | None = None) -> Da
         raise DatasetError(
             f"{path} is not in the layout {layout_name}: {error.filename or path}: {error.strerror}"
         ) from error
-    except (KeyError, UnicodeDecodeError, csv.Error) as error:
+    except (KeyError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path} is not in the layout {layout_name}: {error}") from error
     if not items:
         raise DatasetError(f"there are no sounds in {path} (layout {layout_name})")
@@ -98,7 +98,7 @@ def _read_csv(path: Path) -> Iterator[Item]:
     items: dict[str, Item] = {}
     for row in csv_rows(where):
         if row.get("file") is None:
-            raise KeyError(f"{where.name} has no column file")
+            raise ValueError("it has no column file")
         item = items.setdefault(row["file"], Item(where.parent / row["file"], row=row))
         item.captions += [row[name] for name in _CAPTION if row.get(name)]
         item.classes |= {spoken(row[name]) for name in _LABEL if row.get(name)}

@@ -36,7 +36,12 @@ def read_file(path: Path) -> dict[str, Any]:
     """
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except UnpicklingError as error:
+        # torch's own message advises to run what is in the file.
+        raise ModelBroken(
+            f"{path} cannot be loaded as plain weights: it holds code, which is never run, or is damaged"
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         line = " ".join(str(error).split())[:160]
         raise ModelBroken(f"{path} cannot be loaded as plain weights: {line}") from error
     state = stored.get("model") if isinstance(stored, dict) else None

@@ -310,4 +310,6 @@ def _quiet() -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
+    if "Weights only load failed" in str(error):  # torch goes on to advise running what is in it
+        return "it holds code, which is never run, or is damaged"
     return " ".join(str(error).split())[:200] or type(error).__name__

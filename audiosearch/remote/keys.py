@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,13 +133,15 @@ def _save(directory: Path, keys: Iterable[Key]) -> None:
     text = json.dumps([asdict(key) for key in keys], indent=1)
     fresh = directory / f".{_FILE}.{os.getpid()}"
     try:
+        directory.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(directory / _FILE)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
         raise LibraryReadOnly(
             f"cannot write {directory / _FILE}: {error.strerror or error}"
         ) from error

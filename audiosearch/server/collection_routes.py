@@ -51,7 +51,7 @@ class Named(BaseModel):
     name: Name
 
 
-class Adding(BaseModel):
+class CollectionAddition(BaseModel):
     """Sounds to add, or to move, before the sound `before` or to the end."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [1]}})
@@ -60,7 +60,7 @@ class Adding(BaseModel):
     before: Id | None = None
 
 
-class Taking(BaseModel):
+class CollectionRemoval(BaseModel):
     """Sounds to take out."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [1]}})
@@ -68,7 +68,7 @@ class Taking(BaseModel):
     ids: Annotated[list[Id], Field(min_length=1, max_length=_MOST_AT_ONCE)]
 
 
-class ToSave(Named):
+class NewSavedSearch(Named):
     """A query to keep under a name: an object of the page's own."""
 
     query: dict[str, Any]
@@ -191,7 +191,7 @@ async def collect_sounds(
     library: TheLibrary,
     pools: ThePools,
     collection_id: CollectionId,
-    adding: Adding,
+    adding: CollectionAddition,
     if_match: IfMatch = None,
 ) -> Response:
     add, check = library.collections.add, _matching(if_match)
@@ -205,7 +205,7 @@ async def uncollect_sounds(
     library: TheLibrary,
     pools: ThePools,
     collection_id: CollectionId,
-    taking: Taking,
+    taking: CollectionRemoval,
     if_match: IfMatch = None,
 ) -> Response:
     remove, check = library.collections.remove, _matching(if_match)
@@ -248,7 +248,7 @@ def list_searches(request: Request, library: TheLibrary) -> Response:
 
 
 @router.post("/searches", response_model=SavedSearch, status_code=201, summary="Save a search.")
-async def save_search(library: TheLibrary, pools: ThePools, saving: ToSave) -> Response:
+async def save_search(library: TheLibrary, pools: ThePools, saving: NewSavedSearch) -> Response:
     save = library.collections.save_search
     return _made(await pools.search(save, saving.name, saving.query), "searches")
 

@@ -1,4 +1,4 @@
-"""Jobs on the disk: a file `jobs/ID.json` each in the library's directory, replaced as a whole.
+"""Jobs on the disk: a file `jobs/ID.json` each in the library's folder of files, replaced as a whole.
 
 One server of a library does its jobs: the one that holds the lock `jobs/.lock`. Any other can read
 them, and takes them over when the holder has ended.
@@ -65,7 +65,7 @@ class JobStore:
         if self._lock.is_locked:
             return True
         try:
-            self._folder.mkdir(exist_ok=True)
+            self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
         except filelock.Timeout:
             return False
@@ -77,7 +77,7 @@ class JobStore:
 
     def save(self, job: Job) -> None:
         """Keep the state of a job. Raises `OSError`."""
-        self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         fresh = self._folder / f"{job.id}.new"
         try:
             fresh.write_text(json.dumps(asdict(job)), encoding="utf-8")

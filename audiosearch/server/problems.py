@@ -24,6 +24,7 @@ _OF_ERROR: tuple[tuple[type[errors.AudioSearchError], int, str], ...] = (
     (errors.NameTaken, 409, "name-taken"),
     (errors.LibraryNotFound, 503, "library-not-found"),
     (errors.LibraryBusy, 503, "library-busy"),
+    (errors.LibraryUnreachable, 503, "library-unreachable"),
     (errors.LibraryReadOnly, 503, "library-read-only"),
     (errors.LibraryDamaged, 500, "library-damaged"),
     (errors.ModelMismatch, 500, "model-mismatch"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -22,10 +23,19 @@ def save(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) ->
     from safetensors.torch import save as encoded
 
     kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    data = encoded(kept, {"facts": json.dumps(facts)})
+    put(path, lambda file: file.write(data))
+
+
+def put(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside the old one, and put it in its place when it is on the disk.
+
+    Raises `AudioSearchError` where that fails.
+    """
     fresh = path.with_name(f"{path.name}.new")
     try:
         with fresh.open("wb") as file:
-            file.write(encoded(kept, {"facts": json.dumps(facts)}))
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 320, 50, 50, 40, 40
+_TITLE = 78  # characters
 
 
 def curves_svg(epochs: Sequence[dict[str, float]], best: int, title: str) -> str:
@@ -15,7 +17,7 @@ def curves_svg(epochs: Sequence[dict[str, float]], best: int, title: str) -> str
     """
     last = max(1, int(epochs[-1]["epoch"]))
     losses = [(row["epoch"], row["loss"]) for row in epochs if "loss" in row]
-    most = max([loss for _, loss in losses], default=1.0) or 1.0
+    most = _round_above(max([loss for _, loss in losses], default=1.0) or 1.0)
     across = (_WIDTH - _LEFT - _RIGHT) / last
     down = _HEIGHT - _TOP - _BOTTOM
 
@@ -38,7 +40,7 @@ def curves_svg(epochs: Sequence[dict[str, float]], best: int, title: str) -> str
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-        f'<text x="{_LEFT}" y="18" font-size="13">{escape(title)}</text>',
+        f'<text x="{_LEFT}" y="18" font-size="13">{escape(_short(title))}</text>',
         f'<text x="{_LEFT}" y="32" fill="#a33">loss (left)</text>',
         f'<text x="{_WIDTH - _RIGHT}" y="32" text-anchor="end" fill="#1f4e9c">'
         "held-out mAP@10 (right)</text>",
@@ -47,7 +49,7 @@ def curves_svg(epochs: Sequence[dict[str, float]], best: int, title: str) -> str
         y = _TOP + (1 - share) * down
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}" stroke="#ddd"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end" fill="#a33">{share * most:.2f}</text>'
+            f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end" fill="#a33">{share * most:g}</text>'
             f'<text x="{_WIDTH - _RIGHT + 6}" y="{y + 4}" fill="#1f4e9c">{share:.2f}</text>'
         )
     step = max(1, -(-last // 10))
@@ -65,3 +67,14 @@ def curves_svg(epochs: Sequence[dict[str, float]], best: int, title: str) -> str
     held = [(row["epoch"], row["held_out_map"]) for row in epochs]
     parts.append(line(held, 1.0, "#1f4e9c", "mAP@10"))
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _round_above(value: float) -> float:
+    """The nearest number above whose quarters are short: 3.71 gives 4, 0.13 gives 0.2."""
+    unit: float = 10.0 ** math.floor(math.log10(value))
+    return next(step * unit for step in (1, 2, 4, 6, 8, 10) if step * unit >= value)
+
+
+def _short(title: str) -> str:
+    """The title, or its end, as the picture is no wider."""
+    return title if len(title) <= _TITLE else f"…{title[1 - _TITLE :]}"

@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
 
 from audiosearch.training import checkpoint
 from audiosearch.training.batches import Learnt, Maker
 from audiosearch.training.embedding import retrieve
 from audiosearch.training.options import Options, Progress, TrainingFailed
-from audiosearch.training.steps import backward
+from audiosearch.training.steps import backward, descend
 from audiosearch.training.trainee import Trainee
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -120,16 +119,15 @@ class Loop:
         self._whole = not self.trainee.scratch
         loss = self._gradient(batch, seed=(self.options.seed * 1_000_003 + state.step) * 1_009)
         weights = [weight for group in self.stepper.param_groups for weight in group["params"]]
-        norm = float(nn.utils.clip_grad_norm_(weights, 1.0))
-        if not math.isfinite(loss + norm):
+        whole, self._whole = self._whole, False
+        if not math.isfinite(loss) or not descend([self.stepper], weights, 1.0):
+            self._whole = whole
             what = "loss" if not math.isfinite(loss) else "gradient"
             raise TrainingFailed(
                 f"the {what} is no number any more at step {state.step + 1}: try a lower --rate "
                 f"(now {self.options.rate:g}) or --precision fp32 in another --run; the best "
                 f"weights before it are in {self.best}"
             )
-        self._whole = False
-        self.stepper.step()
         state.step += 1
         state.sum += loss
         # An epoch's last step is whole once the epoch is measured.
@@ -143,7 +141,9 @@ class Loop:
             micro = min(self.state.micro, len(batch.pictures))
             try:
                 return backward(self.trainee, batch, micro, seed, self.device, self.precision)
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not _is_full(error):
+                    raise
                 if micro == 1:
                     raise TrainingFailed(
                         f"one pair at a time does not fit the memory of {self.device}: train on "
@@ -190,6 +190,11 @@ class Loop:
         groups = self.stepper.state_dict()["param_groups"]
         self.stepper.load_state_dict({"state": states, "param_groups": groups})
         self.state = State(**facts)
+
+
+def _is_full(error: RuntimeError) -> bool:
+    """Whether a device's memory does not do; of a processor's torch has no error of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def schedule(progress: float) -> float:

@@ -74,7 +74,9 @@ def read_pairs(
         raise DatasetError(
             f"{path} is not in the layout {name}: {error.filename or path}: {error.strerror}"
         ) from error
-    except (KeyError, ValueError, csv.Error) as error:
+    except KeyError as error:
+        raise DatasetError(f"{path} is not in the layout {name}: it lacks {error}") from error
+    except (ValueError, csv.Error) as error:
         raise DatasetError(f"{path} is not in the layout {name}: {error}") from error
     return gathered(rows, str(path), by_folder=group == "folder")
 
@@ -142,6 +144,11 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
+def _named(row: dict[str, str]) -> str:
+    """The columns of a row, for a message."""
+    return ", ".join(column for column in row if column)[:100] or "nothing"
+
+
 def _csv_at(path: Path) -> Path:
     return path / "manifest.csv" if path.is_dir() else path
 
@@ -151,9 +158,9 @@ def _read_csv(path: Path, group: str | None) -> Iterator[Pair]:
     column = group if group not in (None, "folder") else None
     for row in _rows(where):
         if row.get("file") is None:
-            raise KeyError(f"{where.name} has no column file")
+            raise ValueError(f"it has no column file, but {_named(row)}")
         if column and row.get(column) is None:
-            raise KeyError(f"{where.name} has no column {column}")
+            raise ValueError(f"it has no column {column}, but {_named(row)}")
         texts = [row[name] for name in _CAPTION if row.get(name)]
         # A class says less than a caption; it counts where there is none.
         texts = texts or [spoken(row[name]) for name in _LABEL if row.get(name)]

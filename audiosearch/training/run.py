@@ -78,15 +78,21 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
     precision = precision_of(device, options.precision)
     for notice in pairs.notices:
         talk.tell(notice)
-    _begin(pairs, options, device, precision)
+    fresh = _begin(pairs, options, device, precision)
     torch.manual_seed(options.seed)
     talk.tell(f"loading {options.start}")
-    trainee = open_trainee(
-        options.start,
-        options.run / "start",
-        scratch=options.scratch,
-        tokenizer=options.tokenizer,
-    )
+    try:
+        trainee = open_trainee(
+            options.start,
+            options.run / "start",
+            scratch=options.scratch,
+            tokenizer=options.tokenizer,
+        )
+    except AudioSearchError:
+        if fresh:  # nothing was begun: the folder may be given again, with another start
+            shutil.rmtree(options.run / "start", ignore_errors=True)
+            (options.run / "run.json").unlink(missing_ok=True)
+        raise
     trainee.move(device)
     bundle = trainee.parts.bundle
     paths = [pair.path for pair in pairs.pairs]
@@ -141,8 +147,8 @@ def _device(asked: str) -> str:
     return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
 
 
-def _begin(pairs: Pairs, options: Options, device: str, precision: str) -> None:
-    """Write `run.json`, or check that the one there is this run's.
+def _begin(pairs: Pairs, options: Options, device: str, precision: str) -> bool:
+    """Write `run.json` and return True, or check that the one there is this run's.
 
     Raises `TrainingFailed` for a run that is finished, or that another command began.
     """
@@ -168,7 +174,7 @@ def _begin(pairs: Pairs, options: Options, device: str, precision: str) -> None:
                     f"the run {options.run} was begun with {key} {stored.get(key)}, not {value}: "
                     "repeat its command, which run.json holds, or choose another folder with --run"
                 )
-        return
+        return False
     try:
         options.run.mkdir(parents=True, exist_ok=True)
         if any(options.run.iterdir()):
@@ -188,6 +194,7 @@ def _begin(pairs: Pairs, options: Options, device: str, precision: str) -> None:
         "python": platform.python_version(),
     }
     _write(place, json.dumps(about, indent=1) + "\n")
+    return True
 
 
 def _usable(

@@ -9,10 +9,13 @@ price is a second forward pass.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch import nn
 
 from audiosearch.training.batches import Batch
 from audiosearch.training.loss import symmetric_cross_entropy
@@ -34,6 +37,21 @@ def mixed(device: str, precision: str) -> AbstractContextManager[Any]:
     if precision == "bf16":
         return torch.autocast(device, torch.bfloat16)
     return nullcontext()
+
+
+def descend(
+    steppers: Sequence[torch.optim.Optimizer], weights: Iterable[torch.Tensor], most: float
+) -> bool:
+    """One step down the gradient that the weights hold, of a norm of `most` at most.
+
+    Return whether the gradient was finite; else nothing is done.
+    """
+    norm = nn.utils.clip_grad_norm_(weights, most)
+    if not math.isfinite(norm):
+        return False
+    for stepper in steppers:
+        stepper.step()
+    return True
 
 
 def backward(

@@ -1,5 +1,5 @@
 """`WindowSearch`, the seam between a search and what finds the nearest windows: the FAISS cache
-beside SQLite (`window_search`).
+beside SQLite (`window_search`), or pgvector inside PostgreSQL (`pgvector_search`).
 
 Vectors are (d,) float32 of unit length; scores are cosines, float32; ids of windows are int64.
 """
@@ -55,8 +55,7 @@ class WindowSearch(Protocol):
         """Return the k windows nearest to a vector: their ids and their exact scores, best first.
 
         The result has only windows whose sound meets `where`, and none of the contents
-        `excluded_contents`.
-        The scores come from the stored vectors, whatever proposed the windows.
+        `excluded_contents`. The scores come from the stored vectors, whatever proposed the windows.
         """
 
     def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:

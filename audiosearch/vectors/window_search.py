@@ -22,7 +22,7 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
-from audiosearch.vectors import above, kinds
+from audiosearch.vectors import above, kinds, pgvector_search
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
 from audiosearch.vectors.held import HeldVectors, vectors_of_index
@@ -274,7 +274,7 @@ class SearchState:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._state: FaissSearch | None = None
+        self._state: WindowSearch | None = None
 
     def current(
         self, connection: Connection, model: StoredModel, *, newer: bool = False
@@ -303,12 +303,14 @@ class SearchState:
         connection: Connection,
         model: StoredModel,
         generation: int,
-        last: FaissSearch | None,
+        last: WindowSearch | None,
         newer: bool,
-    ) -> FaissSearch:
+    ) -> WindowSearch:
+        if connection.dialect.name == "postgresql":
+            return pgvector_search.current(connection, model, generation)
         floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
         if (
-            last
+            isinstance(last, FaissSearch)
             and last.model.digest == model.digest
             and floor <= last.base.generation <= last.generation <= generation
             and not self._newer_file(connection, model, last.base)

@@ -100,9 +100,12 @@ def measure(directory: Path) -> None:
     """Print, as JSON, what one search for duplicates costs, and what it found."""
     began, last = time.perf_counter(), "open"
     stages: dict[str, float] = {}
+    pairs = 0
 
     def note(progress: DuplicateProgress) -> None:
-        nonlocal began, last
+        nonlocal began, last, pairs
+        if progress.stage == "compare":
+            pairs = progress.total
         if progress.stage != last:
             now = time.perf_counter()
             stages[last] = now - began
@@ -123,6 +126,7 @@ def measure(directory: Path) -> None:
                 "stages": stages,
                 "cpu": used.ru_utime + used.ru_stime,
                 "peak": used.ru_maxrss / 1024,
+                "pairs": pairs,
                 "groups": len(groups),
                 "right": right,
             }
@@ -132,7 +136,7 @@ def measure(directory: Path) -> None:
 
 def rows(sizes: list[int], folder: Path) -> Iterator[str]:
     directory, before = folder / "library", 0
-    yield "  sounds  planted  found  wrong  vectors s  compare s  CPU s  peak MB"
+    yield "  sounds  planted  found  wrong    pairs  vectors s  compare s  CPU s  peak MB"
     for size in sizes:
         make(directory, size - before, 1, first=before)
         plant(directory, before, size - before)
@@ -144,6 +148,7 @@ def rows(sizes: list[int], folder: Path) -> Iterator[str]:
         stages = got["stages"]
         yield (
             f"{size:8}  {size // EVERY:7}  {got['right']:5}  {got['groups'] - got['right']:5}  "
+            f"{got['pairs']:7}  "
             f"{stages['propose']:9.1f}  {stages.get('compare', 0):9.1f}  {got['cpu']:5.0f}  "
             f"{got['peak']:7.0f}"
         )

@@ -1,8 +1,8 @@
 """Judged queries of `scripts.bench.hybrid` that are no captions: what a searcher types, each with the
 captions of the sounds that answer it.
 
-They were written from the captions alone, before anything was measured with them, and choose
-nothing.
+They were written from the captions. They choose nothing: captions alone chose the weight. The same
+author wrote queries and judgements, and knew how the search works.
 """
 
 from __future__ import annotations

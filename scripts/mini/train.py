@@ -5,6 +5,11 @@
 rate follows the time that was spent training, since the clock, not the number of views, is what is
 limited; the log says how many views that was. Checkpoints every three minutes; the same command
 takes up where it stopped.
+
+The towers, the step and the way a checkpoint is put in place are those of `audiosearch.training`.
+The loop is not: it learns from a teacher's stored answers and not from pairs, by the clock and not
+by epochs, with two optimisers and averaged weights, and its mixtures grow while it runs; nothing of
+`training.loop.Loop` but the frame would be left.
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from audiosearch.training.checkpoint import put
+from audiosearch.training.steps import descend
 from scripts.mini.corpus import Clip, held_out, open_corpus, read_groups
 from scripts.mini.frontend import BYTE_STEP, BYTE_ZERO
 from scripts.mini.label import LATE, MIDDLE, Store, in_memory, open_store
@@ -286,9 +293,7 @@ class Run:
             "step": self.step,
             "spent": self.spent,
         }
-        fresh = path.with_name("next.pt")
-        torch.save(state, fresh)
-        fresh.replace(path)
+        put(path, lambda file: torch.save(state, file))
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)
@@ -308,9 +313,8 @@ class Run:
         for stepper in self.steppers:
             stepper.zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), 50.0)
-        for stepper in self.steppers:
-            stepper.step()
+        if not descend(self.steppers, self.student.parameters(), 50.0):
+            raise SystemExit(f"the gradient is no number any more at step {self.step + 1}")
         self.step += 1
         if self.step % 4 == 0:
             keep = min(0.99, self.step / (self.step + 40))

@@ -56,6 +56,13 @@ def test_level_does_not_matter_and_is_measured() -> None:
     assert agreed.offset == 0
 
 
+def test_sounds_that_do_not_agree_need_no_gain() -> None:
+    one, other = (Comparable(fingerprint([(noise(2, n) / (1 + 3 * n), RATE)])) for n in (0, 1))
+    assert agreement(one, other).gain == pytest.approx(-12, abs=1)
+    assert agreement(one, other, 0.7).gain == 0.0
+    assert agreement(one, one, 0.7) == agreement(one, one)
+
+
 @pytest.mark.parametrize("cut", [0.5, 0.505, 0.51, 0.515])
 def test_a_cut_is_measured(cut: float) -> None:
     sound = noise(3)

@@ -131,6 +131,7 @@ def test_the_rate_and_the_channels_may_change() -> None:
     assert one.integrated < result < two.integrated
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_filters_and_an_older_library(sample_directory: Path, tmp_path: Path) -> None:
     """Loudness can be asked for; a library that has none gets it by reading the files again."""
     directory = shutil.copytree(sample_directory, tmp_path / "library")

@@ -44,6 +44,7 @@ def test_sound_library(made: Synthetic) -> None:
     assert repair(made.directory) == []
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 @pytest.mark.parametrize(
     ("statement", "code"),
     [
@@ -71,6 +72,7 @@ def test_damage_is_found_and_mended(made: Synthetic, statement: str, code: str) 
     assert codes(made) == set()
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_cache_that_lies(made: Synthetic) -> None:
     damage(made, "DELETE FROM windows WHERE content_id = 1 AND position = 0")
     assert "cache" in codes(made)
@@ -78,6 +80,7 @@ def test_cache_that_lies(made: Synthetic) -> None:
     assert codes(made) == set()
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_damaged_cache_is_a_notice(made: Synthetic) -> None:
     data = bytearray((made.directory / CACHE).read_bytes())
     data[100] ^= 1
@@ -88,6 +91,7 @@ def test_damaged_cache_is_a_notice(made: Synthetic) -> None:
     assert "cache" not in codes(made, "notice")
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_database_that_sqlite_cannot_read(made: Synthetic) -> None:
     made.engine.dispose()
     path = made.directory / "library.db"
@@ -113,6 +117,7 @@ def test_failed_files_are_a_notice(made: Synthetic) -> None:
     assert "failed" in codes(made, "notice")
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_memory_does_not_grow_with_the_library(tmp_path: Path) -> None:
     """The doctor reads all vectors, and Python's peak memory stays a part of their size."""
     with synthetic(tmp_path / "library") as library:

@@ -227,6 +227,7 @@ def test_newer_library(made: Synthetic) -> None:
         Library.open(made.directory)
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_no_library_and_no_database(tmp_path: Path) -> None:
     with pytest.raises(LibraryNotFound, match="audiosearch index"):
         Library.open(tmp_path)
@@ -240,11 +241,13 @@ def test_no_library_and_no_database(tmp_path: Path) -> None:
         Library.open(tmp_path)
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_reader_cannot_write(made: Synthetic) -> None:
     with made.reading() as connection, pytest.raises(Exception, match="readonly"):
         connection.execute(text("DELETE FROM meta"))
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_pragmas(made: Synthetic) -> None:
     """These pragmas keep the promise of durability."""
     with made.engine.connect() as connection:

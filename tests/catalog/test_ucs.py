@@ -178,6 +178,7 @@ def test_filters_and_facets(library: Library, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_names_follow_their_sounds(library: Library) -> None:
     """Removed sounds leave no name behind."""
     library.remove([1, 2])
@@ -186,6 +187,7 @@ def test_names_follow_their_sounds(library: Library) -> None:
         assert database.execute("SELECT count(*) FROM ucs_names").fetchone() == (2,)  # one failed
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_an_old_library_gets_its_names(library: Library) -> None:
     """Without its files, which are not there."""
     with closing(sqlite3.connect(library.directory / "library.db")) as database:
@@ -278,6 +280,7 @@ def test_what_cannot_be_kept(
     assert library.ucs_choices() == {}
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_a_name_comes_before_a_choice(library: Library) -> None:
     """A renamed file goes by its name; the choice waits, and can be taken back."""
     assert library.keep_ucs({5: "DOORWood"}) == 1
@@ -295,6 +298,7 @@ def test_a_name_comes_before_a_choice(library: Library) -> None:
     assert library.sound(5).ucs["cat_id"] == "ANMLDog"
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_an_older_library_gets_room_for_choices(library: Library) -> None:
     with closing(sqlite3.connect(library.directory / "library.db")) as database:
         database.execute("DROP TABLE ucs_kept")

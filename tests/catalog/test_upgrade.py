@@ -22,6 +22,8 @@ from audiosearch.catalog import database, migrations
 from audiosearch.catalog.words import sounds_with_word
 from tests.libraries import random_units
 
+pytestmark = pytest.mark.sqlite("older libraries are in SQLite")
+
 FIRST = Path(__file__).with_name("schema_001.sql")
 
 

@@ -280,6 +280,7 @@ def test_unknown_model(shell: Shell) -> None:
     assert "audiosearch models" in line
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 @thorough_only
 def test_library_of_a_newer_version(shell: Shell) -> None:
     index_with(shell, shell.home / "in")

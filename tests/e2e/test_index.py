@@ -24,6 +24,7 @@ def folder(indexed: Indexed) -> Path:
     return indexed("my sounds", ["a.wav", "b.wav", "deep/c.wav", "deep/d.flac"])
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_nothing_to_do(shell: Shell, folder: Path) -> None:
     before = (shell.library / "library.db").read_bytes()
     assert "4 unchanged" in shell("index", folder).talk
@@ -137,6 +138,7 @@ def test_folder_inside_and_around(shell: Shell, folder: Path) -> None:
     assert [root["path"] for root in roots] == [str(folder), str(shell.home / "other")]
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_dry_run_changes_nothing(shell: Shell, folder: Path) -> None:
     write(folder / "new.wav")
     (folder / "a.wav").unlink()
@@ -196,6 +198,7 @@ def test_second_writer(shell: Shell, folder: Path) -> None:
     shell("index", folder)
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_status_and_doctor(shell: Shell, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"not a sound at all, not even close")
     shell("index", folder)

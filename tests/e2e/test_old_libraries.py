@@ -21,6 +21,8 @@ from audiosearch.models.registry import load_model
 from tests.e2e.conftest import Shell, tone, write
 from tests.libraries import moved
 
+pytestmark = pytest.mark.sqlite("older libraries are in SQLite")
+
 DATA = Path(__file__).parents[1] / "data"
 TIME = 1_600_000_000  # of every sound
 SMALL = 1e-5  # scores of one processor and another

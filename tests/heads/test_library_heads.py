@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from audiosearch import Library
+from audiosearch.care.doctor import Finding, check
 from audiosearch.errors import (
     HeadMismatch,
     HeadNotFound,
@@ -97,6 +100,7 @@ def test_filters(library: Library) -> None:
     assert [s.id for s in library.page(where={"head": "kinds=bell", "path": "*bell 3.wav"})] == [4]
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_filters_follow_the_head(own: Path) -> None:
     """A head that is trained anew answers at once, in an open library too."""
     with Library.open(own) as library:
@@ -126,6 +130,7 @@ def test_wrong_bounds(library: Library, bound: object, match: str) -> None:
         list(library.sounds(where={"head": bound}))
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_several_labels(own: Path) -> None:
     with Library.open(own) as library:
         trained = library.heads.train("both", "all", balanced=True, folds=2)
@@ -152,6 +157,7 @@ def test_what_cannot_be_learned(library: Library) -> None:
     assert [head.name for head in library.heads.all()] == ["kinds"]
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -172,6 +178,40 @@ def test_a_damaged_record(own: Path, damage: str) -> None:
             library.heads.get("kinds")
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
+@pytest.mark.parametrize(
+    ("statement", "level", "message"),
+    [
+        ("UPDATE heads SET numbers = x'00'", "error", "the head kinds is damaged .*head remove"),
+        ("UPDATE heads SET labels = '5'", "error", "the head kinds is damaged"),
+        (
+            "UPDATE heads SET digest = 'other', model = 'big'",
+            "notice",
+            "the head kinds was trained on vectors of the model big.*: audiosearch head train kinds",
+        ),
+    ],
+)
+def test_doctor_reads_heads(own: Path, statement: str, level: str, message: str) -> None:
+    def findings() -> list[Finding]:
+        return [finding for finding in check(own, quick=True) if finding.code == "head"]
+
+    assert findings() == []
+    edit(own, statement)
+    (finding,) = findings()
+    assert finding.level == level
+    assert re.search(message, finding.message)
+
+
+@pytest.mark.sqlite("it opens the file of SQLite itself")
+def test_doctor_refuses_a_head_that_would_run_code(own: Path) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, weights0=np.array([print], dtype=object), allow_pickle=True)
+    edit(own, "UPDATE heads SET numbers = ?", stream.getvalue())
+    (finding,) = [finding for finding in check(own, quick=True) if finding.code == "head"]
+    assert finding.level == "error"
+
+
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_a_flipped_byte_is_noticed(own: Path) -> None:
     with closing(sqlite3.connect(own / "library.db")) as connection:
         (numbers,) = connection.execute("SELECT numbers FROM heads").fetchone()
@@ -182,6 +222,7 @@ def test_a_flipped_byte_is_noticed(own: Path) -> None:
         library.heads.usable("kinds")
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_a_head_of_another_model(own: Path) -> None:
     edit(own, "UPDATE heads SET digest = 'other', model = 'big'")
     with Library.open(own) as library:
@@ -194,6 +235,7 @@ def test_a_head_of_another_model(own: Path) -> None:
                 use()
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_vectors_that_are_not_finite(own: Path) -> None:
     """A vector of NaN with a right checksum, which no version of audiosearch writes."""
     values = np.full(DIMENSION, np.nan, dtype="<f2").tobytes()
@@ -214,6 +256,7 @@ def test_copies_share_a_group() -> None:
     assert len(set(groups.tolist())) == 3
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_the_record_holds_no_code(made: Path) -> None:
     with closing(sqlite3.connect(made / "library.db")) as connection:
         numbers, labels, facts = connection.execute(

@@ -64,6 +64,7 @@ def stored(library: Path, decoding: IsolatedReader) -> StoredFingerprints:
     return StoredFingerprints(CatalogReader(library), lambda: decoding)
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_each_content_is_decoded_once(library: Path, decoding: Counting) -> None:
     progress: list[tuple[int, int]] = []
     first = stored(library, decoding)
@@ -79,6 +80,7 @@ def test_each_content_is_decoded_once(library: Path, decoding: Counting) -> None
     assert made[1].changes.any()
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_damaged_and_older_ones_count_as_absent(library: Path, decoding: Counting) -> None:
     fingerprints = stored(library, decoding)
     fingerprints.make([1, 2])
@@ -95,6 +97,7 @@ def test_damaged_and_older_ones_count_as_absent(library: Path, decoding: Countin
     assert decoding.decoded == 4
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_what_cannot_be_read_has_a_reason(library: Path, decoding: Counting) -> None:
     root = library.parent / "sounds"
     (root / "kitten.wav").unlink()
@@ -109,6 +112,7 @@ def test_what_cannot_be_read_has_a_reason(library: Path, decoding: Counting) -> 
     assert reasons[3].startswith("it cannot be read (")
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_another_writer_is_not_waited_for(library: Path, decoding: Counting) -> None:
     fingerprints = stored(library, decoding)
     with writer_lock(library):
@@ -119,6 +123,7 @@ def test_another_writer_is_not_waited_for(library: Path, decoding: Counting) -> 
     assert decoding.decoded == 2
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_an_interrupted_run_keeps_what_it_finished(library: Path, decoding: Counting) -> None:
     with pytest.raises(KeyboardInterrupt):
         stored(library, Counting(last=2)).make([1, 2, 3])  # which closes its decoders

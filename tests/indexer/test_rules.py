@@ -177,6 +177,7 @@ def test_bad_options(library: Library, sounds: Path) -> None:
             change()
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_removing_a_folder_forgets_what_was_set(library: Library, sounds: Path) -> None:
     for _ in range(2):  # with sounds, and without
         library.remove(sounds)

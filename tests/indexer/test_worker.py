@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,9 @@ from audiosearch.models.frontend import log_mel
 from audiosearch.models.registry import load_model
 from indexer import workers
 from indexer.isolated import IsolatedReader
+from indexer.options import Options
 from indexer.protocol import receive, send
+from indexer.run import index
 from indexer.workers import Done, Hashed, Rejected, Windows, Worker, WorkerDied
 from tests.e2e.conftest import SAMPLES, tone, write
 
@@ -121,3 +125,24 @@ def test_worker_does_not_outlive_its_parent(tmp_path: Path) -> None:
     process.stdin.close()
     assert process.wait() == 0
     worker.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="needs a system with priorities")
+@pytest.mark.parametrize("turn", [None, lambda: None])
+def test_beside_searches_it_decodes_at_low_priority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, turn: Callable[[], None] | None
+) -> None:
+    """An index run that lets others go first starts such processes, any other does not."""
+    priorities = []
+    started = Worker._started
+
+    def seen(self: Worker) -> subprocess.Popen[bytes]:
+        process = started(self)
+        priorities.append(os.getpriority(os.PRIO_PROCESS, process.pid))
+        return process
+
+    monkeypatch.setattr(Worker, "_started", seen)
+    write(tmp_path / "sounds" / "a.wav")
+    index(tmp_path / "library", [str(tmp_path / "sounds")], Options(workers=1), turn=turn)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert set(priorities) == {max(10, own) if turn else own}

@@ -57,6 +57,7 @@ def test_when_it_is_measured(sample_directory: Path, tmp_path: Path) -> None:
         assert is_stale(None, 1)
 
 
+@pytest.mark.sqlite("it opens the file of SQLite itself")
 @pytest.mark.parametrize("value", ["", "[]", '{"digest": "x"}', '{"odd": 1}'])
 def test_odd_rows_are_as_none(sample_directory: Path, tmp_path: Path, value: str) -> None:
     import sqlite3

@@ -142,16 +142,16 @@ def test_a_batch_gives_its_turn_away(client: TestClient, monkeypatch: pytest.Mon
     order = []
     from audiosearch.search.engine import SearchEngine
 
-    real = SearchEngine.search
+    real = SearchEngine.search_many
     first, asked = threading.Event(), threading.Event()
 
-    def recorded(self: Any, terms: Any, k: int, *args: Any, **named: Any) -> Any:
+    def recorded(self: Any, queries: Any, k: int, *args: Any, **named: Any) -> Any:
         order.append(k)
         first.set()
         asked.wait(60)
-        return real(self, terms, k, *args, **named)
+        return real(self, queries, k, *args, **named)
 
-    monkeypatch.setattr(SearchEngine, "search", recorded)
+    monkeypatch.setattr(SearchEngine, "search_many", recorded)
     monkeypatch.setattr(client.app._app._app.state.pools.searchers, "total_tokens", 1)  # type: ignore[attr-defined]
     query = {"terms": [{"text": "rain"}], "k": 20}
     batch = threading.Thread(

@@ -1,5 +1,6 @@
 """The long forms: `python -m tests.torture [PART ...]` prints the counts of each part, and exits 1
-where a fault was found. The parts: kills, disk, fuzz, structures, library, model, changes, together.
+where a fault was found. The parts: kills, disk, fuzz, structures, library, model, changes, together,
+cluster.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-from tests.torture import changes, disk, fuzz, kills, structures, together
+from tests.torture import changes, cluster, disk, fuzz, kills, structures, together
 
 
 def _kills(work: Path, seed: int, times: float) -> list[str]:
@@ -83,6 +86,21 @@ def _together(work: Path, seed: int, times: float) -> list[str]:
     return watched.faults
 
 
+def _cluster(work: Path, seed: int, times: float) -> list[str]:
+    if find_spec("ray") is None:
+        print("cluster: left out, Ray is not installed")
+        return []
+    random.seed(seed)
+    faults, counts = [], Counter[str]()
+    with cluster.Rig(work) as rig:
+        for number in range(max(1, round(50 * times))):
+            disturb = cluster.DISTURBANCES[number % len(cluster.DISTURBANCES)]
+            faults += [f"{disturb.__name__}: {fault}" for fault in rig.play(disturb)]
+            counts[disturb.__name__] += 1
+    print(f"cluster: killed {dict(counts)}")
+    return faults
+
+
 PARTS: dict[str, Callable[[Path, int, float], list[str]]] = {
     "kills": _kills,
     "disk": _disk,
@@ -92,6 +110,7 @@ PARTS: dict[str, Callable[[Path, int, float], list[str]]] = {
     "model": _model,
     "changes": _changes,
     "together": _together,
+    "cluster": _cluster,
 }
 
 

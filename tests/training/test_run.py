@@ -19,7 +19,7 @@ pytest.importorskip("onnx", reason="training needs the extra: pip install '.[tra
 
 from audiosearch.errors import AudioSearchError, InvalidQuery, ModelBroken  # noqa: E402
 from audiosearch.models.registry import load_model  # noqa: E402
-from audiosearch.training import checkpoint, loss, steps  # noqa: E402
+from audiosearch.training import checkpoint, loop, loss, steps  # noqa: E402
 from audiosearch.training.batches import Batch, Maker  # noqa: E402
 from audiosearch.training.options import Options, Progress, TrainingFailed  # noqa: E402
 from audiosearch.training.pairs import Pairs  # noqa: E402
@@ -187,7 +187,7 @@ def test_a_pickle_with_code_is_refused(
     (bad / "model.safetensors").unlink()
     torch.save({"logit_scale_a": Boom()}, bad / "pytorch_model.bin")
     monkeypatch.chdir(options.run.parent)
-    with pytest.raises(ModelBroken, match="cannot be loaded"):
+    with pytest.raises(ModelBroken, match="cannot be loaded: it holds code, which is never run"):
         train(pairs, replace(options, start=str(bad)))
     assert not Path("ran").exists()
 
@@ -256,6 +256,26 @@ def test_a_smaller_micro_batch_is_said(
     told = [line for line in talk.lines if "do not fit" in line]
     assert [line.split()[0] for line in told] == ["6"]  # what is learnt is three batches of 6
     assert "going on with 3 at once; the loss is over the whole batch" in told[-1]
+
+
+def test_a_full_memory_of_a_processor_is_one_too() -> None:
+    with pytest.raises(RuntimeError) as full:
+        torch.empty(2**50)
+    with pytest.raises(RuntimeError) as other:
+        torch.empty(2) @ torch.empty(3)
+    assert loop._is_full(full.value)
+    assert not loop._is_full(other.value)
+
+
+def test_a_step_that_is_no_number_is_not_taken() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    stepper = torch.optim.SGD([weight], lr=1.0)
+    weight.grad = torch.tensor([3.0, float("nan")])
+    assert not steps.descend([stepper], [weight], 1.0)
+    assert weight.tolist() == [1.0, 1.0]
+    weight.grad = torch.tensor([30.0, 40.0])
+    assert steps.descend([stepper], [weight], 1.0)
+    assert weight.tolist() == pytest.approx([0.4, 0.2], abs=1e-5)
 
 
 def test_a_micro_batch_has_the_gradient_of_the_batch(tiny: Path, tmp_path: Path) -> None:
@@ -332,3 +352,5 @@ def test_options_without_meaning(tmp_path: Path) -> None:
 def test_a_model_of_graphs_alone(options: Options, pairs: Pairs) -> None:
     with pytest.raises(AudioSearchError, match="there is no model nonsuch"):
         train(pairs, replace(options, start="nonsuch"))
+    # Nothing was begun: the same folder takes another start.
+    assert list(options.run.iterdir()) == []

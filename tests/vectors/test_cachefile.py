@@ -20,6 +20,8 @@ from audiosearch.vectors.cachefile import (
 )
 from tests.libraries import random_units
 
+pytestmark = pytest.mark.sqlite("it is about FAISS")
+
 
 @pytest.fixture
 def written(tmp_path: Path) -> CacheFooter:

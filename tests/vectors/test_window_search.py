@@ -22,6 +22,8 @@ from audiosearch.vectors.window_search import FaissSearch, SearchState
 from tests.effort import tries
 from tests.libraries import Synthetic, random_units, synthetic
 
+pytestmark = pytest.mark.sqlite("it is about FAISS")
+
 
 def brute_force(
     library: Synthetic, query: np.ndarray, k: int, allowed: np.ndarray | None

@@ -1,0 +1,261 @@
+"""The search for the nearest windows inside PostgreSQL, by pgvector.
+
+The index over a model's vectors (`indexer.pgvector_index`) proposes; the scores come from the
+stored vectors, by the function that scores SQLite's, so they are equal to the bit. Where few windows
+pass a filter, where the library is small, and where the index gives too few, all that may count are
+compared. A statement carries the filter itself, and no ids but those of few contents.
+
+The order of a proposal is that of `<#>`, the negative inner product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    Connection,
+    Select,
+    TextClause,
+    bindparam,
+    literal_column,
+    select,
+    text,
+)
+
+from audiosearch.catalog import reading
+from audiosearch.catalog.filters import Filter, conditions
+from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.schema import contents, roots, sounds, windows
+from audiosearch.catalog.vector_type import packed
+from audiosearch.errors import LibraryDamaged
+from audiosearch.vectors import above
+from audiosearch.vectors.codec import exact_scores
+from audiosearch.vectors.latest import Latest
+from audiosearch.vectors.stored import vectors_of
+from audiosearch.vectors.window_index import CACHE_AHEAD
+
+# From so many windows on a model has an index. All of them are compared in some 10 ms.
+INDEX_FROM = 10_000
+
+# Where a filter passes at most this part of the windows, to compare these takes no longer than to
+# walk the index past all others, and finds everything (`scripts.bench.postgres`).
+_EXACT_PART = 0.05
+
+# The index keeps this many candidates in its walk: with 100 (0.1 ms less) sounds unlike all others
+# are missed at times.
+_EF = 200
+# pgvector takes no greater number. For more candidates the windows are compared one by one.
+_EF_MOST = 1_000
+# With a filter that passes few the walk goes on, up to so many windows: twice as many as 5 % need. If
+# what passes lies away from the query, a comparison of all of it takes less time than a longer walk.
+_SCAN_MOST = 5_000
+
+# Candidates beyond k: a fixed number, and one for each result. The query is rounded for the index.
+_MORE, _EACH = 16, 2
+
+_BLOCK = 4_096
+_COUNTS_KEPT = 500
+
+
+def _counts() -> Latest[int]:
+    return Latest(_COUNTS_KEPT)
+
+
+@dataclass(frozen=True)
+class PgvectorSearch:
+    """Search over one state of the windows of one model; see `WindowSearch`.
+
+    It keeps how many windows the latest filters pass.
+    """
+
+    model: StoredModel
+    generation: int
+    count: int
+    counts: Latest[int] = field(default_factory=_counts)
+
+    def for_queries(self, queries: Sequence[np.ndarray]) -> PgvectorSearch:
+        """Return the search itself: each query walks the index by itself."""
+        return self
+
+    def nearest(
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        k: int,
+        where: Filter | None = None,
+        excluded_contents: Sequence[int] = (),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the k nearest windows; see `WindowSearch`."""
+        few = self._passing(connection, where) if where else self.count
+        limit = _MORE + _EACH * k
+        proposed = None
+        if self.count >= INDEX_FROM and _EXACT_PART * self.count < few and limit <= _EF_MOST:
+            proposed = self._indexed(connection, query, limit, where, excluded_contents)
+        if proposed is None or len(proposed) < limit:
+            proposed = self._compared(connection, query, _MORE + k, where, excluded_contents)
+        scores = self.scores_of(connection, query, proposed)
+        # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
+        order = np.lexsort((proposed, -scores))[:k]
+        return proposed[order], scores[order]
+
+    def scores_of(self, connection: Connection, query: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return the exact scores of these windows; see `WindowSearch`."""
+        scores = np.empty(len(ids), np.float32)
+        for first in range(0, len(ids), _BLOCK):
+            block = ids[first : first + _BLOCK]
+            existing, vectors = vectors_of(connection, block, self.model.dimension)
+            order = np.argsort(block)
+            if not np.array_equal(existing, block[order]):
+                raise LibraryDamaged(CACHE_AHEAD)
+            scores[first + order] = exact_scores(vectors, query)
+        return scores
+
+    def above(
+        self, connection: Connection, query: np.ndarray, least: float, few: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return all windows above a score; see `WindowSearch`. Every window is compared."""
+        values = {"query": packed(query, half=False), "least": least}
+        _prepare(connection)
+        rows = connection.execute(_above(self.model.id), values).all()
+        ids = np.array([row[0] for row in rows], np.int64)
+        scores = np.array([row[1] for row in rows], np.float32)
+        if len(ids) < few:
+            ids, scores = self.nearest(connection, query, few)
+        return above.merged(ids, scores, ids[:0], scores[:0], least, few)
+
+    def _passing(self, connection: Connection, where: Filter) -> int:
+        """Return how many windows a filter passes."""
+        return self.counts.get(
+            where, lambda: reading.count_allowed_windows(connection, where, self.model.id)
+        )
+
+    def _indexed(
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        limit: int,
+        where: Filter | None,
+        excluded: Sequence[int],
+    ) -> np.ndarray:
+        """Return the windows that the index proposes; fewer where its walk ends before."""
+        statement = _nearest_by_index(self.model.id, self.model.dimension)
+        if where:
+            # An EXISTS with OFFSET stays one question for each window of the walk. As a join it
+            # would be answered for the whole library first.
+            passing = (
+                select(literal_column("1"))
+                .select_from(sounds.join(roots).join(contents))
+                .where(sounds.c.content_id == windows.c.content_id, *conditions(where))
+                .offset(0)
+                .exists()
+            )
+            statement = statement.where(passing)
+        _prepare(connection, max(_EF, limit))
+        values = {"query": packed(query, half=True), "excluded": list(excluded), "limit": limit}
+        rows = connection.execute(statement, values).all()
+        return np.array([row[0] for row in rows], np.int64)
+
+    def _compared(
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        limit: int,
+        where: Filter | None,
+        excluded: Sequence[int],
+    ) -> np.ndarray:
+        """Return the nearest windows by a comparison of all that may count."""
+        statement = _nearest_of_all(self.model.id)
+        if where:
+            passing = (
+                select(sounds.c.content_id)
+                .distinct()
+                .select_from(sounds.join(roots).join(contents))
+                .where(*conditions(where))
+                .cte("passing")
+                .prefix_with("MATERIALIZED")
+            )
+            statement = statement.where(windows.c.content_id.in_(select(passing.c.content_id)))
+        _prepare(connection)
+        values = {"query": packed(query, half=False), "excluded": list(excluded), "limit": limit}
+        rows = connection.execute(statement, values).all()
+        return np.array([row[0] for row in rows], np.int64)
+
+
+def current(connection: Connection, model: StoredModel, generation: int) -> PgvectorSearch:
+    """Return the search over the state that the connection's transaction sees."""
+    return PgvectorSearch(
+        model, generation, reading.count_allowed_windows(connection, None, model.id)
+    )
+
+
+def index_name(model_id: int) -> str:
+    """Return the name of the index over the vectors of a model."""
+    return f"windows_hnsw_{model_id}"
+
+
+def has_index(connection: Connection, model_id: int) -> bool:
+    """Return whether the windows of a model have an index."""
+    query = text(
+        "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema() AND indexname = :name"
+    )
+    return connection.execute(query, {"name": index_name(model_id)}).first() is not None
+
+
+def indexed_vector(dimension: int) -> str:
+    """Return the expression that the index is over: the column itself holds any dimension."""
+    return f"(vector::halfvec({dimension}))"
+
+
+def _prepare(connection: Connection, ef: int = _EF) -> None:
+    """Set, for this transaction, what pgvector's walk does. Compiled code does not pay here."""
+    connection.execute(_SETTINGS, {"ef": str(ef), "most": str(max(_SCAN_MOST, ef))})
+
+
+_SETTINGS = text(
+    "SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true), "
+    "set_config('hnsw.ef_search', :ef, true), "
+    "set_config('hnsw.max_scan_tuples', :most, true), set_config('jit', 'off', true)"
+)
+_NOT_EXCLUDED = "windows.content_id <> ALL(CAST(:excluded AS bigint[]))"
+# Exact but for a rounding of float32: the order of what is compared.
+_DISTANCE = "CAST(windows.vector AS vector) <#> CAST(:query AS vector)"
+
+
+def _of_model(model_id: int) -> Any:
+    # A number in the statement, not a parameter: the index is over the rows of one model.
+    return windows.c.model_id == literal_column(str(model_id))
+
+
+@cache
+def _nearest_by_index(model_id: int, dimension: int) -> Select[Any]:
+    distance = (
+        f"CAST(windows.vector AS halfvec({dimension})) <#> CAST(:query AS halfvec({dimension}))"
+    )
+    return (
+        select(windows.c.id)
+        .where(_of_model(model_id), text(_NOT_EXCLUDED))
+        .order_by(text(distance))
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _nearest_of_all(model_id: int) -> Select[Any]:
+    return (
+        select(windows.c.id)
+        .where(_of_model(model_id), text(_NOT_EXCLUDED))
+        .order_by(text(_DISTANCE))
+        .limit(bindparam("limit"))
+    )
+
+
+@cache
+def _above(model_id: int) -> TextClause:
+    return text(
+        f"SELECT id, -distance FROM (SELECT id, {_DISTANCE} AS distance FROM windows "
+        f"WHERE model_id = {model_id}) AS compared WHERE distance <= -CAST(:least AS float8)"
+    )

@@ -1,0 +1,1 @@
+"""A library in PostgreSQL for each folder of the tests (see `finder`)."""

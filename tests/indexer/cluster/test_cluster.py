@@ -1,0 +1,53 @@
+"""Index runs on a real Ray: one for the run, and two nodes that `ray start` made on this machine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.effort import thorough_only
+from tests.torture import cluster, kills
+
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+SAMPLES = Path(__file__).parents[3] / "sample_library"
+
+
+def test_bad_addresses_are_one_line(tmp_path: Path) -> None:
+    ran = kills.run(
+        "index", "-L", tmp_path / "library", tmp_path, "--cluster", "nowhere", check=False
+    )
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert "--cluster is auto, HOST:PORT of the head node, or local:N" in ran.stderr
+    assert not (tmp_path / "library").exists()
+
+
+@thorough_only
+def test_nobody_answers(tmp_path: Path) -> None:
+    sounds, where = SAMPLES / "fire", "127.0.0.1:1"
+    ran = kills.run("index", "-L", tmp_path / "new", sounds, "--cluster", where, check=False)
+    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
+    assert "the cluster 127.0.0.1:1 cannot be used: nothing answers there" in ran.stderr
+
+
+@thorough_only
+def test_a_cluster_for_one_run_gives_the_same_bits(tmp_path: Path, sample_directory: Path) -> None:
+    library = tmp_path / "library"
+    ran = kills.run("index", "-L", library, SAMPLES, "--cluster", "local:2")
+    assert "61 added" in ran.stderr
+    assert kills.says(library) == kills.says(sample_directory)
+    assert kills.inconsistencies(library) == []
+
+
+@thorough_only
+@pytest.mark.parametrize(
+    "disturbances",
+    [(cluster.worker, cluster.node), (cluster.interrupt, cluster.coordinator), (cluster.head,)],
+)
+def test_two_nodes_and_what_can_go_wrong(
+    tmp_path: Path, disturbances: tuple[cluster.Disturbance, ...]
+) -> None:
+    with cluster.Rig(tmp_path, 300) as rig:
+        for disturb in disturbances:
+            assert rig.play(disturb) == [], disturb.__name__
