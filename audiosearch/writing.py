@@ -20,6 +20,7 @@ from audiosearch.models.active import ActiveModel
 if TYPE_CHECKING:
     from audiosearch.catalog.ucs import UcsCategory
     from audiosearch.models.model import Model
+    from indexer.copying import Copied, CopyProgress
     from indexer.moves import MoveSummary
     from indexer.options import Options
     from indexer.progress import Progress
@@ -183,6 +184,26 @@ class LibraryWriting(LibraryContents):
         targets = [what] if isinstance(what, str | os.PathLike | int) else what
         named = [which if isinstance(which, int) else os.fspath(which) for which in targets]
         return remove(self.store, named, dry_run=dry_run)
+
+    def copy(
+        self,
+        to: FilePath,
+        *,
+        on_progress: Callable[[CopyProgress], None] | None = None,
+    ) -> Copied:
+        """Copy this library to another place, a folder or ``postgresql://...``, without embedding
+        again, and compare both.
+
+        The copy answers no query until it is complete. Where an earlier copy ended early, this one
+        goes on. Keys, jobs and pictures of sounds are not copied. Raises `InvalidQuery` where the
+        place holds another library, and `LibraryBusy`.
+
+        >>> library.copy(folder / "copy.library").sounds == library.status().sounds
+        True
+        """
+        from indexer.copying import copy_library
+
+        return copy_library(self.store, os.fspath(to), on_progress)
 
     def move_root(self, old: FilePath, new: FilePath, *, dry_run: bool = False) -> MoveSummary:
         """Give a folder of the library that was moved or renamed its new path. No file is read.

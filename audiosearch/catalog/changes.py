@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, MetaData, Table
 
 from audiosearch.catalog.dialect import IDS, ids_parameter, on_postgresql, portable
 from audiosearch.catalog.types import Id, StoredText
@@ -77,6 +77,16 @@ _IN_POSTGRESQL = (
     "(OLD.root_id, OLD.path, OLD.content_id, OLD.external_id, OLD.metadata) IS DISTINCT FROM "
     "(NEW.root_id, NEW.path, NEW.content_id, NEW.external_id, NEW.metadata)) "
     "EXECUTE FUNCTION note_sound()",
+)
+
+# For statements; `create_table` makes it, with its triggers.
+changes = Table(
+    "changes",
+    MetaData(),
+    Column("number", Id, primary_key=True),
+    Column("sound_id", Id, nullable=False, unique=True),
+    Column("kind", StoredText, nullable=False),
+    Column("external_id", StoredText),
 )
 
 

@@ -30,6 +30,7 @@ _COMMANDS = (
     "roots",
     "doctor",
     "export",
+    "copy",
     "collection",
     "eval",
     "train",
