@@ -37,8 +37,8 @@ ALLOWED = {
     ("audiosearch/evaluation/task.py", "importlib.import_module"),  # of its own modules of tasks
     ("audiosearch/cli/main.py", "importlib"),  # of the module of the command that was named
     ("audiosearch/cli/main.py", "importlib.import_module"),
-    ("audiosearch/models/msclap_towers.py", "pickle.UnpicklingError"),  # of a loader that refuses
-    ("audiosearch/models/msclap_towers.py", "torch.load"),  # with weights_only, see below
+    ("audiosearch/models/msclap_file.py", "pickle.UnpicklingError"),  # of a loader that refuses
+    ("audiosearch/models/msclap_file.py", "torch.load"),  # with weights_only, see below
     ("audiosearch/models/hub.py", "huggingface_hub.errors"),
     ("audiosearch/models/hub.py", "huggingface_hub.snapshot_download"),
     ("audiosearch/models/hub.py", "huggingface_hub.try_to_load_from_cache"),
@@ -50,7 +50,10 @@ ALLOWED = {
     ("audiosearch/models/hub_http.py", "huggingface_hub.utils.validate_repo_id"),
     ("audiosearch/remote/client.py", "urllib.request"),  # asks the server that the user named
     ("audiosearch/server/serving.py", "socket"),  # the service listens
-    ("indexer/lock.py", "socket"),  # for the host's name
+    ("audiosearch/catalog/postgres_store.py", "socket"),  # for the host's name
+    ("audiosearch/catalog/sqlite_store.py", "socket"),  # for the host's name
+    ("indexer/cluster/address.py", "importlib.util.find_spec"),  # whether Ray is installed
+    ("indexer/cluster/ray_cluster.py", "socket"),  # asks the cluster that the user named
 }
 # Their values where they are given at all.
 KEYWORDS = {

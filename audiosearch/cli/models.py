@@ -68,6 +68,7 @@ def _record(model: Installed) -> dict[str, Any]:
         identity = model.bundle.identity
         record |= {
             **identity.to_json(),
+            "revision": model.bundle.revision,  # where only words changed, the identity's is older
             "digest": identity.digest,
             "dimension": model.bundle.dimension,
             "query_template": model.bundle.query_template,

@@ -127,6 +127,15 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """`revision` and `weights` of an earlier identity, and the BLAKE2b of its audio tower."""
+
+    revision: str
+    weights: str
+    audio: str
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A bundle as its `model.json` describes it.
 
@@ -135,7 +144,9 @@ class Bundle:
     source of the weights. Where `bf16_from` is not `None`, the indexer runs the audio tower on
     torch (see `models.torch_tower`), in bfloat16 from this stage on. With `texts_alone` a text's
     vector depends on the texts beside it (no mask, or int8 whose scales span the batch), so texts
-    go through the tower one by one.
+    go through the tower one by one. `vectors_of` names an earlier bundle with the same audio tower,
+    of which only the text tower was taught again: the vectors of sounds are the same, so a library
+    keeps that identity.
     """
 
     directory: Path
@@ -155,6 +166,7 @@ class Bundle:
     origin: str = ""
     bf16_from: int | None = None
     texts_alone: bool = False
+    vectors_of: Earlier | None = None
 
     @property
     def window_samples(self) -> int:
@@ -170,10 +182,13 @@ class Bundle:
     def identity(self) -> ModelIdentity:
         """The identity that a library stores."""
         hashes = {name: self.files[name].blake2b for name in sorted(self.files)}
+        revision, weights = self.revision, self.weights or _digest(hashes)
+        if self.vectors_of and self.vectors_of.audio == hashes["audio.onnx"]:
+            revision, weights = self.vectors_of.revision, self.vectors_of.weights
         return ModelIdentity(
             self.name,
-            self.revision,
-            self.weights or _digest(hashes),
+            revision,
+            weights,
             self.front_end.digest,
             self.window_seconds,
             self.hop_seconds,
@@ -241,12 +256,17 @@ def _parse(directory: Path, stored: Any) -> Bundle:
         origin=_text(stored, "origin") if "origin" in stored else "",
         bf16_from=_whole(stored, "bf16_from") if "bf16_from" in stored else None,
         texts_alone=stored.get("texts_alone", False) is True,
+        vectors_of=_earlier(stored["vectors_of"]) if "vectors_of" in stored else None,
     )
     rules = _front_end_rules(bundle.front_end) | _bundle_rules(bundle)
     for rule, holds in rules.items():
         if not holds:
             raise ValueError(rule)
     return bundle
+
+
+def _earlier(stored: Mapping[str, Any]) -> Earlier:
+    return Earlier(*(_text(stored, field.name) for field in fields(Earlier)))
 
 
 def _front_end(stored: Mapping[str, Any]) -> FrontEnd:

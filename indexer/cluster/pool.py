@@ -29,7 +29,7 @@ _DEATHS = 10
 # Seconds between two looks at the nodes.
 _LOOK = 2.0
 # Seconds without any worker after which a run gives up.
-PATIENCE = 90.0
+PATIENCE = 300.0
 
 
 @dataclass

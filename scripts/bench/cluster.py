@@ -118,6 +118,16 @@ def main() -> None:
     head = ["", f"{few} files, s", f"{many} files, s", "start, s", "start, CPU s"]
     measure.table([*head, "CPU ms a file", "peak, MB", "of it the coordinator, MB"], rows)
     print(f"a file costs {each[1] / each[0]:.2f} of what it costs without a cluster")
+    for cores in (
+        2,
+        8,
+        32,
+    ):  # n files take n * each[0] / cores here, and with a second such machine
+        gain = each[0] / cores - each[1] / (2 * cores)  # once + n * each[1] / (2 * cores)
+        if gain > 0:
+            print(
+                f"computed: a second machine of {cores} cores pays from {once[1] / gain:.0f} files on"
+            )
 
 
 if __name__ == "__main__":

@@ -147,9 +147,7 @@ class Memory(threading.Thread):
 
 
 def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> Load:
-    """Send queries for so many seconds, once what an earlier load left in hand is answered."""
-    while httpx.get(f"http://127.0.0.1:{port}/v1/search?q=calm", timeout=60).status_code != 200:
-        time.sleep(0.1)
+    """Send queries for so many seconds."""
     memory = Memory(pid)
     memory.start()
     spent = processor_seconds(pid)
@@ -163,6 +161,14 @@ def load(port: int, pid: int, script: Path, seconds: int, connections: int) -> L
     count, took, p50, p95, p99, errors = map(float, figures.groups())
     cpu = 1000 * (processor_seconds(pid) - spent) / max(1, count)
     return Load(count / took, p50, p95, p99, cpu, int(errors), int(count), memory.stop())
+
+
+def come_to_rest(pid: int) -> None:
+    """Wait until a server has answered what a load left in its hands, and rests for a second."""
+    before = -1.0
+    while (spent := processor_seconds(pid)) > before:
+        before = spent
+        time.sleep(1)
 
 
 def processor_seconds(pid: int) -> float:
@@ -259,10 +265,12 @@ def measured(
             load(port, pid, script, args.warm, args.connections)
         for phase in args.phases.split(","):
             for number, (name, (port, pid)) in product(range(args.rounds), servers.items()):
+                come_to_rest(pid)
                 if phase == "alone":
                     result = load(port, pid, script, args.seconds, args.connections)
                     results[name].alone.append(result)
                     if name != "before":
+                        come_to_rest(pid)
                         result = load(port, pid, by_sound, args.seconds, args.connections)
                         results[name].sound.append(result)
                 elif phase == "indexing":

@@ -2,7 +2,8 @@
 `tokenizer.json`.
 
 `python -m scripts.mini.export --work DIR --run NAME --to DIR --revision TEXT`. A run of `retell` has
-a text tower alone: its sounds are heard by the `--audio` bundle's tower, copied as it is.
+a text tower alone: its sounds are heard by the `--audio` bundle's tower, copied as it is, and libraries
+of that bundle keep their vectors (`vectors_of`).
 
 Text weights are int8 with a scale for each channel (each row of the word table), multiplied out to
 fp32 when the graph is loaded. Unlike dynamic quantisation, whose scales span a batch, a text then
@@ -24,7 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from audiosearch.models.bundle import file_entry
+from audiosearch.models.bundle import file_entry, read_bundle
 from audiosearch.training.mini_export import (
     SMALLEST_LOWERED,
     TextTower,
@@ -182,10 +183,22 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     args.to.mkdir(parents=True, exist_ok=True)
     language = MiniLM()
+    choices: dict[str, Any] = {
+        "window_seconds": args.window,
+        "hop_seconds": args.hop,
+        "query_template": args.template,
+    }
     if args.audio:
         earlier = load_text(args.audio / "text.onnx")
         head = load_words(args.work / args.run / "last.pt", language.model, earlier, args.share)
         shutil.copy(args.audio / "audio.onnx", args.to / "audio.onnx")
+        earlier_bundle = read_bundle(args.audio)
+        heard = earlier_bundle.identity
+        choices["vectors_of"] = {
+            "revision": heard.revision,
+            "weights": heard.weights,
+            "audio": earlier_bundle.files["audio.onnx"].blake2b,
+        }
     else:
         tower, head = load_run(args.work / args.run / "last.pt")
         export_audio(tower, args.to / "audio.onnx")
@@ -199,11 +212,6 @@ def main() -> None:
             quantise_weights(whole, args.to / "text.onnx")
     tokenizer = (language.root / "tokenizer.json").read_text(encoding="utf-8")
     (args.to / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
-    choices = {
-        "window_seconds": args.window,
-        "hop_seconds": args.hop,
-        "query_template": args.template,
-    }
     precision = "fp16 audio weights, " + ("fp32 text" if args.fp32_text else "int8 text weights")
     describe(args.to, args.name, args.revision, precision, choices)
     size = sum(path.stat().st_size for path in args.to.iterdir()) / 1e6

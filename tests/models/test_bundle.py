@@ -20,6 +20,7 @@ from audiosearch.models.registry import find_bundle
 
 MANIFEST_OF_MINI: dict[str, Any] = json.loads((find_bundle("mini") / MANIFEST).read_text())
 FILES = ("audio.onnx", "text.onnx", "tokenizer.json")
+DIGEST_OF_REVISION_3 = "71480c0689dff08701b798c3cde33665"
 
 
 def test_mini_is_whole(mini):
@@ -213,11 +214,23 @@ def test_the_identity_is_what_vectors_depend_on(mini):
         replace(bundle, window_seconds=10.0),
         replace(bundle, hop_seconds=1.0),
         replace(bundle, precision="int8"),
-        replace(bundle, revision="another"),
-        replace(bundle, weights="those of somebody else"),
+        replace(bundle, vectors_of=None),
+        replace(bundle, vectors_of=None, revision="another"),
+        replace(bundle, vectors_of=None, weights="those of somebody else"),
         replace(bundle, files={**bundle.files, "audio.onnx": bundle.files["text.onnx"]}),
     ):
         assert other.identity.digest != digest
+
+
+def test_new_words_for_the_same_ears_keep_the_identity(mini):
+    """Libraries of revision 3 need no new vectors."""
+    bundle = mini.bundle
+    assert (bundle.revision, bundle.identity.revision) == ("4", "3")
+    assert bundle.identity.digest == DIGEST_OF_REVISION_3
+    new_words = {**bundle.files, "text.onnx": bundle.files["tokenizer.json"]}
+    assert replace(bundle, revision="5", files=new_words).identity == bundle.identity
+    new_ears = {**bundle.files, "audio.onnx": bundle.files["tokenizer.json"]}
+    assert replace(bundle, files=new_ears).identity.revision == "4"
 
 
 def test_whole_and_broken_numbers_make_one_identity(exchange, tmp_path):
@@ -233,7 +246,12 @@ def test_whole_and_broken_numbers_make_one_identity(exchange, tmp_path):
 
 
 def test_the_identity_is_short_to_read(mini):
-    commit = replace(mini.bundle, name="laion/clap-htsat-unfused", revision="8fa0f1c6d0433df6e97c")
+    commit = replace(
+        mini.bundle,
+        name="laion/clap-htsat-unfused",
+        revision="8fa0f1c6d0433df6e97c",
+        vectors_of=None,
+    )
     assert (
         str(replace(commit, precision="fp32").identity)
         == "laion/clap-htsat-unfused (8fa0f1c6d043, fp32)"

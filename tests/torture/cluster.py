@@ -30,6 +30,9 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SOUNDS = 600
 WORKER = "ray::Reader"
 
+# It returns the exit code that the command must have.
+Disturbance = Callable[["Rig", "subprocess.Popen[str]"], int]
+
 
 def named(pid: int, name: str) -> list[int]:
     """Return the processes below `pid` whose command line holds a text."""
@@ -139,9 +142,7 @@ class Rig:
             text=True,
         )
 
-    def play(
-        self, disturb: Callable[[Rig, subprocess.Popen[str]], int], after: int = 70
-    ) -> list[str]:
+    def play(self, disturb: Disturbance, after: int = 70) -> list[str]:
         """One round, disturbed once so many files are stored. Return what went wrong."""
         self.rounds += 1
         library = self.work / f"round-{self.rounds}"
