@@ -12,7 +12,7 @@ from tests.libraries import random_units, synthetic
 
 # A few of these cost more than all the rest of a query together (`import transformers`: seconds).
 HEAVY = ["torch", "transformers", "onnx", "scipy", "sqlalchemy.orm", "av", "soundfile", "soxr"]
-HEAVY += ["mutagen", "tqdm", "filelock", "indexer", "fastapi", "rich", "ray"]
+HEAVY += ["mutagen", "tqdm", "filelock", "indexer", "fastapi", "rich", "ray", "psycopg"]
 
 QUERY = """
 import sys
