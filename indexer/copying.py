@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, text, tuple_
 
@@ -221,7 +222,7 @@ def _count(connection: Connection, table: Table) -> int:
 
 def _batches(
     connection: Connection, table: Table, after: Sequence[object] | None
-) -> Iterator[list[dict[str, object]]]:
+) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows with keys above `after`, ascending, in batches."""
     key = list(table.primary_key)
     while True:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
-from audiosearch.catalog import migrations
+from audiosearch.catalog import migrations, vector_type
 from audiosearch.models.registry import load_model
 from indexer import roots, store
 from tests.libraries import Synthetic, synthetic
@@ -26,6 +26,7 @@ def postgres_library(url: str) -> Iterator[Engine]:
         connect_args={"options": "-csearch_path=audiosearch,public"},
         poolclass=NullPool,
     )
+    event.listen(engine, "connect", lambda raw, _: vector_type.prepare(raw))
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE SCHEMA audiosearch")
         connection.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")

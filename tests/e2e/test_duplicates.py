@@ -48,7 +48,7 @@ def test_the_table_and_the_paths(copies: Shell) -> None:
     ]
     assert "same sound: flac, mono, 12 dB quieter, 1.0 s more before it" in table.text
     assert all(len(line) <= 80 for line in table.text.splitlines())
-    assert "1 groups; copies beside the best: 3" in table.talk
+    assert "1 group; copies beside the best: 3" in table.talk
     paths = copies("duplicates", "-0").out.split(b"\0")
     folder = os.fsencode(copies.home / "my sounds") + b"/"
     assert sorted(paths) == sorted(

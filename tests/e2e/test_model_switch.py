@@ -20,6 +20,7 @@ def other(shell: Shell) -> Path:
     directory = shell.home / "other model"
     shutil.copytree(find_bundle("mini"), directory)
     manifest = json.loads((directory / "model.json").read_text())
+    del manifest["vectors_of"]  # its vectors are its own
     manifest |= {"revision": "other", "hop_seconds": manifest["window_seconds"]}
     (directory / "model.json").write_text(json.dumps(manifest))
     return directory
