@@ -10,7 +10,7 @@ it lasts. The examples use a library of `sample_library`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,8 +31,6 @@ from audiosearch.search.query import Group, Match, Query, Term, as_terms
 from audiosearch.writing import LibraryWriting
 
 if TYPE_CHECKING:
-    from audiosearch.duplicates.finding import DuplicateProgress
-    from audiosearch.duplicates.records import DuplicateGroup
     from audiosearch.models.model import Model
 
 
@@ -242,31 +240,6 @@ class Library(LibraryWriting):
         else:
             term = Term(path=os.fspath(sound), start=start, end=end)
         return self.search(term, k, where=where, moments=moments, group=group)
-
-    def duplicates(
-        self,
-        *,
-        where: Where = None,
-        threshold: float | None = None,
-        on_progress: Callable[[DuplicateProgress], None] | None = None,
-    ) -> list[DuplicateGroup]:
-        """Return the groups of sounds that are copies of one sound, the best copy first.
-
-        Copies have identical content, or are one recording in another format, rate, level, number
-        of channels, or cut: the shorter one is at least half of the longer one. `where` is as in
-        `search`. `threshold` (above 0, at most 1; default 0.7) is the least agreement of a copy
-        with the best one. The first call decodes the sounds whose vectors lie close together, and
-        the library keeps what it learns of them. Nothing is ever deleted.
-
-        Raises `InvalidQuery` or `LibraryDamaged`.
-
-        >>> library.duplicates(where={"path": "*/fire/*"})
-        []
-        """
-        from indexer.duplicates import duplicates
-
-        condition = self._resolved(where)
-        return duplicates(self._reader, condition, threshold, on_progress)
 
     @once_more
     def suggestions(self, k: int = 12) -> list[Suggestion]:

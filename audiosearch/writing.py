@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from audiosearch.catalog import reading
 from audiosearch.catalog.records import Sound, StoredModel
 from audiosearch.catalog.store import Store
-from audiosearch.contents import FilePath, LibraryContents
+from audiosearch.contents import FilePath, LibraryContents, Where
 from audiosearch.models.active import ActiveModel
 
 if TYPE_CHECKING:
     from audiosearch.catalog.ucs import UcsCategory
+    from audiosearch.duplicates.finding import DuplicateProgress
+    from audiosearch.duplicates.records import DuplicateGroup
     from audiosearch.models.model import Model
     from indexer.copying import Copied, CopyProgress
     from indexer.moves import MoveSummary
@@ -184,6 +186,31 @@ class LibraryWriting(LibraryContents):
         targets = [what] if isinstance(what, str | os.PathLike | int) else what
         named = [which if isinstance(which, int) else os.fspath(which) for which in targets]
         return remove(self.store, named, dry_run=dry_run)
+
+    def duplicates(
+        self,
+        *,
+        where: Where = None,
+        threshold: float | None = None,
+        on_progress: Callable[[DuplicateProgress], None] | None = None,
+    ) -> list[DuplicateGroup]:
+        """Return the groups of sounds that are copies of one sound, the best copy first.
+
+        Copies have identical content, or are one recording in another format, rate, level, number
+        of channels, or cut: the shorter one is at least half of the longer one. `where` is as in
+        `search`. `threshold` (above 0, at most 1; default 0.7) is the least agreement of a copy
+        with the best one. The first call decodes the sounds whose vectors lie close together, and
+        the library keeps what it learns of them. Nothing is ever deleted.
+
+        Raises `InvalidQuery` or `LibraryDamaged`.
+
+        >>> library.duplicates(where={"path": "*/fire/*"})
+        []
+        """
+        from indexer.duplicates import duplicates
+
+        condition = self._resolved(where)
+        return duplicates(self._reader, condition, threshold, on_progress)
 
     def copy(
         self,
