@@ -2,7 +2,7 @@
 holds the lock.
 
 PostgreSQL keeps it up to date with every row, so it is made once, when a model has many windows:
-at the end of a run, since rows go in fifty times as fast before (`scripts.bench.postgres`).
+at the end of a run, since rows go in many times as fast before (`scripts.bench.postgres`).
 """
 
 from __future__ import annotations
