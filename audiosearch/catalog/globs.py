@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_ANY_OF_BYTES = "[\\u00c0-\\u00ff][\\u0080-\\u00bf]*"
+# All bytes that continue it: else the next part of a pattern could take the rest of a character.
+_ANY_OF_BYTES = "[\\u00c0-\\u00ff][\\u0080-\\u00bf]*(?![\\u0080-\\u00bf])"
+_CHAR_OF_BYTES = f"(?:{_ANY_OF_BYTES}|[^\\u00c0-\\u00ff])"
 
 
 @dataclass
@@ -26,15 +28,18 @@ def as_regex(pattern: str, *, of_bytes: bool) -> str | None:
     nothing. With `of_bytes` the pattern is ASCII, and texts are bytes as Latin-1.
     """
     parts: list[str] = []
+    # ASCII matches no part of another character, so only these have to count characters.
+    counts = of_bytes and ("?" in pattern or "[^" in pattern)
+    several = f"{_CHAR_OF_BYTES}*" if counts else ".*"
     place = 0
     while place < len(pattern):
         char = pattern[place]
         place += 1
         if char == "*":
-            if parts[-1:] != [".*"]:
-                parts.append(".*")
+            if parts[-1:] != [several]:
+                parts.append(several)
         elif char == "?":
-            parts.append(f"(?:{_ANY_OF_BYTES}|[^\\u00c0-\\u00ff])" if of_bytes else ".")
+            parts.append(_CHAR_OF_BYTES if of_bytes else ".")
         elif char == "[":
             closed = _set_at(pattern, place)
             if closed is None:

@@ -50,6 +50,10 @@ _HELD = (
     "AND classid = %(high)s::bigint AND objid = %(low)s::bigint"
 )
 
+# ms. The lock of a session that ended, or of a process that was killed, is held until the server
+# notices; on a busy machine that takes a moment.
+_FREED_AFTER = 3_000
+
 
 @dataclass(frozen=True)
 class PostgresStore:
@@ -128,14 +132,10 @@ class PostgresStore:
         key = self._key(role)
         with self._session() as session:
             try:
-                if wait == 0.0:
-                    row = session.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
-                    locked = bool(row and row[0])
-                else:
-                    limit = 0 if wait is None else max(1, round(wait * 1000))
-                    session.execute(f"SET lock_timeout = {limit}")
-                    session.execute("SELECT pg_advisory_lock(%s)", [key])
-                    locked = True
+                limit = 0 if wait is None else max(_FREED_AFTER, round(wait * 1000))
+                session.execute(f"SET lock_timeout = {limit}")
+                session.execute("SELECT pg_advisory_lock(%s)", [key])
+                locked = True
             except psycopg.errors.LockNotAvailable:
                 locked = False
             if not locked:

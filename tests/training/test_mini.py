@@ -97,10 +97,10 @@ def test_it_learns_32_pairs_by_heart(trainee: Trainee, tmp_path: Path) -> None:
     # Projections alone: half the time of whole towers, and they need fewer steps.
     options = Options(
         tmp_path,
-        epochs=5,
+        epochs=12,
         batch=32,
         rate=1e-2,
-        patience=5,
+        patience=12,
         augment="none",
         freeze="both-but-projections",
     )
