@@ -97,10 +97,10 @@ def test_it_learns_32_pairs_by_heart(trainee: Trainee, tmp_path: Path) -> None:
     # Projections alone: half the time of whole towers, and they need fewer steps.
     options = Options(
         tmp_path,
-        epochs=12,
+        epochs=16,
         batch=32,
-        rate=1e-2,
-        patience=12,
+        rate=2e-2,
+        patience=16,
         augment="none",
         freeze="both-but-projections",
     )
