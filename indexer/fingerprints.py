@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from audiosearch.audio.fingerprint import VERSION, Fingerprint
 from audiosearch.catalog import reading
-from audiosearch.catalog.dialect import portable, upsert
+from audiosearch.catalog.dialect import IDS, ids_parameter, portable, upsert
 from audiosearch.catalog.fingerprints import (
     contents_with_fingerprints,
     fingerprints,
@@ -162,5 +162,5 @@ def _store(connection: Connection, done: Mapping[int, Fingerprint]) -> None:
 
 def _still_there(connection: Connection, content_ids: Iterable[int]) -> list[int]:
     """Return the contents that no other program removed meanwhile."""
-    query = portable(f"SELECT id FROM contents WHERE id IN {reading.IDS}")
-    return [row[0] for row in connection.execute(query, reading.ids_parameter(content_ids))]
+    query = portable(f"SELECT id FROM contents WHERE id IN {IDS}")
+    return [row[0] for row in connection.execute(query, ids_parameter(content_ids))]

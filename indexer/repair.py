@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from audiosearch.care.doctor import cache_findings, damaged_contents
 from audiosearch.catalog import migrations, reading
-from audiosearch.catalog.dialect import on_postgresql, portable
+from audiosearch.catalog.dialect import IDS, ids_parameter, on_postgresql, portable
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.store import Address, store_at
 from audiosearch.catalog.words import index_words
@@ -108,10 +108,10 @@ def repair(where: Address) -> list[str]:
 def _drop_bad_vectors(connection: Connection, model: StoredModel) -> int:
     """Drop all vectors of each content that has a damaged vector."""
     bad = damaged_contents(connection, model)
-    values = reading.ids_parameter(bad)
+    values = ids_parameter(bad)
     for table in ("windows", "embeddings"):
         connection.execute(
-            portable(f"DELETE FROM {table} WHERE content_id IN {reading.IDS} AND model_id = :m"),
+            portable(f"DELETE FROM {table} WHERE content_id IN {IDS} AND model_id = :m"),
             {**values, "m": model.id},
         )
     return len(bad)

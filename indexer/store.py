@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from audiosearch.catalog import migrations, reading
-from audiosearch.catalog.dialect import portable, upsert
+from audiosearch.catalog.dialect import IDS, ids_parameter, portable, upsert
 from audiosearch.catalog.folder_options import folder_options
 from audiosearch.catalog.schema import (
     contents,
@@ -358,9 +358,9 @@ def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[by
     """Return the hashes of the contents of these sounds."""
     query = portable(
         "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
-        f"WHERE s.id IN {reading.IDS}"
+        f"WHERE s.id IN {IDS}"
     )
-    return {row[0] for row in connection.execute(query, reading.ids_parameter(sound_ids))}
+    return {row[0] for row in connection.execute(query, ids_parameter(sound_ids))}
 
 
 def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
@@ -374,16 +374,16 @@ def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
     """Delete sounds, and the contents that no other sound has. Return the number of deleted
     windows.
     """
-    values = reading.ids_parameter(sound_ids)
+    values = ids_parameter(sound_ids)
     touched = connection.execute(
         portable(
-            f"SELECT DISTINCT content_id FROM sounds WHERE id IN {reading.IDS} AND content_id IS NOT NULL"
+            f"SELECT DISTINCT content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
         ),
         values,
     )
     content_ids = [row[0] for row in touched]
-    connection.execute(portable(f"DELETE FROM sounds WHERE id IN {reading.IDS}"), values)
-    connection.execute(portable(f"DELETE FROM words WHERE rowid IN {reading.IDS}"), values)
+    connection.execute(portable(f"DELETE FROM sounds WHERE id IN {IDS}"), values)
+    connection.execute(portable(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
     return drop_orphans(connection, content_ids)
 
 
@@ -392,29 +392,25 @@ def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
 
     The transaction must have raised the generation, since the tombstones carry it.
     """
-    values = reading.ids_parameter(content_ids)
+    values = ids_parameter(content_ids)
     rows = connection.execute(
         portable(
-            f"SELECT id FROM contents WHERE id IN {reading.IDS} "
+            f"SELECT id FROM contents WHERE id IN {IDS} "
             "AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.content_id = contents.id)"
         ),
         values,
     )
-    values = reading.ids_parameter(row[0] for row in rows)
+    values = ids_parameter(row[0] for row in rows)
     connection.execute(
         portable(
             "INSERT INTO tombstones (window_id, generation) SELECT id, :generation FROM windows "
-            f"WHERE content_id IN {reading.IDS}"
+            f"WHERE content_id IN {IDS}"
         ),
         {**values, "generation": reading.generation(connection)},
     )
-    gone = connection.execute(
-        portable(f"DELETE FROM windows WHERE content_id IN {reading.IDS}"), values
-    )
-    connection.execute(
-        portable(f"DELETE FROM embeddings WHERE content_id IN {reading.IDS}"), values
-    )
-    connection.execute(portable(f"DELETE FROM contents WHERE id IN {reading.IDS}"), values)
+    gone = connection.execute(portable(f"DELETE FROM windows WHERE content_id IN {IDS}"), values)
+    connection.execute(portable(f"DELETE FROM embeddings WHERE content_id IN {IDS}"), values)
+    connection.execute(portable(f"DELETE FROM contents WHERE id IN {IDS}"), values)
     return gone.rowcount
 
 

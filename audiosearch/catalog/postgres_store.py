@@ -131,15 +131,12 @@ class PostgresStore:
         psycopg = driver()
         key = self._key(role)
         with self._session() as session:
+            limit = 0 if wait is None else max(_FREED_AFTER, round(wait * 1000))
+            session.execute(f"SET lock_timeout = {limit}")
             try:
-                limit = 0 if wait is None else max(_FREED_AFTER, round(wait * 1000))
-                session.execute(f"SET lock_timeout = {limit}")
                 session.execute("SELECT pg_advisory_lock(%s)", [key])
-                locked = True
-            except psycopg.errors.LockNotAvailable:
-                locked = False
-            if not locked:
-                raise LibraryBusy(self._busy(session, role))
+            except psycopg.errors.LockNotAvailable as error:
+                raise LibraryBusy(self._busy(session, role)) from error
             yield self._held_by(session.info.backend_pid) if role == "writer" else self
 
     @contextmanager

@@ -26,9 +26,7 @@ from sqlalchemy import (
 
 from audiosearch import paths
 from audiosearch.catalog import ucs
-from audiosearch.catalog.dialect import IDS as IDS  # noqa: PLC0414 (others take it from here)
-from audiosearch.catalog.dialect import ids_parameter as ids_parameter  # noqa: PLC0414
-from audiosearch.catalog.dialect import portable
+from audiosearch.catalog.dialect import IDS, ids_parameter, portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
 from audiosearch.catalog.schema import (

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from audiosearch import paths
-from audiosearch.catalog import reading, ucs
-from audiosearch.catalog.dialect import portable
+from audiosearch.catalog import ucs
+from audiosearch.catalog.dialect import IDS, ids_parameter, portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.schema import contents, roots, sounds
 from audiosearch.catalog.ucs import kept
@@ -23,9 +23,9 @@ from audiosearch.errors import InvalidQuery, SoundNotFound, shown_value
 _STATE = portable(
     "SELECT s.id, s.path, n.source, n.cat_id AS named, k.cat_id AS kept FROM sounds s "
     "LEFT JOIN ucs_names n ON n.sound_id = s.id LEFT JOIN ucs_kept k ON k.sound_id = s.id "
-    f"WHERE s.id IN {reading.IDS}"
+    f"WHERE s.id IN {IDS}"
 )
-_FORGET = portable(f"DELETE FROM ucs_kept WHERE sound_id IN {reading.IDS}")
+_FORGET = portable(f"DELETE FROM ucs_kept WHERE sound_id IN {IDS}")
 
 
 def choices(connection: Connection, condition: Filter) -> dict[int, str]:
@@ -46,7 +46,7 @@ def set_choices(connection: Connection, chosen: Mapping[int, str | None]) -> lis
     Raises `SoundNotFound`, and `InvalidQuery` for a CatID that is not on the list (without a list:
     that has not the form of one) or a sound whose name has a category.
     """
-    rows = connection.execute(_STATE, reading.ids_parameter(chosen))
+    rows = connection.execute(_STATE, ids_parameter(chosen))
     known = {row.id: row for row in rows}
     listed = {one.cat_id.lower(): one.cat_id for one in ucs.all_categories(connection)}
     values: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def set_choices(connection: Connection, chosen: Mapping[int, str | None]) -> lis
             changed.append(sound_id)
             if cat_id is not None:
                 values.append({"sound_id": sound_id, "cat_id": cat_id})
-    connection.execute(_FORGET, reading.ids_parameter(changed))
+    connection.execute(_FORGET, ids_parameter(changed))
     if values:
         connection.execute(insert(kept), values)
     return changed
