@@ -97,10 +97,15 @@ class SearchEngine:
         self._suggestions = Suggestions()
 
     def embed_texts(
-        self, model: Model, texts: Sequence[str], template: str | None = None
+        self,
+        model: Model,
+        texts: Sequence[str],
+        template: str | None = None,
+        *,
+        together: bool = False,
     ) -> np.ndarray:
         """Return the unit vectors (n, d) of n texts, float32, each in `template` (default: the
-        model's).
+        model's). `together` is as in `TextVectors.embed`.
 
         Raises `InvalidQuery` for a text without a word, and for a template without ``{}``.
         """
@@ -109,7 +114,8 @@ class SearchEngine:
         for text in texts:
             check_text(text)
         template = model.bundle.query_template if template is None else template
-        return self._texts.embed(model, [apply_template(template, text) for text in texts])
+        prompts = [apply_template(template, text) for text in texts]
+        return self._texts.embed(model, prompts, together=together)
 
     def search(
         self,
@@ -302,7 +308,7 @@ class SearchEngine:
         """Return the unit vector (d,) of each query."""
         texts = [term.text for terms in queries for term in terms if term.text is not None]
         if len(queries) > 1 and texts:  # all at once, so that each query knows its own
-            self.embed_texts(self._model.matching(stored), texts, template)
+            self.embed_texts(self._model.matching(stored), texts, template, together=True)
         return [self._composed(connection, terms, stored, template) for terms in queries]
 
     def _composed(

@@ -25,8 +25,8 @@ _KEPT = 1_000
 class TextVectors:
     """The vectors of prompts, by the digest of the model that made them. It is thread-safe.
 
-    `shared` is for many threads at once: prompts that wait, or come together, go through the text
-    tower together, and their vectors are within 1e-6 of those of single prompts, not equal to the bit.
+    `shared` is for many threads at once: prompts of queries that wait go through the text tower
+    together, and their vectors are within 1e-6 of those of single prompts, not equal to the bit.
     """
 
     def __init__(self, *, shared: bool = False) -> None:
@@ -35,8 +35,11 @@ class TextVectors:
         self._vectors: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
         self._together: tuple[str, Together[str]] | None = None
 
-    def embed(self, model: Model, prompts: Sequence[str]) -> np.ndarray:
-        """Return the unit vectors (n, d) of n prompts, float32. The prompts are taken as they are."""
+    def embed(self, model: Model, prompts: Sequence[str], *, together: bool = False) -> np.ndarray:
+        """Return the unit vectors (n, d) of n prompts, float32. The prompts are taken as they are.
+
+        `together`: they are those of several queries, and need no others to wait for.
+        """
         digest = model.identity.digest
         known: dict[str, np.ndarray] = {}
         with self._lock:
@@ -47,7 +50,7 @@ class TextVectors:
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in known]
         for first in range(0, len(missing), _TOGETHER):
             part = missing[first : first + _TOGETHER]
-            known |= zip(part, self._computed(model, part), strict=True)
+            known |= zip(part, self._computed(model, part, together), strict=True)
         with self._lock:
             for prompt in missing:
                 # A copy: a row would keep the whole batch.
@@ -61,12 +64,14 @@ class TextVectors:
             vector[:] = known[prompt]
         return vectors
 
-    def _computed(self, model: Model, prompts: Sequence[str]) -> np.ndarray:
+    def _computed(self, model: Model, prompts: Sequence[str], together: bool) -> np.ndarray:
         if not self._shared:
             return model.embed_text(prompts)
-        if len(prompts) > 1:  # they need no others to wait for
+        if together:
             return model.embed_text_together(prompts)
-        return self._queue(model).embed(prompts)
+        # One after the other: a query that nobody waits with gets the bits of single prompts.
+        queue = self._queue(model)
+        return np.concatenate([queue.embed([prompt]) for prompt in prompts])
 
     def _queue(self, model: Model) -> Together[str]:
         from audiosearch.models.together import Together
