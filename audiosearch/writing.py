@@ -347,7 +347,7 @@ class LibraryWriting(LibraryContents):
         >>> library.sound(2).external_id
         'asset-2'
         """
-        from indexer.store import Belongings, describe
+        from indexer.belongings import Belongings, describe
 
         described = [(sound, Belongings(named, about)) for sound, named, about in sounds]
         describe(self.store, described)

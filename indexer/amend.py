@@ -13,8 +13,9 @@ from audiosearch.catalog.schema import sounds
 from audiosearch.catalog.store import Store
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
+from indexer.belongings import metadata_json
 from indexer.lock import writing
-from indexer.store import metadata_json, next_generation
+from indexer.meta import next_generation
 
 Belonging = tuple[str | None, Mapping[str, Any]]
 

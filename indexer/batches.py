@@ -13,10 +13,11 @@ from sqlalchemy import Engine
 from audiosearch import paths
 from audiosearch.catalog import reading
 from audiosearch.results import Failure, Remark
+from indexer.belongings import Belongings
 from indexer.cache import is_far_behind, refresh_cache
 from indexer.pipeline import Embedded, Failed, Outcome
 from indexer.plan import FileTask
-from indexer.store import Belongings, store_batch
+from indexer.store import store_batch
 from indexer.summary import Summary
 
 # A batch is committed when it holds this many files or windows, or has this age in seconds.

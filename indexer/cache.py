@@ -17,8 +17,8 @@ from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, read_cache
 from audiosearch.vectors.codec import from_blobs
 from audiosearch.vectors.stored import batches
 from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
+from indexer.meta import set_meta
 from indexer.pgvector_index import renew_index
-from indexer.store import set_meta
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from audiosearch.search import chance
 from audiosearch.search.sample import Sample
 from audiosearch.vectors.cachefile import SnapshotTooOld
 from audiosearch.vectors.window_search import SearchState
-from indexer.store import set_meta
+from indexer.meta import set_meta
 
 
 def renew_chance(directory: Path, engine: Engine, stored: StoredModel, model: Model) -> None:

@@ -37,7 +37,8 @@ from audiosearch.catalog.words import index_words
 from audiosearch.errors import InvalidQuery, LibraryDamaged
 from indexer.cache import renew_cache
 from indexer.lock import writing
-from indexer.store import create_library, set_meta
+from indexer.meta import set_meta
+from indexer.store import create_library
 
 log = logging.getLogger(__name__)
 

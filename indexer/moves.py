@@ -17,10 +17,11 @@ from audiosearch.catalog.store import Store
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
 from indexer.cache import renew_cache
+from indexer.deletion import delete_sounds
 from indexer.lock import writing
+from indexer.meta import next_generation
 from indexer.roots import absolute, inside
 from indexer.rules import hand_over
-from indexer.store import delete_sounds, next_generation
 
 
 @dataclass(frozen=True)

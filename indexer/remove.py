@@ -14,16 +14,11 @@ from audiosearch.catalog.schema import roots, sounds
 from audiosearch.catalog.store import Store
 from audiosearch.errors import SoundNotFound
 from indexer.cache import renew_cache
+from indexer.deletion import delete_sounds, forget_empty_roots, hashes_of_sounds, unused_hashes
 from indexer.lock import writing
+from indexer.meta import next_generation
 from indexer.outlines import drop_outlines
 from indexer.roots import inside
-from indexer.store import (
-    delete_sounds,
-    forget_empty_roots,
-    hashes_of_sounds,
-    next_generation,
-    unused_hashes,
-)
 from indexer.summary import RemovalSummary
 
 

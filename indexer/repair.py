@@ -14,8 +14,9 @@ from audiosearch.catalog.store import Address, store_at
 from audiosearch.catalog.words import index_words
 from audiosearch.vectors.cachefile import CACHE
 from indexer.cache import refresh_cache
+from indexer.deletion import drop_orphans
 from indexer.lock import writing
-from indexer.store import drop_orphans, next_generation
+from indexer.meta import next_generation
 
 # Each entry is a message and the rows to drop. A sound whose content is dropped has neither content
 # nor failure: it is dropped as well, and the next run takes its file for a new one.

@@ -17,10 +17,10 @@ from audiosearch.catalog.dialect import portable
 from audiosearch.catalog.schema import roots, sounds
 from audiosearch.catalog.words import index_words
 from audiosearch.errors import SoundNotFound
+from indexer.meta import next_generation
 from indexer.plan import Scan
 from indexer.rules import hand_over
 from indexer.scan import is_sound_name
-from indexer.store import next_generation
 
 
 def absolute(path: str) -> bytes:

@@ -26,9 +26,12 @@ from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
 from indexer import roots, store
 from indexer.batches import Batches
+from indexer.belongings import Belongings, set_belongings
 from indexer.cache import renew_cache
 from indexer.chance import renew_chance
+from indexer.deletion import delete_sounds, drop_model, forget_empty_roots
 from indexer.executor import executor
+from indexer.meta import next_generation, set_meta
 from indexer.options import Options
 from indexer.outlines import sweep_outlines
 from indexer.plan import Plan, Scan, compare
@@ -65,7 +68,7 @@ def index(
     run = _Run(
         place,
         options,
-        store.Belongings(external_id, metadata),
+        Belongings(external_id, metadata),
         on_progress or (lambda progress: None),
         cancel or threading.Event(),
         turn,
@@ -100,7 +103,7 @@ def index(
 class _Run:
     place: Store
     options: Options
-    belongings: store.Belongings
+    belongings: Belongings
     tell: Callable[[Progress], None]
     cancel: threading.Event
     turn: Callable[[], None] | None = None
@@ -158,14 +161,14 @@ class _Run:
                 "no sounds found in " + ", ".join(map(paths.shown, sources))
             )
         with engine.begin() as connection:
-            store.set_belongings(connection, [(kept, self.belongings) for kept in plan.kept])
+            set_belongings(connection, [(kept, self.belongings) for kept in plan.kept])
         self._embed(engine, plan, model, model_id, standby)
         if not self.cancel.is_set():
             self._sweep(engine, plan, before)
             if building:
                 self._switch(engine, model_id)
         with engine.begin() as connection:
-            store.forget_empty_roots(connection)
+            forget_empty_roots(connection)
             # A sweep of the outlines takes as long as a walk: an added file does without.
             walked = any(scan.files is None for scan in scans)
             if walked and (self.summary.removed or self.summary.updated):
@@ -198,11 +201,11 @@ class _Run:
             building = bool(active and active.id != model_id)
             waiting = reading.building_model(connection)
             if waiting and building and waiting.id != model_id:
-                store.drop_model(connection, waiting.id)  # its build was never finished
+                drop_model(connection, waiting.id)  # its build was never finished
             if building:
-                store.set_meta(connection, "building_model", model_id)
+                set_meta(connection, "building_model", model_id)
             elif not active:
-                store.set_meta(connection, "active_model", model_id)
+                set_meta(connection, "active_model", model_id)
         return model, model_id, building
 
     def _embed(
@@ -245,8 +248,8 @@ class _Run:
         if not self._may_sweep(plan, before):
             return
         with engine.begin() as connection:
-            store.next_generation(connection)
-            store.delete_sounds(connection, plan.missing)
+            next_generation(connection)
+            delete_sounds(connection, plan.missing)
         self.summary.removed = len(plan.missing)
 
     def _may_sweep(self, plan: Plan, before: int) -> bool:
@@ -272,11 +275,11 @@ class _Run:
                 )
                 return
             active = reading.active_model(connection)
-            store.next_generation(connection)
-            store.set_meta(connection, "active_model", model_id)
-            store.set_meta(connection, "building_model", None)
+            next_generation(connection)
+            set_meta(connection, "active_model", model_id)
+            set_meta(connection, "building_model", None)
             if active:
-                store.drop_model(connection, active.id)
+                drop_model(connection, active.id)
         self.summary.switched = True
 
     def _refresh(self, engine: Engine, active: StoredModel, total: int) -> None:

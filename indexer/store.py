@@ -1,89 +1,36 @@
 """The writing of the catalog: one transaction for each batch, so nothing is half done.
 
-Every transaction that changes sounds or windows raises the library's generation by one. Deleted
-windows leave tombstones: readers of an older vector cache mask these windows.
+Every transaction that changes sounds or windows raises the library's generation by one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from audiosearch.catalog import migrations, reading
-from audiosearch.catalog.dialect import IDS, ids_parameter, portable, upsert
-from audiosearch.catalog.folder_options import folder_options
+from audiosearch.catalog.dialect import portable, upsert
 from audiosearch.catalog.schema import (
     contents,
     embeddings,
     failures,
-    meta,
     models,
-    roots,
     sounds,
     windows,
 )
 from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.catalog.ucs import index_names
 from audiosearch.catalog.words import index_words
-from audiosearch.errors import InvalidQuery
 from audiosearch.models.model import Model
 from audiosearch.vectors.codec import to_blob
-from indexer.lock import writing
+from indexer.belongings import Belongings
+from indexer.deletion import drop_orphans
+from indexer.meta import next_generation
 from indexer.pipeline import Embedded, Failed, Known, Outcome
 from indexer.plan import FileTask
-
-
-@dataclass(frozen=True)
-class Belongings:
-    """The id and the metadata that the embedding program sets on a sound. `None` changes nothing."""
-
-    external_id: str | None = None
-    metadata: Mapping[str, Any] | None = None
-
-    def values(self) -> dict[str, str]:
-        """Return the columns to set, with their values."""
-        columns: dict[str, str] = {}
-        if self.external_id is not None:
-            columns["external_id"] = self.external_id
-        if self.metadata is not None:
-            columns["metadata"] = metadata_json(self.metadata)
-        return columns
-
-
-# Of objects in metadata that are nested in each other.
-_DEEPEST = 100
-
-
-def metadata_json(metadata: Mapping[str, Any]) -> str:
-    """Return the stored form of a sound's metadata. Raises `InvalidQuery` where JSON cannot hold
-    it.
-    """
-    try:
-        stored = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
-        _check_depth(metadata)
-        stored.encode()  # a lone surrogate is not text
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidQuery(f"metadata must be a JSON object: {error}") from error
-    return stored
-
-
-def _check_depth(metadata: Mapping[str, Any]) -> None:
-    """Raise `ValueError` where objects are nested deeper than SQLite and Python can read."""
-    level: list[Any] = [metadata]
-    for _ in range(_DEEPEST):
-        level = [
-            part
-            for outer in level
-            if isinstance(outer, Mapping | list | tuple)
-            for part in (outer.values() if isinstance(outer, Mapping) else outer)
-        ]
-        if not level:
-            return
-    raise ValueError(f"it is nested more than {_DEEPEST} deep")
 
 
 def create_library(where: Address) -> None:
@@ -103,24 +50,6 @@ def upgrade_library(store: Store, *, create: bool = False) -> None:
             migrations.migrate(engine, store.name)
         finally:
             engine.dispose()
-
-
-def set_meta(connection: Connection, key: str, value: str | int | None) -> None:
-    """Set or (with `None`) delete a `meta` row."""
-    if value is None:
-        connection.execute(delete(meta).where(meta.c.key == key))
-        return
-    row = upsert(connection, meta).values(key=key, value=str(value))
-    connection.execute(
-        row.on_conflict_do_update(index_elements=["key"], set_={"value": str(value)})
-    )
-
-
-def next_generation(connection: Connection) -> int:
-    """Raise the generation by one, and return it."""
-    number = reading.generation(connection) + 1
-    set_meta(connection, "generation", number)
-    return number
 
 
 def ensure_model(connection: Connection, model: Model) -> int:
@@ -354,73 +283,6 @@ def _store_failure(connection: Connection, failed: Failed, belongings: Belonging
     return sound_id
 
 
-def hashes_of_sounds(connection: Connection, sound_ids: Iterable[int]) -> set[bytes]:
-    """Return the hashes of the contents of these sounds."""
-    query = portable(
-        "SELECT DISTINCT c.hash FROM sounds s JOIN contents c ON c.id = s.content_id "
-        f"WHERE s.id IN {IDS}"
-    )
-    return {row[0] for row in connection.execute(query, ids_parameter(sound_ids))}
-
-
-def unused_hashes(connection: Connection, hashes: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the hashes whose content the library does not hold."""
-    for content in hashes:
-        if not connection.execute(select(contents.c.id).where(contents.c.hash == content)).first():
-            yield content
-
-
-def delete_sounds(connection: Connection, sound_ids: Iterable[int]) -> int:
-    """Delete sounds, and the contents that no other sound has. Return the number of deleted
-    windows.
-    """
-    values = ids_parameter(sound_ids)
-    touched = connection.execute(
-        portable(
-            f"SELECT DISTINCT content_id FROM sounds WHERE id IN {IDS} AND content_id IS NOT NULL"
-        ),
-        values,
-    )
-    content_ids = [row[0] for row in touched]
-    connection.execute(portable(f"DELETE FROM sounds WHERE id IN {IDS}"), values)
-    connection.execute(portable(f"DELETE FROM words WHERE rowid IN {IDS}"), values)
-    return drop_orphans(connection, content_ids)
-
-
-def drop_orphans(connection: Connection, content_ids: Iterable[int]) -> int:
-    """Delete the contents that no sound has, with their windows, and return the number of windows.
-
-    The transaction must have raised the generation, since the tombstones carry it.
-    """
-    values = ids_parameter(content_ids)
-    rows = connection.execute(
-        portable(
-            f"SELECT id FROM contents WHERE id IN {IDS} "
-            "AND NOT EXISTS (SELECT 1 FROM sounds WHERE sounds.content_id = contents.id)"
-        ),
-        values,
-    )
-    values = ids_parameter(row[0] for row in rows)
-    connection.execute(
-        portable(
-            "INSERT INTO tombstones (window_id, generation) SELECT id, :generation FROM windows "
-            f"WHERE content_id IN {IDS}"
-        ),
-        {**values, "generation": reading.generation(connection)},
-    )
-    gone = connection.execute(portable(f"DELETE FROM windows WHERE content_id IN {IDS}"), values)
-    connection.execute(portable(f"DELETE FROM embeddings WHERE content_id IN {IDS}"), values)
-    connection.execute(portable(f"DELETE FROM contents WHERE id IN {IDS}"), values)
-    return gone.rowcount
-
-
-def drop_model(connection: Connection, model_id: int) -> None:
-    """Delete a model that no longer answers, and all its vectors."""
-    connection.execute(delete(windows).where(windows.c.model_id == model_id))
-    connection.execute(delete(embeddings).where(embeddings.c.model_id == model_id))
-    connection.execute(delete(models).where(models.c.id == model_id))
-
-
 def without_embedding(connection: Connection, model_id: int) -> int:
     """Return the number of sounds with a content that the model has not embedded."""
     count: int = connection.execute(
@@ -432,34 +294,3 @@ def without_embedding(connection: Connection, model_id: int) -> int:
         {"model": model_id},
     ).scalar_one()
     return count
-
-
-def describe(store: Store, described: Sequence[tuple[int, Belongings]]) -> None:
-    """Set the external ids and the metadata of stored sounds, by id: all of them or none.
-
-    Ids that are not in the library are skipped.
-    """
-    for _, belongings in described:
-        belongings.values()  # bad metadata is an error before the wait for the lock
-    with writing(store, wait=30.0) as engine, engine.begin() as connection:
-        set_belongings(connection, described)
-
-
-def set_belongings(connection: Connection, described: Sequence[tuple[int, Belongings]]) -> None:
-    """Set the external ids and the metadata of sounds, by id."""
-    changes = [(sound_id, belongings.values()) for sound_id, belongings in described]
-    changes = [(sound_id, values) for sound_id, values in changes if values]
-    if changes:
-        next_generation(connection)
-    for sound_id, values in changes:
-        connection.execute(update(sounds).where(sounds.c.id == sound_id).values(values))
-    index_words(connection, [sound_id for sound_id, _ in changes])
-
-
-def forget_empty_roots(connection: Connection) -> None:
-    """Delete roots that hold no sounds, unless something was set for them."""
-    holds = select(sounds.c.id).where(sounds.c.root_id == roots.c.id).exists()
-    remembers = (
-        select(folder_options.c.below).where(folder_options.c.root_id == roots.c.id).exists()
-    )
-    connection.execute(delete(roots).where(~holds, ~remembers))

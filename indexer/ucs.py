@@ -12,7 +12,7 @@ from audiosearch.catalog.changes import note_changed
 from audiosearch.catalog.store import Store
 from audiosearch.catalog.ucs_choices import set_choices
 from indexer.lock import writing
-from indexer.store import next_generation
+from indexer.meta import next_generation
 
 
 @contextmanager

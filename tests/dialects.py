@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from audiosearch.catalog import migrations, vector_type
 from audiosearch.models.registry import load_model
 from indexer import roots, store
+from indexer.meta import set_meta
 from tests.libraries import Synthetic, synthetic
 
 Answer = TypeVar("Answer")
@@ -67,6 +68,6 @@ def both(directory: Path, url: str, root: Path | None = None) -> Iterator[Both]:
     with synthetic(directory, root) as ours, postgres_library(url) as engine:
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
-            store.set_meta(connection, "active_model", model_id)
+            set_meta(connection, "active_model", model_id)
             (scan,) = roots.plan_scans(connection, [str(ours.root)])
         yield Both(ours, Synthetic(directory, ours.root, engine, model_id, scan.root_id))

@@ -22,7 +22,10 @@ from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer import roots, store
+from indexer.belongings import Belongings
 from indexer.cache import refresh_cache
+from indexer.deletion import delete_sounds
+from indexer.meta import next_generation, set_meta
 from indexer.pipeline import Embedded, Failed
 from indexer.plan import FileTask
 from indexer.workers import Done, Hashed
@@ -71,7 +74,7 @@ class Synthetic:
         task = self._task(name, values.pop("mtime_ns", self.made))
         info = {"sample_rate": 48_000, "channels": 1, "format": "wav", "subtype": "pcm_16"}
         tags = values.pop("tags", {})
-        belongings = store.Belongings(values.pop("external_id", None), values.pop("metadata", None))
+        belongings = Belongings(values.pop("external_id", None), values.pop("metadata", None))
         starts, ends = [float(i) for i in range(count)], [float(i + 1) for i in range(count)]
         duration = values.pop("duration", float(count))
         outcome = Embedded(
@@ -90,7 +93,7 @@ class Synthetic:
         """Add a file that could not be embedded."""
         outcome = Failed(self._task(name, 1), kind, reason)
         with self.engine.begin() as connection:
-            store.store_batch(connection, [outcome], self.model_id, set(), store.Belongings())
+            store.store_batch(connection, [outcome], self.model_id, set(), Belongings())
 
     def _task(self, name: str | bytes, mtime_ns: int) -> FileTask:
         raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
@@ -98,8 +101,8 @@ class Synthetic:
 
     def delete(self, ids: Sequence[int]) -> None:
         with self.engine.begin() as connection:
-            store.next_generation(connection)
-            store.delete_sounds(connection, ids)
+            next_generation(connection)
+            delete_sounds(connection, ids)
 
     def refresh(self) -> None:
         """Bring the vector cache up to date."""
@@ -132,7 +135,7 @@ def synthetic(directory: Path, root: Path | None = None) -> Iterator[Synthetic]:
     try:
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
-            store.set_meta(connection, "active_model", model_id)
+            set_meta(connection, "active_model", model_id)
             (scan,) = roots.plan_scans(connection, [str(root)])
         yield Synthetic(directory, root, engine, model_id, scan.root_id)
     finally:

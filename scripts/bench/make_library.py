@@ -24,8 +24,10 @@ from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer import roots, store
+from indexer.belongings import Belongings
 from indexer.cache import refresh_cache
 from indexer.isolated import IsolatedReader
+from indexer.meta import set_meta
 from indexer.pipeline import Embedded
 from indexer.plan import FileTask
 from indexer.workers import Done, Hashed
@@ -100,14 +102,14 @@ def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -
     try:
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
-            store.set_meta(connection, "active_model", model_id)
+            set_meta(connection, "active_model", model_id)
             # The root does not exist: nothing reads from it.
             root_id, *_ = roots._root_for(connection, b"/synthetic", whole=True)
         for begin in range(first, first + sounds, BATCH):
             end = min(begin + BATCH, first + sounds)
             batch = list(outcomes(base, begin, end, windows_per_sound, root_id))
             with engine.begin() as connection:
-                store.store_batch(connection, batch, model_id, set(), store.Belongings())
+                store.store_batch(connection, batch, model_id, set(), Belongings())
         with engine.connect() as connection:
             active = reading.active_model(connection)
         assert active

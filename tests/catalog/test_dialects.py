@@ -20,7 +20,9 @@ from audiosearch.catalog.folders import folders_below
 from audiosearch.catalog.stems import stem_of
 from audiosearch.catalog.tag_values import tag_values
 from audiosearch.catalog.words import FIELDS, sounds_with_word
-from indexer import store
+from indexer.belongings import Belongings, metadata_json, set_belongings
+from indexer.deletion import delete_sounds
+from indexer.meta import next_generation
 from tests.dialects import Both, both
 from tests.effort import thorough_only, tries
 from tests.libraries import random_units
@@ -193,11 +195,9 @@ def _facets(table: FacetTable, connection: Connection) -> Any:
 
 def test_what_goes_is_gone_in_both(filled: Both) -> None:
     def change(connection: Connection) -> None:
-        store.next_generation(connection)
-        store.delete_sounds(connection, [1, 4])
-        store.set_belongings(
-            connection, [(2, store.Belongings("new", {"b": "harbour"})), (3, store.Belongings("z"))]
-        )
+        next_generation(connection)
+        delete_sounds(connection, [1, 4])
+        set_belongings(connection, [(2, Belongings("new", {"b": "harbour"})), (3, Belongings("z"))])
         changes.note_changed(connection, [5])
 
     filled.write(change)
@@ -226,7 +226,7 @@ def test_nul_comes_back(text: str) -> None:
 
 @given(st.dictionaries(st.text(), st.text('\0\\u0\ufdd0\ufdd1a"')))
 def test_nul_in_json_comes_back(value: dict[str, str]) -> None:
-    text = store.metadata_json(value)
+    text = metadata_json(value)
     escaped = types.json_without_nul(text)
     assert types.json_with_nul(escaped) == text
     unescaped = escaped.replace("\\\\", "")
