@@ -45,10 +45,14 @@ def evaluate(
             "--tasks", help="Measure every public task whose data is there, beside CLAP's paper."
         ),
     ] = False,
-    fine_tuned: Annotated[
-        str | None,
+    fine_tune: Annotated[
+        Path | None,
         typer.Option(
-            "--fine-tuned", metavar="NAME", help="Fill the column of a fine-tuned model too."
+            "--fine-tune",
+            parser=user_path,
+            metavar="DIR",
+            help="Train the whole audio tower on each public task too, fold by fold, and keep what "
+            "is done in DIR: the same command goes on. It takes hours without a GPU.",
         ),
     ] = None,
     zero_shot: Annotated[
@@ -140,12 +144,14 @@ def evaluate(
     Captions give recall@k, mAP@10 and median rank, both ways. Classes give zero-shot accuracy, mAP
     and macro F1. Queries give hits at the first place and within the first three, mAP, spread over
     rewordings and k-occurrence. Brackets hold 95 % intervals by bootstrap. Public tasks keep their
-    official parts and metric; zero is zero-shot, head is a classifier on the frozen vectors, paper
-    is CLAP's.
+    official parts and metric; zero is zero-shot, head is a classifier on the frozen vectors, tuned
+    is one with the audio tower fine-tuned, paper is CLAP's.
     """
     from audiosearch.evaluation.datasets import Dataset, read_dataset
 
     part = _part(task)
+    if fine_tune is not None and (zero_shot or not (tasks or part is None)):
+        context.fail("--fine-tune goes with --tasks or --task NAME, and without --zero-shot.")
     if tasks or part is None:
         from audiosearch.cli.tasks import run_tasks
 
@@ -153,7 +159,7 @@ def evaluate(
             dataset or Path(),
             None if part else task,
             model or ["mini"],
-            fine_tuned,
+            fine_tune,
             limit=limit,
             zero_shot_only=zero_shot,
             as_json=as_json,

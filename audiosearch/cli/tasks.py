@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from audiosearch.cli import render
+from audiosearch.cli.talk import Talk
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from audiosearch.evaluation.examples import Examples
     from audiosearch.evaluation.task import Task
-    from audiosearch.evaluation.task_run import Figure, TaskResult
+    from audiosearch.evaluation.task_run import Figure, TaskResult, Tune
 
 
 def run_tasks(
     folder: Path,
     names: list[str] | None,
     models: list[str],
-    fine_tuned: str | None,
+    fine_tune: Path | None,
     *,
     limit: int | None,
     zero_shot_only: bool,
@@ -28,11 +31,15 @@ def run_tasks(
 ) -> None:
     """Measure the tasks whose data is below `folder` and print one table, then what is missing.
 
-    `names` are the tasks to measure, all by default.
+    `names` are the tasks to measure, all by default. `fine_tune` is the folder of fine-tuning, if
+    the audio tower is to be trained on each task.
     """
     from audiosearch.evaluation.datasets import DatasetError
     from audiosearch.evaluation.task import all_tasks
+    from audiosearch.training.run import check_extra
 
+    if fine_tune:
+        check_extra()
     tasks = all_tasks()
     chosen = {name: tasks[name] for name in names} if names else tasks
     present = {name: root for name, task in chosen.items() if (root := task.root(folder))}
@@ -42,11 +49,11 @@ def run_tasks(
     rows = []
     for name, root in present.items():
         for model in models:
-            results = _measure(chosen[name], root, model, fine_tuned, limit, zero_shot_only)
+            result = _measure(chosen[name], root, model, fine_tune, limit, zero_shot_only)
             if as_json:
-                render.json_line(_record(chosen[name], results))
+                render.json_line({**asdict(result), **_about(chosen[name])})
             else:
-                rows.append(_row(chosen[name], results))
+                rows.append(_row(chosen[name], result))
     if as_json:
         for task in missing:
             render.json_line({"task": task.name, "missing": True, **_about(task)})
@@ -77,9 +84,9 @@ def run_tasks(
 
 _LEGEND = """\
 zero: zero-shot. head: a classifier on the model's frozen vectors, trained on the
-other folds or the training part. tuned: the same, with the model of --fine-tuned.
-paper: its zero-shot figure, and its best, for which it trained the whole audio
-tower on each task. interval: 95 %, of head, else of zero."""
+other folds or the training part. tuned: the same, with the audio tower trained
+too (--fine-tune DIR). paper: its zero-shot figure, and its best. interval: 95 %,
+of the last of ours."""
 
 
 def _where(task: Task) -> str:
@@ -104,52 +111,54 @@ def _measure(
     task: Task,
     root: Path,
     model: str,
-    fine_tuned: str | None,
+    fine_tune: Path | None,
     limit: int | None,
     zero_shot_only: bool,
-) -> Mapping[str, TaskResult]:
+) -> TaskResult:
     from tqdm import tqdm
 
     from audiosearch.evaluation.task_run import read_task, run_task
     from audiosearch.models.registry import load_model
 
     data = read_task(task, root, limit, with_head=not zero_shot_only)
-    results = {}
-    for role, name in (("model", model), ("tuned", fine_tuned)):
-        if name is None:
-            continue
-        with tqdm(
-            total=len(data.items), desc=f"{task.name}, {name}", unit=" sounds", disable=None,
-            leave=False,
-        ) as bar:  # fmt: skip
-            results[role] = run_task(
-                task,
-                data,
-                load_model(name),
-                with_head=not zero_shot_only,
-                on_progress=bar.update,
-            )
-        if results[role].left_out:
-            typer.echo(
-                f"audiosearch: {task.name}: left out {results[role].left_out} files that cannot be "
-                "read",
-                err=True,
-            )
-    return results
+    with tqdm(
+        total=len(data.items), desc=f"{task.name}, {model}", unit=" sounds", disable=None,
+        leave=False,
+    ) as bar:  # fmt: skip
+        result = run_task(
+            task,
+            data,
+            load_model(model),
+            with_head=not zero_shot_only,
+            tune=_tuner(model, fine_tune) if fine_tune else None,
+            on_progress=bar.update,
+        )
+    if result.left_out:
+        typer.echo(
+            f"audiosearch: {task.name}: left out {result.left_out} files that cannot be read",
+            err=True,
+        )
+    return result
 
 
-def _record(task: Task, results: Mapping[str, TaskResult]) -> dict[str, Any]:
-    tuned = results.get("tuned")
-    return {
-        **asdict(results["model"]),
-        "fine_tuned": asdict(tuned) if tuned else None,
-        **_about(task),
-    }
+def _tuner(model: str, folder: Path) -> Tune:
+    def tune(examples: Examples) -> np.ndarray:
+        from audiosearch.training.fine_tuning import fine_tuned_logits
+
+        talk = Talk()
+        try:
+            return fine_tuned_logits(examples, model, folder, talk)
+        except KeyboardInterrupt:
+            talk.tell("stopped: the same command goes on from here")
+            raise
+        finally:
+            talk.close()
+
+    return tune
 
 
-def _row(task: Task, results: Mapping[str, TaskResult]) -> tuple[str, ...]:
-    result, tuned = results["model"], results.get("tuned")
-    best = result.head or result.zero_shot
+def _row(task: Task, result: TaskResult) -> tuple[str, ...]:
+    low, high = (result.tuned or result.head or result.zero_shot).interval
     return (
         task.name,
         result.model,
@@ -158,9 +167,9 @@ def _row(task: Task, results: Mapping[str, TaskResult]) -> tuple[str, ...]:
         _three(result.zero_shot),
         _paper(task.zero_shot),
         _three(result.head),
-        _three((tuned.head or tuned.zero_shot) if tuned else None),
+        _three(result.tuned),
         _paper(task.best),
-        f"{best.interval[0]:.2f}-{best.interval[1]:.2f}",
+        f"{low:.2f}-{high:.2f}",
     )
 
 

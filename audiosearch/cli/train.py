@@ -6,15 +6,15 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from audiosearch.cli import options, render
 from audiosearch.cli.commands import command, command_app
+from audiosearch.cli.talk import Talk
 from audiosearch.errors import InvalidQuery
 from audiosearch.paths import shown, user_path
-from audiosearch.training.options import Progress
 
 if TYPE_CHECKING:
     from audiosearch.training.pairs import Pairs
@@ -184,7 +184,7 @@ def train(
     check_extra()
     from audiosearch.training.run import train as train_run
 
-    talk = _Talk()
+    talk = Talk()
     try:
         outcome = train_run(pairs, settings, talk)
     except KeyboardInterrupt:
@@ -255,34 +255,3 @@ def _advise(outcome: Outcome) -> None:
         f"--model {shlex.quote(shown(str(outcome.bundle)))}",
         err=True,
     )
-
-
-class _Talk(Progress):
-    """Notices as lines, and a bar with the time that is left where stderr is a terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def tell(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.clear()
-        typer.echo(f"audiosearch: {shown(line)}", err=True)
-
-    def begin(self, phase: str, total: int, done: int = 0) -> None:
-        from tqdm import tqdm
-
-        self.close()
-        self._bar = tqdm(
-            total=total, initial=done, desc=phase, disable=None, leave=False, dynamic_ncols=True
-        )
-
-    def advance(self, figures: str = "") -> None:
-        if self._bar is not None:
-            self._bar.update()
-            if figures:
-                self._bar.set_postfix_str(figures, refresh=False)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

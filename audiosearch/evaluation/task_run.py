@@ -1,8 +1,9 @@
-"""The measurement of a model on a task: zero-shot, and by a head on its frozen vectors.
+"""The measurement of a model on a task: zero-shot, by a head on its frozen vectors, and fine-tuned.
 
 Zero-shot figures are of every fold, or of the test part. A head learns from the other folds, or
-from the training part; its strength is chosen by held-out groups of what it learns from. Figures of
-folds are means over folds. Intervals are bootstraps over groups, 95 %.
+from the training part; its strength is chosen by held-out groups of what it learns from. So does a
+tuner, which trains the audio tower too. Figures of folds are means over folds. Intervals are
+bootstraps over groups, 95 %.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from audiosearch.evaluation import bootstrap, retrieval, zero_shot
 from audiosearch.evaluation.bootstrap import Interval
 from audiosearch.evaluation.datasets import Dataset, DatasetError
+from audiosearch.evaluation.examples import Examples
 from audiosearch.evaluation.items import Item
 from audiosearch.evaluation.measuring import EmbeddedSounds, embed_sounds
 from audiosearch.evaluation.task import Task
@@ -27,6 +29,10 @@ from audiosearch.models.embedding import mean_of
 from audiosearch.models.model import Model, apply_template
 
 _DRAWS = 300
+
+# Fine-tunes a model on each part of a task, and returns the logits (sounds, classes) of the sounds
+# that are measured; others are NaN. `audiosearch.training.fine_tuning` has one.
+Tune = Callable[[Examples], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class TaskResult:
     """The figures of a model on a task.
 
     Of a retrieval task, `zero_shot` is recall@10 of sounds by captions. `head` is `None` for it, and
-    where the dataset has no training part. `left_out` counts files that could not be read.
+    where the dataset has no training part; `tuned` also where no tuner was given. `left_out` counts
+    files that could not be read.
     """
 
     task: str
@@ -51,6 +58,7 @@ class TaskResult:
     classes: int
     zero_shot: Figure
     head: Figure | None
+    tuned: Figure | None
     left_out: int
 
 
@@ -90,6 +98,7 @@ def run_task(
     *,
     prompt: str | None = None,
     with_head: bool = True,
+    tune: Tune | None = None,
     on_progress: Callable[[], object] = lambda: None,
 ) -> TaskResult:
     """Measure a model on the sounds of a task. `prompt` replaces the task's own; without
@@ -99,67 +108,57 @@ def run_task(
     template = task.prompt if prompt is None else prompt
     if task.metric == "retrieval":
         return _retrieval(task, sounds, model, template)
-    splits = np.array([item.split for item in sounds.items])
-    tested = ~np.isin(splits, ["train", "valid"])
-    if not tested.any():
-        raise DatasetError(f"no sound of the test part of {task.title} can be read")
     classes = tuple(sorted({name for item in data.items for name in item.classes}))
-    truth = np.array([[name in item.classes for name in classes] for item in sounds.items])
-    groups = group_numbers([item.group or str(item.path) for item in sounds.items])
-    vectors = np.stack([mean_of(windows) for windows in sounds.vectors])
+    examples = Examples(
+        task,
+        tuple(item.path for item in sounds.items),
+        classes,
+        np.stack([mean_of(windows) for windows in sounds.vectors]),
+        np.array([[name in item.classes for name in classes] for item in sounds.items]),
+        group_numbers([item.group or str(item.path) for item in sounds.items]),
+        np.array([item.split for item in sounds.items]),
+    )
+    if not examples.tested.any():
+        raise DatasetError(f"no sound of the test part of {task.title} can be read")
     texts = model.embed_text([apply_template(template, name) for name in classes])
-    scores = vectors @ texts.T
-    folds = np.where(np.char.isdigit(splits), splits, "")
-    head = None
-    learned = _head_scores(task, vectors, truth, groups, splits) if with_head else None
-    if learned is not None:
-        head = _figure(task, learned[tested], truth[tested], groups[tested], folds[tested])
+    learnable = with_head and bool(examples.parts())
     return TaskResult(
         task.name,
         model.bundle.name,
-        int(tested.sum()),
+        int(examples.tested.sum()),
         len(classes),
-        _figure(task, scores[tested], truth[tested], groups[tested], folds[tested]),
-        head,
+        _figure(examples, examples.vectors @ texts.T),
+        _figure(examples, _head_scores(examples)) if learnable else None,
+        _figure(examples, tune(examples)) if learnable and tune else None,
         len(sounds.failed),
     )
 
 
-def _head_scores(
-    task: Task, vectors: np.ndarray, truth: np.ndarray, groups: np.ndarray, splits: np.ndarray
-) -> np.ndarray | None:
-    """Return the logits (sounds, classes) of the sounds that are measured; `None` without training
-    sounds.
-    """
-    digits = np.char.isdigit(splits)
-    parts = np.unique(splits[digits]).tolist() if digits.any() else ["test"]
-    logits = np.full(truth.shape, np.nan)
-    for part in parts:
-        outside = splits == part
-        inside = digits & ~outside if digits.any() else np.isin(splits, ["train", "valid"])
-        if not inside.any() or not truth[inside].any(axis=0).sum() > 1:
-            return None
-        recipe = Recipe(multi=task.multi)
-        learned = vectors[inside], truth[inside]
-        strength = choose_strength(*learned, groups[inside], recipe)
-        layers = fit(*learned, multi=task.multi, strength=strength)
-        logits[outside] = layers.logits(vectors[outside])
+def _head_scores(examples: Examples) -> np.ndarray:
+    """Return the logits (sounds, classes) of the sounds that are measured."""
+    logits = np.full(examples.truth.shape, np.nan)
+    for _, inside, outside in examples.parts():
+        recipe = Recipe(multi=examples.task.multi)
+        learned = examples.vectors[inside], examples.truth[inside]
+        strength = choose_strength(*learned, examples.groups[inside], recipe)
+        layers = fit(*learned, multi=recipe.multi, strength=strength)
+        logits[outside] = layers.logits(examples.vectors[outside])
     return logits
 
 
-def _figure(
-    task: Task, scores: np.ndarray, truth: np.ndarray, groups: np.ndarray, folds: np.ndarray
-) -> Figure:
+def _figure(examples: Examples, scores: np.ndarray) -> Figure:
     """Return the task's figure: a mean over folds, or of all; its interval is of all sounds."""
+    tested = examples.tested
+    scores, truth, folds = scores[tested], examples.truth[tested], examples.folds[tested]
 
     def of(rows: np.ndarray) -> float:
-        if task.metric == "mAP":
+        if examples.task.metric == "mAP":
             return float(zero_shot.class_precisions(scores[rows], truth[rows]).mean())
         return float(zero_shot.correct(scores[rows], truth[rows]).mean())
 
     parts = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
     value = float(np.mean([of(rows) for rows in parts]))
-    return Figure(value, bootstrap.group_interval(groups, of, _DRAWS))
+    return Figure(value, bootstrap.group_interval(examples.groups[tested], of, _DRAWS))
 
 
 def _retrieval(task: Task, sounds: EmbeddedSounds, model: Model, template: str) -> TaskResult:
@@ -174,6 +173,7 @@ def _retrieval(task: Task, sounds: EmbeddedSounds, model: Model, template: str) 
         len(sounds.items),
         0,
         figure,
+        None,
         None,
         len(sounds.failed),
     )

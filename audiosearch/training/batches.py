@@ -81,22 +81,28 @@ class Maker:
         order = np.random.default_rng([self._seed, epoch]).permutation(len(learnt.files))
         return np.array_split(order, -(-len(order) // size))
 
+    def windows(
+        self, learnt: Learnt, epoch: int, places: np.ndarray
+    ) -> tuple[torch.Tensor, list[np.random.Generator]]:
+        """Draw a window (n, samples) of each place; the generators draw what else it needs."""
+        decoded = learnt.decoded
+        generators = [np.random.default_rng([self._seed, epoch, int(place)]) for place in places]
+        rows = []
+        for file, rng in zip(learnt.files[places], generators, strict=True):
+            number = decoded.first[file] + rng.integers(decoded.count[file])
+            rows.append(decoded.window(int(number)))
+        return torch.from_numpy(np.stack(rows)).to(self._device), generators
+
     def batch(self, learnt: Learnt, epoch: int, places: np.ndarray) -> Batch:
         """Draw a window and a text of each place."""
-        decoded = learnt.decoded
-        windows, texts, others, generators = [], [], [], []
-        for place in places:
-            rng = np.random.default_rng([self._seed, epoch, int(place)])
-            file = learnt.files[place]
-            number = decoded.first[file] + rng.integers(decoded.count[file])
+        samples, generators = self.windows(learnt, epoch, places)
+        texts, others = [], []
+        for place, rng in zip(places, generators, strict=True):
             captions = learnt.captions[place]
             text = captions[int(rng.integers(len(captions)))]
             texts.append((self.template(text) if rng.random() < 0.5 else text, text))
-            windows.append(decoded.window(int(number)))
             behind = learnt.files[int(rng.integers(len(learnt.files)))]
-            others.append(decoded.window(int(decoded.first[behind])))
-            generators.append(rng)
-        samples = torch.from_numpy(np.stack(windows)).to(self._device)
+            others.append(learnt.decoded.window(int(learnt.decoded.first[behind])))
         if self._kind == "full":
             from audiosearch.training.rooms import vary
 

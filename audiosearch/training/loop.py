@@ -2,7 +2,8 @@
 
 It is a loop of our own, and not transformers' Trainer: the loss is over a whole batch whatever fits
 the device (`steps`), what a sound gives is a matter of seed and epoch (`batches`), so that a
-checkpoint needs no state of a random generator, and towers of three kinds are trained alike.
+checkpoint needs no state of a random generator, and towers of three kinds are trained alike. What
+is learnt is a `Lesson`: pairs by contrast (`contrast`), or the classes of a task (`classes`).
 
 A checkpoint holds weights, the optimiser's state and the log; the best epoch's weights lie beside
 it. Time decides when one is written, never what is in it.
@@ -14,15 +15,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from audiosearch.training import checkpoint
-from audiosearch.training.batches import Learnt, Maker
-from audiosearch.training.embedding import retrieve
 from audiosearch.training.options import Options, Progress, TrainingFailed
-from audiosearch.training.steps import backward, descend
+from audiosearch.training.steps import descend
 from audiosearch.training.trainee import Trainee
 
 LAST, BEST = "last.safetensors", "best.safetensors"
@@ -34,7 +34,7 @@ _WARM = 0.05  # of all steps
 class State:
     """Where a run stands: `step` of all steps; `epochs` has a row of figures for each that ended.
 
-    `sum` is the loss of the epoch so far. `micro` is the number of pairs that fit at once.
+    `sum` is the loss of the epoch so far. `micro` is the number of sounds that fit at once.
     """
 
     step: int = 0
@@ -45,26 +45,48 @@ class State:
     epochs: list[dict[str, float]] = field(default_factory=list)
 
 
+class Lesson(Protocol):
+    """What is learnt, and what an epoch is chosen by.
+
+    Where numbers are none any more, or one sound does not fit the device, an error says what to do:
+    `if_broken`, `if_full`.
+    """
+
+    @property
+    def if_broken(self) -> str: ...
+
+    @property
+    def if_full(self) -> str: ...
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """The batches of an epoch, as places among what is learnt."""
+
+    def batch(self, epoch: int, places: np.ndarray) -> Any:
+        """Draw a batch: the same for the same epoch and places."""
+
+    def backward(self, batch: Any, micro: int, seed: int) -> float:
+        """Add the gradient of the batch to the weights, `micro` sounds at once; return the loss."""
+
+    def measure(self) -> float:
+        """The mAP of what is held out, in [0, 1]."""
+
+
 class Loop:
-    """Training of `trainee` on `learnt`; `held_out` chooses the epoch."""
+    """Training of `trainee` by a lesson, on a device."""
 
     def __init__(
         self,
         trainee: Trainee,
-        maker: Maker,
-        learnt: Learnt,
-        held_out: Learnt,
+        lesson: Lesson,
         options: Options,
         *,
         device: str,
-        precision: str,
         progress: Progress,
         on_epoch: Callable[[State], object] = lambda state: None,
     ) -> None:
-        self.trainee, self.maker = trainee, maker
-        self.learnt, self.held_out = learnt, held_out
+        self.trainee, self.lesson = trainee, lesson
         self.options, self.progress = options, progress
-        self.device, self.precision, self.on_epoch = device, precision, on_epoch
+        self.device, self.on_epoch = device, on_epoch
         self.last, self.best = options.run / LAST, options.run / BEST
         self.state = State(micro=min(options.micro_batch or options.batch, options.batch))
         trainee.freeze(options.freeze)
@@ -72,13 +94,13 @@ class Loop:
             trainee.groups(options.rate), lr=options.rate, betas=(0.9, 0.98), foreach=False
         )
         self._whole = False  # whether weights and state are of one moment, and can be kept
-        self.per_epoch = len(maker.plan(learnt, 1, options.batch))
+        self.per_epoch = len(lesson.plan(1))
         self.steps = self.per_epoch * options.epochs
 
     def run(self) -> State:
         """Train until no epoch has been better for so long, and leave the best weights in place.
 
-        Raises `TrainingFailed` where the loss is no number, or one pair does not fit the device.
+        Raises `TrainingFailed` where the loss is no number, or one sound does not fit the device.
         """
         if self.last.is_file():
             self._resume()
@@ -109,24 +131,25 @@ class Loop:
 
     def _step(self, epoch: int, place: int) -> None:
         state = self.state
-        places = self.maker.plan(self.learnt, epoch, self.options.batch)[place]
-        batch = self.maker.batch(self.learnt, epoch, places)
+        places = self.lesson.plan(epoch)[place]
+        batch = self.lesson.batch(epoch, places)
         factor = schedule(state.step / self.steps)
         for group in self.stepper.param_groups:
             group["lr"] = group["full"] * factor
         self.trainee.learn(True)
         # From scratch, norms count what passes them: half a step would count it twice.
         self._whole = not self.trainee.scratch
-        loss = self._gradient(batch, seed=(self.options.seed * 1_000_003 + state.step) * 1_009)
+        loss = self._gradient(
+            batch, len(places), (self.options.seed * 1_000_003 + state.step) * 1_009
+        )
         weights = [weight for group in self.stepper.param_groups for weight in group["params"]]
         whole, self._whole = self._whole, False
         if not math.isfinite(loss) or not descend([self.stepper], weights, 1.0):
             self._whole = whole
             what = "loss" if not math.isfinite(loss) else "gradient"
             raise TrainingFailed(
-                f"the {what} is no number any more at step {state.step + 1}: try a lower --rate "
-                f"(now {self.options.rate:g}) or --precision fp32 in another --run; the best "
-                f"weights before it are in {self.best}"
+                f"the {what} is no number any more at step {state.step + 1}: "
+                f"{self.lesson.if_broken}; the best weights before it are in {self.best}"
             )
         state.step += 1
         state.sum += loss
@@ -134,40 +157,40 @@ class Loop:
         self._whole = place + 1 < self.per_epoch
         self.progress.advance(f"epoch {epoch}, loss {state.sum / (place + 1):.3f}")
 
-    def _gradient(self, batch: Any, seed: int) -> float:
-        """The loss, with as many pairs at once as fit: half as many where they do not."""
+    def _gradient(self, batch: Any, size: int, seed: int) -> float:
+        """The loss, with as many sounds at once as fit: half as many where they do not."""
         while True:
             self.stepper.zero_grad(set_to_none=True)
-            micro = min(self.state.micro, len(batch.pictures))
+            micro = min(self.state.micro, size)
             try:
-                return backward(self.trainee, batch, micro, seed, self.device, self.precision)
+                return self.lesson.backward(batch, micro, seed)
             except RuntimeError as error:
                 if not _is_full(error):
                     raise
                 if micro == 1:
                     raise TrainingFailed(
-                        f"one pair at a time does not fit the memory of {self.device}: train on "
-                        "another device (--device cpu), a smaller model, or a part (--freeze)"
+                        f"one sound at a time does not fit the memory of {self.device}: "
+                        f"{self.lesson.if_full}"
                     ) from error
             self.state.micro = micro // 2
             if self.device == "cuda":
                 torch.cuda.empty_cache()
             self.progress.tell(
-                f"{micro} pairs at once do not fit the memory of {self.device}: going on with "
+                f"{micro} sounds at once do not fit the memory of {self.device}: going on with "
                 f"{self.state.micro} at once; the loss is over the whole batch as before"
             )
 
     def _end_epoch(self, epoch: int, loss: float | None) -> None:
         state = self.state
-        figures = retrieve(self.trainee, self.maker, self.held_out, self.device)
-        row = {"epoch": epoch, "held_out_map": figures.map}
+        figure = self.lesson.measure()
+        row = {"epoch": epoch, "held_out_map": figure}
         if loss is not None:
             row["loss"] = loss
         row["temperature"] = float(self.trainee.scale.detach().neg().exp())
         state.epochs.append(row)
         state.sum = 0.0
-        if figures.map > state.best:
-            state.best, state.best_epoch = figures.map, epoch
+        if figure > state.best:
+            state.best, state.best_epoch = figure, epoch
             checkpoint.save(self.best, self.trainee.weights(), {"epoch": epoch})
         self._whole = True
         self.on_epoch(state)

@@ -65,16 +65,17 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
     import torch
 
     from audiosearch.training.batches import Learnt, Maker
+    from audiosearch.training.contrast import Contrast
     from audiosearch.training.decoded import decode
     from audiosearch.training.embedding import retrieve
     from audiosearch.training.loop import Loop
     from audiosearch.training.outcome import compare
     from audiosearch.training.sources import open_trainee
     from audiosearch.training.split import split
-    from audiosearch.training.steps import precision_of
+    from audiosearch.training.steps import device_of, precision_of
 
     talk = progress or Progress()
-    device = _device(options.device)
+    device = device_of(options.device)
     precision = precision_of(device, options.precision)
     for notice in pairs.notices:
         talk.tell(notice)
@@ -115,12 +116,17 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
     )
     loop = Loop(
         trainee,
-        maker,
-        learnt(parts.train),
-        learnt(parts.held_out),
+        Contrast(
+            trainee,
+            maker,
+            learnt(parts.train),
+            learnt(parts.held_out),
+            options.batch,
+            device,
+            precision,
+        ),
         options,
         device=device,
-        precision=precision,
         progress=talk,
         on_epoch=lambda state: _write_log(options, state),
     )
@@ -137,14 +143,6 @@ def train(pairs: Pairs, options: Options, progress: Progress | None = None) -> O
     _write(options.run / "result.json", json.dumps(asdict(outcome), indent=1, default=str) + "\n")
     shutil.rmtree(options.run / "sounds", ignore_errors=True)  # gigabytes that nobody needs now
     return outcome
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise TrainingFailed("there is no GPU that PyTorch can use: leave out --device cuda")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
 
 
 def _begin(pairs: Pairs, options: Options, device: str, precision: str) -> bool:

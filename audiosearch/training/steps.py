@@ -19,7 +19,16 @@ from torch import nn
 
 from audiosearch.training.batches import Batch
 from audiosearch.training.loss import symmetric_cross_entropy
+from audiosearch.training.options import TrainingFailed
 from audiosearch.training.trainee import Trainee
+
+
+def device_of(asked: str) -> str:
+    """Return ``cuda`` or ``cpu``. Raises `TrainingFailed` where a GPU is asked for that is not there."""
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise TrainingFailed("there is no GPU that PyTorch can use: leave out --device cuda")
+    return ("cuda" if there else "cpu") if asked == "auto" else asked
 
 
 def precision_of(device: str, precision: str) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+
+import pytest
 
 from audiosearch.evaluation.prompts import ENSEMBLE
 from tests.e2e.conftest import SAMPLES, Shell
 from tests.effort import thorough_only
 from tests.evaluation.test_tasks import folds_of_tones
+
+there = all(importlib.util.find_spec(name) for name in ("torch", "transformers", "onnx"))
+needs_torch = pytest.mark.skipif(not there, reason="training needs the extra: '.[train]'")
 
 
 def test_table(shell: Shell) -> None:
@@ -26,14 +32,30 @@ def test_table(shell: Shell) -> None:
 def test_table_in_other_ways(shell: Shell) -> None:
     folds_of_tones(shell.home / "sets" / "ESC-50-master")
     (record,) = shell("eval", "--task", "esc50", "sets/ESC-50-master", "--json", "--zero-shot",
-                      "--fine-tuned", "mini", library=False).objects  # fmt: skip
+                      library=False).objects  # fmt: skip
     assert record["head"] is None
-    assert record["fine_tuned"]["zero_shot"] == record["zero_shot"]
+    assert record["tuned"] is None
+    ran = shell("eval", "--task", "esc50", "sets", "--zero-shot", "--fine-tune", "w", library=False,
+                code=2)  # fmt: skip
+    assert "--fine-tune goes with --tasks" in ran.talk
     ran = shell("eval", "--task", "fsd50k", "sets", library=False, code=1)
     assert "FSD50K is not in sets: put it in FSD50K/; 33 GB" in ran.talk
     ran = shell("eval", "--task", "esc49", "sets", library=False, code=1)
     assert "there is no task 'esc49': there is captions, classes, audiocaps" in ran.talk
     assert shell("eval", library=False, code=2).talk
+
+
+@thorough_only
+@needs_torch
+def test_fine_tuned_mini(shell: Shell) -> None:
+    folds_of_tones(shell.home / "sets" / "ESC-50-master")
+    words = ("eval", "--task", "esc50", "sets", "--fine-tune", "tuning")
+    ran = shell(*words, library=False)
+    head, row = ran.text.splitlines()
+    assert row.split()[head.split().index("tuned")] == "1.000"  # pitch tells them apart
+    assert "esc50: fine-tuning, to measure fold 2, 2 of 2" in ran.talk
+    assert max(map(len, ran.text.splitlines())) <= 80
+    assert "fine-tuning" not in shell(*words, library=False).talk
 
 
 @thorough_only

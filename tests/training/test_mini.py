@@ -17,6 +17,7 @@ from audiosearch.models.bundle import read_bundle  # noqa: E402
 from audiosearch.models.model import Model, unlike_sounds  # noqa: E402
 from audiosearch.models.registry import find_bundle  # noqa: E402
 from audiosearch.training.batches import Learnt, Maker  # noqa: E402
+from audiosearch.training.contrast import Contrast  # noqa: E402
 from audiosearch.training.decoded import decode  # noqa: E402
 from audiosearch.training.embedding import retrieve  # noqa: E402
 from audiosearch.training.loop import Loop  # noqa: E402
@@ -108,9 +109,7 @@ def test_it_learns_32_pairs_by_heart(trainee: Trainee, tmp_path: Path) -> None:
     before = retrieve(trainee, maker, pairs, "cpu")
     assert before.to_audio["recall@1"].mean() < 0.2
     assert before.to_text["recall@1"].mean() < 0.2
-    loop = Loop(
-        trainee, maker, learnt, pairs, options, device="cpu", precision="fp32", progress=Progress()
-    )
-    loop.run()
+    lesson = Contrast(trainee, maker, learnt, pairs, options.batch, "cpu", "fp32")
+    Loop(trainee, lesson, options, device="cpu", progress=Progress()).run()
     after = retrieve(trainee, maker, pairs, "cpu")
     assert after.to_audio["recall@1"].mean() == after.to_text["recall@1"].mean() == 1

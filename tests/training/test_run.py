@@ -301,7 +301,7 @@ def test_a_micro_batch_has_the_gradient_of_the_batch(tiny: Path, tmp_path: Path)
 
 def test_not_even_one_pair_fits(options: Options, pairs: Pairs, small_device: list[int]) -> None:
     small_device[0] = 0
-    with pytest.raises(TrainingFailed, match="one pair at a time does not fit the memory of cpu"):
+    with pytest.raises(TrainingFailed, match="one sound at a time does not fit the memory of cpu"):
         train(pairs, options)
 
 
