@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from audiosearch.training.checkpoint import put
+from audiosearch.training.steps import descend
 from scripts.mini.grammar import reworded
 from scripts.mini.lessons import TEMPLATE, Lessons, prepare
 from scripts.mini.mpnet import DIMENSION as MPNET
@@ -132,12 +135,6 @@ def draw(lessons: Lessons, size: int, rng: np.random.Generator) -> tuple[np.ndar
     return rows, texts
 
 
-def save(path: Path, state: dict[str, object]) -> None:
-    fresh = path.with_name("next.pt")
-    torch.save(state, fresh)
-    fresh.replace(path)
-
-
 def note(folder: Path, line: dict[str, float]) -> None:
     text = json.dumps(line)
     print(text, flush=True)
@@ -191,8 +188,8 @@ def train(speaker: Speaker, lessons: Lessons, tokenizer: object, args: argparse.
             ).sum().backward()
             for name, value in found.items():
                 sums[name] += float(value.detach()) * len(part) / len(order) / 10
-        nn.utils.clip_grad_norm_(speaker.parameters(), 5.0)
-        stepper.step()
+        if not descend([stepper], speaker.parameters(), 5.0):
+            raise SystemExit(f"the gradient is no number any more at step {step + 1}")
         step += 1
         keep = min(0.98, step / (step + 10))
         for name, value in speaker.state_dict().items():
@@ -207,7 +204,8 @@ def train(speaker: Speaker, lessons: Lessons, tokenizer: object, args: argparse.
             sums = dict.fromkeys(WEIGHTS, 0.0)
         if spent - kept > 120 or progress >= 1:
             state = {"speaker": speaker.state_dict(), "optimiser": stepper.state_dict()}
-            save(folder / "last.pt", {**state, "average": average, "step": step, "spent": spent})
+            state |= {"average": average, "step": step, "spent": spent}
+            put(folder / "last.pt", partial(torch.save, state))
             kept = spent
 
 
