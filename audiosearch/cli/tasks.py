@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -29,7 +30,8 @@ def run_tasks(
     zero_shot_only: bool,
     as_json: bool,
 ) -> None:
-    """Measure the tasks whose data is below `folder` and print one table, then what is missing.
+    """Measure the tasks whose data is below `folder` and print a table for each model, then what is
+    missing.
 
     `names` are the tasks to measure, all by default. `fine_tune` is the folder of fine-tuning, if
     the audio tower is to be trained on each task.
@@ -38,6 +40,8 @@ def run_tasks(
     from audiosearch.evaluation.task import all_tasks
     from audiosearch.training.run import check_extra
 
+    if not folder.is_dir():
+        raise DatasetError(f"there is no folder {folder}: name the one that holds the datasets")
     if fine_tune:
         check_extra()
     tasks = all_tasks()
@@ -46,42 +50,35 @@ def run_tasks(
     missing = [task for name, task in chosen.items() if name not in present]
     if names and missing:
         raise DatasetError(f"{missing[0].title} is not in {folder}: {_where(missing[0])}")
-    rows = []
+    rows: dict[str, list[tuple[str, ...]]] = {model: [] for model in models}
     for name, root in present.items():
         for model in models:
             result = _measure(chosen[name], root, model, fine_tune, limit, zero_shot_only)
             if as_json:
                 render.json_line({**asdict(result), **_about(chosen[name])})
             else:
-                rows.append(_row(chosen[name], result))
+                rows[model].append(_row(chosen[name], result))
     if as_json:
         for task in missing:
             render.json_line({"task": task.name, "missing": True, **_about(task)})
         return
-    if rows:
-        heads = (
-            "task",
-            "model",
-            "of",
-            "sounds",
-            "zero",
-            "paper",
-            "head",
-            "tuned",
-            "paper",
-            "interval",
-        )
-        render.table(heads, rows, [False, False, False, *[True] * 6, False])
+    for model in models if present else ():
+        typer.echo(f"{render.near(model)}, beside CLAP's paper")
+        render.table(_HEADS, rows[model], [False, False, *[True] * 6, False])
+        typer.echo()
+    if present:
         typer.echo(_LEGEND, err=True)
     if missing:
-        typer.echo(
-            f"\n{len(missing)} of {len(chosen)} tasks are not in {render.near(str(folder))}:"
-        )
-        for task in missing:
-            typer.echo(f"  {task.title}: put it in {task.folders[0]}/; {task.size}, {task.licence}")
-            typer.echo(f"      {task.source}")
+        where = "here" if folder == Path() else f"in {render.near(str(folder))}"
+        typer.echo(f"{len(missing)} of {len(chosen)} tasks are not {where}:")
+    for task in missing:
+        typer.echo(f"  {task.title}: put it in {task.folders[0]}/")
+        for text in (f"{task.size}; {task.licence}", task.source):
+            typer.echo(fill(text, 80, initial_indent=_SPACE, subsequent_indent=_SPACE))
 
 
+_SPACE = " " * 4
+_HEADS = ("task", "of", "sounds", "zero", "paper", "head", "tuned", "paper", "interval")
 _LEGEND = """\
 zero: zero-shot. head: a classifier on the model's frozen vectors, trained on the
 other folds or the training part. tuned: the same, with the audio tower trained
@@ -161,7 +158,6 @@ def _row(task: Task, result: TaskResult) -> tuple[str, ...]:
     low, high = (result.tuned or result.head or result.zero_shot).interval
     return (
         task.name,
-        result.model,
         "R@10" if task.metric == "retrieval" else {"accuracy": "acc"}.get(task.metric, task.metric),
         str(result.sounds),
         _three(result.zero_shot),

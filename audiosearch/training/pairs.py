@@ -117,11 +117,11 @@ def gathered(rows: Iterable[Pair], where: str, *, by_folder: bool = False) -> Pa
     )
     notices = []
     if absent:
-        notices.append(
-            f"{len(absent)} captions name a file that does not exist, such as {absent[0]}"
-        )
+        what = "1 caption names" if len(absent) == 1 else f"{len(absent)} captions name"
+        notices.append(f"{what} a file that does not exist, such as {absent[0]}")
     if bare:
-        notices.append(f"{len(bare)} sounds have no caption, such as {bare[0]}")
+        what = "1 sound has" if len(bare) == 1 else f"{len(bare)} sounds have"
+        notices.append(f"{what} no caption, such as {bare[0]}")
     if not pairs:
         raise DatasetError(f"{where} has nothing to learn from: {notices[0]}")
     if len({text for pair in pairs for text in pair.captions}) == 1:

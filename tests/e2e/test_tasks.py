@@ -19,13 +19,17 @@ needs_torch = pytest.mark.skipif(not there, reason="training needs the extra: '.
 def test_table(shell: Shell) -> None:
     folds_of_tones(shell.home / "sets" / "ESC-50-master")
     ran = shell("eval", "--tasks", "sets", library=False)
-    head, row, *rest = ran.text.splitlines()
-    assert head.split()[:2] == ["task", "model"]
-    assert row.split()[:4] == ["esc50", "mini", "acc", "8"]
+    title, head, row, *rest = ran.text.splitlines()
+    assert title == "mini, beside CLAP's paper"
+    assert head.split()[:2] == ["task", "of"]
+    assert row.split()[:3] == ["esc50", "acc", "8"]
     assert "0.826" in row
     assert "0.967" in row
     assert "17 of 18 tasks are not in sets:" in rest
-    assert any("put it in FSD50K/; 33 GB, CC BY 4.0" in line for line in rest)
+    at = rest.index("  FSD50K: put it in FSD50K/")
+    assert rest[at + 1].startswith("    33 GB; CC BY 4.0; clips CC0")
+    assert rest[at + 2] == "    https://zenodo.org/records/4060432"
+    assert max(map(len, ran.text.splitlines())) <= 80
 
 
 @thorough_only
@@ -42,6 +46,7 @@ def test_table_in_other_ways(shell: Shell) -> None:
     assert "FSD50K is not in sets: put it in FSD50K/; 33 GB" in ran.talk
     ran = shell("eval", "--task", "esc49", "sets", library=False, code=1)
     assert "there is no task 'esc49': there is captions, classes, audiocaps" in ran.talk
+    assert "there is no folder none" in shell("eval", "--tasks", "none", library=False, code=1).talk
     assert shell("eval", library=False, code=2).talk
 
 
@@ -51,7 +56,7 @@ def test_fine_tuned_mini(shell: Shell) -> None:
     folds_of_tones(shell.home / "sets" / "ESC-50-master")
     words = ("eval", "--task", "esc50", "sets", "--fine-tune", "tuning")
     ran = shell(*words, library=False)
-    head, row = ran.text.splitlines()
+    _, head, row, _ = ran.text.splitlines()
     assert row.split()[head.split().index("tuned")] == "1.000"  # pitch tells them apart
     assert "esc50: fine-tuning, to measure fold 2, 2 of 2" in ran.talk
     assert max(map(len, ran.text.splitlines())) <= 80

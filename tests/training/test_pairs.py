@@ -74,8 +74,8 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     read = read_pairs(table(tmp_path, rows))
     assert len(read.pairs) == LEAST
     assert [line.split(", such as ")[0] for line in read.notices] == [
-        "left out: 1 captions name a file that does not exist",
-        "left out: 1 sounds have no caption",
+        "left out: 1 caption names a file that does not exist",
+        "left out: 1 sound has no caption",
     ]
     assert "gone.wav" in read.notices[0]
     assert "4.wav" in read.notices[1]
@@ -170,4 +170,4 @@ def test_a_library_gives_its_own_descriptions(tmp_path: Path) -> None:
     assert read.pairs[0].captions == ("said 0",)
     assert read.pairs[0].group == read.pairs[1].group != read.pairs[2].group  # copies go together
     assert read.pairs[-1].captions == ("ours",)
-    assert "1 sounds have no caption" in read.notices[0]
+    assert "1 sound has no caption" in read.notices[0]

@@ -115,13 +115,14 @@ def test_a_run_leaves_a_model_and_says_how_it_came_about(
 @pytest.mark.parametrize(
     "stop",
     [
+        lambda phase, count: phase.startswith("loading"),
         lambda phase, count: phase == "decoding" and count == 7,
         lambda phase, count: phase == "measuring before",
         lambda phase, count: phase == "training" and count == 4,
         lambda phase, count: phase == "measuring after",
         lambda phase, count: phase == "writing the bundle",
     ],
-    ids=["decoding", "before", "training", "after", "bundle"],
+    ids=["start", "decoding", "before", "training", "after", "bundle"],
 )
 def test_a_run_that_was_stopped_ends_with_the_same_bits(
     whole: tuple[Path, Outcome], options: Options, pairs: Pairs, stop: Callable[[str, int], bool]
@@ -278,7 +279,8 @@ def test_a_step_that_is_no_number_is_not_taken() -> None:
     assert weight.tolist() == pytest.approx([0.4, 0.2], abs=1e-5)
 
 
-def test_a_micro_batch_has_the_gradient_of_the_batch(tiny: Path, tmp_path: Path) -> None:
+def seven_pairs(tiny: Path, tmp_path: Path) -> tuple[Trainee, Batch]:
+    """Towers to train, and a batch for them."""
     trainee = open_trainee(str(tiny), tmp_path)
     trainee.freeze("none")
     trainee.learn(False)  # dropout would draw otherwise
@@ -287,7 +289,33 @@ def test_a_micro_batch_has_the_gradient_of_the_batch(tiny: Path, tmp_path: Path)
     windows = rng.normal(0, 0.1, (7, trainee.parts.bundle.window_samples)).astype(np.float32)
     pictures = maker.pictures(torch.from_numpy(windows * np.arange(1, 8)[:, None] ** 2))
     ids, mask = maker.tokens([f"words {'and more ' * i}" for i in range(7)])
-    batch = Batch(pictures, ids, mask, torch.eye(7, dtype=torch.bool))
+    return trainee, Batch(pictures, ids, mask, torch.eye(7, dtype=torch.bool))
+
+
+def test_bf16_is_what_towers_compute_in_and_not_what_they_are(tiny: Path, tmp_path: Path) -> None:
+    trainee, batch = seven_pairs(tiny, tmp_path)
+    kinds: set[torch.dtype] = set()
+    for layer in trainee.module.modules():
+        if isinstance(layer, torch.nn.Linear):
+            layer.register_forward_hook(lambda _, __, made: kinds.add(made.dtype))
+    gradients = []
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        kinds.clear()
+        trainee.zero_grad()
+        assert np.isfinite(steps.backward(trainee, batch, 3, 0, "cpu", precision))
+        assert kinds == {kind}
+        learning = [weight for weight in trainee.parameters() if weight.grad is not None]
+        assert {weight.dtype for weight in learning} == {torch.float32}
+        gradients.append(torch.cat([w.grad.flatten() for w in learning if w.grad is not None]))
+    whole, half = gradients
+    assert float(torch.nn.functional.cosine_similarity(whole, half, dim=0)) > 0.95
+    # It is asked for by name alone: where a processor only emulates it, it is slow.
+    assert steps.precision_of("cpu", "auto") == "fp32"
+    assert steps.precision_of("cpu", "bf16") == "bf16"
+
+
+def test_a_micro_batch_has_the_gradient_of_the_batch(tiny: Path, tmp_path: Path) -> None:
+    trainee, batch = seven_pairs(tiny, tmp_path)
     made = []
     for micro in (7, 3, 1):
         trainee.zero_grad()

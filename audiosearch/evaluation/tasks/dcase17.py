@@ -34,8 +34,8 @@ TASK = Task(
     name="dcase17",
     title="DCASE17 task 4",
     folders=(
-        "Task-4-Large-scale-weakly-supervised-sound-event-detection-for-smart-cars",
         "dcase17",
+        "Task-4-Large-scale-weakly-supervised-sound-event-detection-for-smart-cars",
     ),
     marker="groundtruth_weak_label_testing_set.csv",
     read=read,
