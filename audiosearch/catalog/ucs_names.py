@@ -3,8 +3,9 @@
     CatID(-UserCategory)_(VendorCategory-)FXName_CreatorID_SourceID(_UserData)
 
 A CatID is a category in capitals and a subcategory with one capital: ``DOORWood``. A name counts
-only if it has all four blocks, and a creator that begins with a capital or a digit: without the
-list of categories, ``MYSong_final_mix_2`` must not become a category. With the list, a CatID that
+only if it has all four blocks, and a creator that begins with a capital, a digit or a letter that
+has no case, as in Chinese: without the list of categories, ``MYSong_final_mix_2`` must not become a
+category. With the list, a CatID that
 is on it and any further block are enough. The blocks are kept as they are written.
 """
 
@@ -17,7 +18,6 @@ from dataclasses import dataclass
 
 # Two capitals are those of the user interface (UIClick); all other categories have three to five.
 _CAT_ID = re.compile(r"(?P<short>UI|[A-Z]{3,5})(?P<rest>[A-Z][a-z]{1,7})")
-_CREATOR = re.compile(r"[A-Z0-9]")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def parse_name(path: bytes, known: Container[str] = ()) -> UcsName | None:
     cat_id, _, user_category = head.partition("-")
     parts = _CAT_ID.fullmatch(cat_id)
     listed = cat_id in known
-    if not listed and (parts is None or len(blocks) < 3 or not _CREATOR.match(blocks[1])):
+    if not listed and (parts is None or len(blocks) < 3 or not _is_creator(blocks[1])):
         return None
     if not blocks or not all(block.strip() for block in blocks[:3]):
         return None
@@ -89,3 +89,7 @@ def parse_name(path: bytes, known: Container[str] = ()) -> UcsName | None:
         vendor_category=vendor if hyphen and vendor.strip() else None,
         user_data="_".join(block for block in more[2:] if block) or None,
     )
+
+
+def _is_creator(block: str) -> bool:
+    return block[:1].isalnum() and not block[:1].islower()
