@@ -93,7 +93,7 @@ def named_windows(
     scores = search.scores_of(connection, vector, windows)
     order = np.argsort(-scores, kind="stable")
     tied = np.zeros(len(windows), bool)
-    if len(word_scores) < len(windows):
+    if len(set(content_of.values())) < len(windows):
         best, tied = _best_of_each(contents[order], scores[order])
         order = order[best]
     others = min(leading.values()) if len(leading) < len(words) else 0.0
