@@ -71,9 +71,11 @@ async def _work(
         while (message := receive(incoming)) is not None:
             head = message[0]
             if head["do"] == "read":
-                loop.call_soon_threadsafe(pool.read, head["file"], bytes.fromhex(head["path"]))
+                loop.call_soon_threadsafe(
+                    pool.files.read, head["file"], bytes.fromhex(head["path"])
+                )
             else:
-                loop.call_soon_threadsafe(pool.answer, head["file"], head["yes"])
+                loop.call_soon_threadsafe(pool.files.answer, head["file"], head["yes"])
         loop.call_soon_threadsafe(work.cancel)
 
     threading.Thread(target=listen, daemon=True).start()

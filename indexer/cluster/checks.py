@@ -109,6 +109,14 @@ def judge(
     )
 
 
+def sums_in_fp32(precision: str) -> bool:
+    """Return whether the audio tower of a model computes in fp32. Weights that are kept in fp16 do
+    not change that; a tower in int8 or fp16 does.
+    """
+    audio = precision.partition(",")[0]
+    return audio in ("fp32", "fp32 audio", "fp16 weights", "fp16 audio weights")
+
+
 def reference(worker: Worker, encoder: Encoder) -> np.ndarray:
     """Return the vectors (n, d) float32 of the probe's sounds, through decoding and all.
 

@@ -120,7 +120,7 @@ class Coordinator:
             "directory": str(bundle.directory),
             "name": bundle.name,
             "digest": bundle.identity.digest,
-            "fp32": bundle.precision == "fp32",
+            "fp32": checks.sums_in_fp32(bundle.precision),
             "gpu": bundle.bf16_from is not None,
             "facts": checks.facts(),
             "markers": [mark.to_json() for mark in checks.markers(tasks)],

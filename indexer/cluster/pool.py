@@ -1,28 +1,25 @@
-"""The workers of a cluster at work: which nodes take part, who reads which file, and what becomes of
-files whose worker was lost.
+"""The workers of a cluster at work: which nodes take part, and what becomes of those that do not fit
+or die.
 
-A file that was given to a worker that died is given to another; after `_ATTEMPTS` of them it is a
-failure. A file is in one pair of hands at a time, so it has one outcome. Nodes may come and go. The
-pool runs in one event loop and knows Ray only as a `Cluster`.
+Each node has a number of lanes. A lane has one worker at a time, the next one where it dies. The
+first lane of a node tries whether it fits (`indexer.cluster.checks`) before the others begin. Nodes
+may come and go. The pool runs in one event loop and knows Ray only as a `Cluster`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from audiosearch import paths
 from indexer.cluster import checks
-from indexer.cluster.messages import Message
+from indexer.cluster.files import Files, Say
 from indexer.cluster.nodes import Cluster, Hopeless, Lost, Node, Refused, RemoteWorker
 
-# A file whose workers died so often is at fault itself, as far as anybody can know.
-_ATTEMPTS = 3
 # A node whose workers die so often, and finish no file in between, is left aside: more often than a
 # few bad files in a row can be the reason.
 _DEATHS = 10
@@ -32,26 +29,22 @@ _LOOK = 2.0
 PATIENCE = 300.0
 
 
-@dataclass
-class _File:
-    id: int
-    path: bytes
-    attempts: int = 0
-
-
-@dataclass
+@dataclass(eq=False)
 class _Place:
-    """A node and what works on it."""
+    """A node at work: `ready` workers read files, and `deaths` came since the last file."""
 
     node: Node
-    job: asyncio.Task[None]
+    facts: dict[str, Any] = field(default_factory=dict)
+    gpus: float = 0.0  # for each worker
+    fits: asyncio.Event = field(default_factory=asyncio.Event)
     ready: int = 0
     deaths: int = 0
 
 
 class Pool:
-    """The pool. `say` sends a message to the coordinator; `setup` is what `Reader.prepare` takes,
-    with the coordinator's "facts" and "fp32" beside it. `limit` is the greatest number of workers.
+    """The pool. `setup` is what `Reader.prepare` takes, with the coordinator's "facts", "fp32" and
+    "gpu" beside it; `reference` are its vectors of the probe. `limit` is the greatest number of
+    workers.
     """
 
     def __init__(
@@ -59,35 +52,18 @@ class Pool:
         cluster: Cluster,
         setup: dict[str, Any],
         reference: np.ndarray,
-        say: Callable[[dict[str, Any], bytes], None],
+        say: Say,
         limit: int | None = None,
     ) -> None:
+        self.files = Files(say)
         self._cluster = cluster
         self._setup = setup
         self._reference = reference
         self._say = say
         self._limit = limit
-        self._places: dict[str, _Place] = {}
-        # Files that were in lost hands come first.
-        self._waiting: asyncio.PriorityQueue[tuple[int, int, _File]] = asyncio.PriorityQueue()
-        self._order = itertools.count()
-        self._answers: dict[int, asyncio.Future[bool]] = {}
-        self._refusals: list[str] = []
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    # -- from the coordinator -----------------------------------------------------------------
-
-    def read(self, file: int, path: bytes) -> None:
-        """Take a file to read."""
-        self._put(_File(file, path), 1)
-
-    def answer(self, file: int, yes: bool) -> None:
-        """Take the answer to a question about a file."""
-        future = self._answers.pop(file, None)
-        if future and not future.done():
-            future.set_result(yes)
-
-    # -- the nodes ----------------------------------------------------------------------------
+        self._slots = asyncio.Semaphore(limit) if limit else None
+        self._jobs: dict[_Place, asyncio.Task[None]] = {}
+        self._refusal = "no node is left"
 
     async def run(self) -> None:
         """Work until cancelled. Raises `Hopeless`, and what a worker raises that is a defect."""
@@ -96,211 +72,136 @@ class Pool:
         try:
             while True:
                 nodes = await self._cluster.nodes()
-                self._look(nodes)
-                if any(place.ready for place in self._places.values()):
+                self._look({node.id: node for node in nodes if node.processors > 0})
+                working = [job for job in self._jobs.values() if not job.done()]
+                if any(place.ready for place in self._jobs):
                     alone = loop.time()
-                elif self._places and all(place.job.done() for place in self._places.values()):
-                    raise Hopeless(self._refusals[-1] if self._refusals else "no node is left")
+                elif self._jobs and not working:
+                    raise Hopeless(self._refusal)
                 elif loop.time() - alone > PATIENCE:
                     raise Hopeless(
                         f"no worker started in {PATIENCE:.0f} s: is every processor of its "
                         f"{len(nodes)} nodes taken by other work? (see: ray status)"
                     )
-                jobs = [place.job for place in self._places.values() if not place.job.done()]
-                await asyncio.wait(
-                    [self._failure, *jobs], timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED
-                )
-                if self._failure.done():
-                    self._failure.result()
+                look = asyncio.create_task(asyncio.sleep(_LOOK))
+                await asyncio.wait([look, *working], return_when=asyncio.FIRST_COMPLETED)
+                look.cancel()
+                for job in self._jobs.values():
+                    if job.done():
+                        job.result()
         finally:
-            for place in self._places.values():
-                place.job.cancel()
-            await asyncio.gather(
-                *(place.job for place in self._places.values()), return_exceptions=True
-            )
+            for job in self._jobs.values():
+                job.cancel()
+            await asyncio.gather(*self._jobs.values(), return_exceptions=True)
 
-    def _look(self, nodes: Sequence[Node]) -> None:
+    # -- nodes ----------------------------------------------------------------------------------
+
+    def _look(self, present: dict[str, Node]) -> None:
         """Begin with new nodes, and leave those that are gone."""
-        present = {node.id: node for node in nodes if node.processors > 0}
-        for id_, place in list(self._places.items()):
-            if id_ not in present:
-                if not place.job.done():
-                    self._say_of(place.node, "is gone: others go on with its files")
-                    place.job.cancel()
-                del self._places[id_]
-        share = -(-self._limit // max(1, len(present))) if self._limit else None
-        for id_, node in present.items():
-            if id_ not in self._places:
-                job = asyncio.create_task(self._take_part(node, share))
-                self._places[id_] = _Place(node, job)
+        for place, job in list(self._jobs.items()):
+            if place.node.id not in present:
+                if job.cancel():
+                    self._note_gone(place.node)
+                del self._jobs[place]
+        known = {place.node.id for place in self._jobs}
+        for node in present.values():
+            if node.id not in known:
+                # As even as can be; `_slots` holds the limit where the division leaves a rest.
+                share = -(-self._limit // len(present)) if self._limit else node.processors
+                place = _Place(node)
+                job = asyncio.create_task(self._take_part(place, min(node.processors, share)))
+                self._jobs[place] = job
 
-    async def _take_part(self, node: Node, share: int | None) -> None:
-        """Check a node, and let its workers work."""
+    async def _take_part(self, place: _Place, lanes: int) -> None:
+        """Let the workers of a node work, if it fits, until it is gone."""
         try:
-            await self._work(node, share)
-        except asyncio.CancelledError:
-            raise
-        except Lost as lost:
-            if node.id in {other.id for other in await self._cluster.nodes()}:
-                self._leave(node, f"its workers died {_DEATHS} times in a row ({lost})")
+            place.facts = await self._cluster.facts(place.node)
+            place.gpus = self._gpus(place) / lanes
+            async with asyncio.TaskGroup() as group:
+                for number in range(lanes):
+                    group.create_task(self._lane(place, first=number == 0))
+        except* Refused as refused:
+            self._leave(place.node, str(refused.exceptions[0]))
+        except* Lost as lost:
+            if place.node.id in {node.id for node in await self._cluster.nodes()}:
+                reason = f"its workers died {_DEATHS} times in a row ({lost.exceptions[0]})"
+                self._leave(place.node, reason)
             else:
-                self._say_of(node, "is gone: others go on with its files")
-        except Refused as refused:
-            self._leave(node, str(refused))
-        except Exception as error:  # noqa: BLE001 - a defect: it is raised in `run`
-            if not self._failure.done():
-                self._failure.set_exception(error)
+                self._note_gone(place.node)
 
-    def _leave(self, node: Node, reason: str) -> None:
-        self._refusals.append(f"the node {node.name} cannot take part: {reason}")
-        self._say_of(node, f"cannot take part: {reason}")
-
-    def _say_of(self, node: Node, text: str) -> None:
-        self._say({"is": "notice", "text": f"the node {node.name} {text}"}, b"")
-
-    async def _work(self, node: Node, share: int | None) -> None:
-        mine, theirs = self._setup["facts"], await self._cluster.facts(node)
-        reason = checks.other_version(mine, theirs)
-        if self._setup["gpu"] and not node.gpus:
+    def _gpus(self, place: _Place) -> float:
+        """Return the GPUs that the model needs of a node. Raises `Refused`."""
+        reason = checks.other_version(self._setup["facts"], place.facts)
+        if self._setup["gpu"] and not place.node.gpus:
             reason = reason or "it has no GPU, and the model is one for a GPU"
         if reason:
             raise Refused(reason)
-        count = min(node.processors, share or node.processors)
-        gpus = node.gpus / count if self._setup["gpu"] else 0.0
-        first = _Lane(self, node, gpus)
-        try:
-            await self._check(first, (mine, theirs))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(first.work())
-                for _ in range(count - 1):
-                    group.create_task(_Lane(self, node, gpus).work())
-        except BaseExceptionGroup as group_error:
-            raise _first(group_error) from None
-        finally:
-            first.stop()
+        return place.node.gpus if self._setup["gpu"] else 0.0
 
-    async def _check(self, lane: _Lane, facts: tuple[dict[str, Any], dict[str, Any]]) -> None:
-        head, body = await lane.open(check=True)
-        theirs = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
-        judgement = checks.judge(self._reference, theirs, self._setup["fp32"], facts)
-        if judgement.refusal:
-            raise Refused(judgement.refusal)
-        if judgement.notice:
-            self._say_of(lane.node, f"takes part, but {judgement.notice}")
+    def _leave(self, node: Node, reason: str) -> None:
+        self._refusal = f"the node {node.name} cannot take part: {reason}"
+        self._note(self._refusal)
 
-    # -- the files ----------------------------------------------------------------------------
+    def _note_gone(self, node: Node) -> None:
+        self._note(f"the node {node.name} is gone: others go on with its files")
 
-    def _put(self, file: _File, rank: int) -> None:
-        self._waiting.put_nowait((rank, next(self._order), file))
+    def _note(self, text: str) -> None:
+        self._say({"is": "notice", "text": text}, b"")
 
-    async def _get(self) -> _File:
-        return (await self._waiting.get())[-1]
+    # -- workers --------------------------------------------------------------------------------
 
-    def _ready(self, node: Node, change: int) -> None:
-        """Count the workers of a node, and tell the coordinator how many files they can have: one in
-        hand and one to come for each.
+    async def _lane(self, place: _Place, *, first: bool) -> None:
+        """Read files with one worker after the other, until cancelled. Raises `Lost` where none of
+        them lives, and `Refused`.
         """
-        if node.id in self._places:
-            self._places[node.id].ready += change
-        ready = sum(place.ready for place in self._places.values())
-        self._say({"is": "room", "files": 2 * ready, "workers": ready}, b"")
-
-    def _alive(self, node: Node) -> None:
-        if node.id in self._places:
-            self._places[node.id].deaths = 0
-
-    def _died(self, node: Node) -> bool:
-        """Count a death. Return whether the node is to be left aside."""
-        place = self._places.get(node.id)
-        if place is None:
-            return True
-        place.deaths += 1
-        return place.deaths >= _DEATHS
-
-    async def _ask(self, file: _File, message: dict[str, Any]) -> bool:
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._answers[file.id] = future
-        self._say({**message, "file": file.id}, b"")
-        return await future
-
-    async def _outcome(self, file: _File, worker: RemoteWorker) -> None:
-        """See a file through: one outcome is said, or `Lost` or `Refused` is raised."""
-        head, body = await worker.start(file.path)
-        if head["is"] == "hashed":
-            head, body = await worker.go_on(await self._ask(file, head))
-        if head["is"] == "vanished" and not await self._ask(file, {"is": "gone?"}):
-            # Others see it: the folder is no longer mounted on that node.
-            raise Refused(f"it does not see {paths.shown(file.path)}, which this machine sees")
-        self._say({**head, "file": file.id}, body)
-
-    def _return(self, file: _File, lost: Lost | None) -> None:
-        """Give a file to the next worker, or up."""
-        file.attempts += lost is not None
-        if file.attempts >= _ATTEMPTS:
-            reason = f"its worker died {_ATTEMPTS} times ({lost})"
-            self._say({"is": "failed", "kind": "hung", "reason": reason, "file": file.id}, b"")
-        else:
-            self._put(file, 0)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-class _Lane:
-    """A worker of a node, and the next one where it dies."""
-
-    def __init__(self, pool: Pool, node: Node, gpus: float) -> None:
-        self.node = node
-        self._pool = pool
-        self._gpus = gpus
-        self._worker: RemoteWorker | None = None
-
-    async def open(self, *, check: bool) -> Message:
-        """Start a worker. Raises `Lost` and `Refused`."""
-        pool = self._pool
-        self._worker = pool._cluster.worker(self.node, self._gpus)
-        head, body = await self._worker.prepare(pool._setup, check)
-        if head["is"] == "refused":
-            raise Refused(head["reason"])
-        return head, body
-
-    def stop(self) -> None:
-        """End the worker."""
-        worker, self._worker = self._worker, None
-        if worker:
-            worker.kill()
-
-    async def work(self) -> None:
-        """Read files until cancelled. Raises `Lost` where no worker lives, and `Refused`."""
+        if not first:
+            await place.fits.wait()
         while True:
             try:
-                if self._worker is None:
-                    await self.open(check=False)
-                self._pool._ready(self.node, 1)
-                try:
+                async with self._worker(place) as worker:
                     while True:
-                        await self._one()
-                        self._pool._alive(self.node)
-                finally:
-                    self._pool._ready(self.node, -1)
+                        await self.files.see_through(worker)
+                        place.deaths = 0
             except Lost:
-                if self._pool._died(self.node):
+                place.deaths += 1
+                if place.deaths >= _DEATHS:
                     raise
-            finally:
-                self.stop()
 
-    async def _one(self) -> None:
-        assert self._worker
-        file = await self._pool._get()
-        try:
-            await self._pool._outcome(file, self._worker)
-        except Lost as lost:
-            self._pool._return(file, lost)
-            raise
-        except (Refused, asyncio.CancelledError):  # the node leaves: no fault of the file
-            self._pool._return(file, None)
-            raise
-        finally:
-            self._pool._answers.pop(file.id, None)
+    @asynccontextmanager
+    async def _worker(self, place: _Place) -> AsyncIterator[RemoteWorker]:
+        """A worker of a node that is ready for files, within the limit of workers."""
+        async with self._slots or nullcontext():
+            worker = self._cluster.worker(place.node, place.gpus)
+            try:
+                await self._prepare(place, worker)
+                self._count(place, 1)
+                try:
+                    yield worker
+                finally:
+                    self._count(place, -1)
+            finally:
+                worker.kill()
+
+    async def _prepare(self, place: _Place, worker: RemoteWorker) -> None:
+        """Have a worker load the model, and try whether its node fits where that is not known."""
+        check = not place.fits.is_set()
+        head, body = await worker.prepare(self._setup, check)
+        if head["is"] == "refused":
+            raise Refused(head["reason"])
+        if check:
+            theirs = np.frombuffer(body, dtype="<f4").reshape(head["shape"])
+            facts = self._setup["facts"], place.facts
+            judgement = checks.judge(self._reference, theirs, self._setup["fp32"], facts)
+            if judgement.refusal:
+                raise Refused(judgement.refusal)
+            if judgement.notice:
+                self._note(f"the node {place.node.name} takes part, but {judgement.notice}")
+            place.fits.set()
+
+    def _count(self, place: _Place, change: int) -> None:
+        """Count the workers of a node, and tell the coordinator how many files all can have: one in
+        hand and one to come for each.
+        """
+        place.ready += change
+        ready = sum(each.ready for each in self._jobs)
+        self._say({"is": "room", "files": 2 * ready, "workers": ready}, b"")

@@ -112,9 +112,9 @@ def run(
             elif head["is"] == "notice":
                 ran.notices.append(head["text"])
             elif head["is"] == "hashed":
-                asyncio.get_running_loop().call_soon(pool.answer, head["file"], True)
+                asyncio.get_running_loop().call_soon(pool.files.answer, head["file"], True)
             elif head["is"] == "gone?":
-                asyncio.get_running_loop().call_soon(pool.answer, head["file"], False)
+                asyncio.get_running_loop().call_soon(pool.files.answer, head["file"], False)
             else:
                 ran.outcomes.append((head["file"], head["is"]))
                 if "reason" in head:
@@ -125,7 +125,7 @@ def run(
 
         pool = Pool(cluster, {**SETUP, "fp32": fp32}, VECTORS, say, limit)
         for file in range(files):
-            pool.read(file, str(file).encode())
+            pool.files.read(file, str(file).encode())
         working = asyncio.create_task(pool.run())
         ending = asyncio.create_task(finished.wait())
         await asyncio.wait([working, ending], return_when=asyncio.FIRST_COMPLETED)
@@ -151,10 +151,18 @@ def test_every_file_has_one_outcome() -> None:
     assert ran.notices == []
 
 
-def test_no_more_workers_than_asked_for() -> None:
+@pytest.mark.parametrize(("limit", "ids"), [(1, 1), (3, 2), (4, 2)])
+def test_no_more_workers_than_asked_for(limit: int, ids: int) -> None:
     cluster = Cluster(nodes(2, processors=8))
-    assert run(cluster, 20, limit=4).workers == 4
-    assert {worker.node.id for worker in cluster.started} == {"id0", "id1"}
+    assert run(cluster, 20, limit=limit).workers == limit
+    assert len({worker.node.id for worker in cluster.started}) == ids
+
+
+def test_a_worker_that_dies_while_its_node_is_tried() -> None:
+    deaths = [False] * 9 + [True, True]
+    ran = run(Cluster(nodes(1), lambda step, path, node: step == "prepare" and deaths.pop()), 5)
+    assert sorted(ran.outcomes) == [(file, "embedded") for file in range(5)]
+    assert ran.notices == []
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 3))
@@ -267,5 +275,6 @@ def test_a_defect_over_there_is_an_error_here() -> None:
     def dies(step: str, path: bytes, node: Node) -> bool:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ExceptionGroup) as raised:
         run(Cluster(nodes(1), dies), 1)
+    assert raised.group_contains(ZeroDivisionError)
