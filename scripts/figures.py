@@ -1,8 +1,7 @@
 """The figures of the README: retrieval on sample_library, speed, memory and size.
 
 `python -m scripts.figures` prints them, with the installed `audiosearch` command and the bundled
-model. Times are medians of several whole processes; memory is the peak of the proportional set size
-(PSS) summed over the process tree, which counts shared pages once.
+model. Times are medians of several whole processes; memory is the peak of `scripts.processes`.
 """
 
 from __future__ import annotations
@@ -17,59 +16,16 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
+from scripts.processes import watched
+
 SAMPLES = Path(__file__).parents[1] / "sample_library"
 COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
-
-
-def tree(pid: int) -> list[int]:
-    """Return a process and its descendants."""
-    pids = [pid]
-    for parent in pids:
-        try:
-            tasks = list(Path(f"/proc/{parent}/task").iterdir())
-            for task in tasks:
-                pids += [int(child) for child in (task / "children").read_text().split()]
-        except OSError:
-            continue  # the process ended meanwhile
-    return pids
-
-
-def pss(pid: int) -> float:
-    """Return the proportional set size of a process in MB, or 0 for a process that ended."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    match = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-    return int(match[1]) / 1024 if match else 0.0
-
-
-def measured(command: list[str | Path]) -> tuple[float, float]:
-    """Run a command. Return its seconds, and the peak memory of its process tree in MB."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    peak, done = 0.0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.02):
-            peak = max(peak, sum(pss(pid) for pid in tree(process.pid)))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = process.wait()
-    took = time.perf_counter() - began
-    done.set()
-    watcher.join()
-    if code:
-        raise SystemExit(f"{command} ended with {code}")
-    return took, peak
+LOOK = 0.02  # seconds between two looks at the memory of a command
 
 
 def median_seconds(command: list[str | Path], runs: int) -> float:
@@ -156,12 +112,12 @@ def main() -> None:
     runs = parser.parse_args().runs
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "library"
-        took, peak = measured([COMMAND, "index", "-L", library, SAMPLES])
+        indexing = watched([COMMAND, "index", "-L", library, SAMPLES], LOOK)
         retrieval()
         query: list[str | Path] = [COMMAND, "query", "-L", library, "campfire crackling"]
         print(f"processor: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-        print(f"index sample_library    {took:6.2f} s   peak {peak:4.0f} MB")
-        _, peak = measured(query)
+        print(f"index sample_library    {indexing.seconds:6.2f} s   peak {indexing.peak:4.0f} MB")
+        peak = watched(query, LOOK).peak
         print(f"query, whole process    {median_seconds(query, runs):6.2f} s   peak {peak:4.0f} MB")
         help_time = median_seconds([COMMAND, "--help"], runs)
         python = median_seconds([sys.executable, "-c", "pass"], runs)

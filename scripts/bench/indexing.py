@@ -23,7 +23,8 @@ import numpy as np
 import soundfile
 
 from scripts.bench import measure
-from scripts.figures import COMMAND, SAMPLES, pss, tree
+from scripts.figures import COMMAND, SAMPLES
+from scripts.processes import watched
 
 RATE = 48_000
 
@@ -68,30 +69,8 @@ def short_files(folder: Path, count: int) -> None:
 def index(folder: Path, library: Path) -> float:
     """Return the seconds that `audiosearch index` took."""
     began = time.perf_counter()
-    process = _index(folder, library)
-    if process.wait():
-        raise SystemExit(f"{process.args!r} ended with {process.returncode}")
+    subprocess.run([COMMAND, "index", "-L", library, folder], check=True, capture_output=True)
     return time.perf_counter() - began
-
-
-def watched(folder: Path, library: Path) -> tuple[float, list[tuple[float, float]]]:
-    """Return the seconds of `index`, a third slower, and (second, MB) of its process tree, four a
-    second.
-    """
-    curve: list[tuple[float, float]] = []
-    began, process = time.perf_counter(), _index(folder, library)
-    while process.poll() is None:
-        now = time.perf_counter() - began
-        curve.append((now, sum(pss(pid) for pid in tree(process.pid))))
-        time.sleep(0.25)
-    if process.returncode:
-        raise SystemExit(f"{process.args!r} ended with {process.returncode}")
-    return time.perf_counter() - began, curve
-
-
-def _index(folder: Path, library: Path) -> subprocess.Popen[bytes]:
-    command: list[str | Path] = [COMMAND, "index", "-L", library, folder]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def speed(work: Path, rounds: int) -> None:
@@ -165,12 +144,13 @@ def memory(work: Path, hours: float, files: int, plot: Path | None) -> None:
     short_files(work / "short", files)
     rows, curves = [], list[tuple[str, list[tuple[float, float]]]]()
     for name in ("long", "short"):
-        took, curve = watched(work / name, work / f"{name}.library")
-        sizes = [size for _, size in curve]
+        # Looked at four times a second, a run takes a third longer.
+        use = watched([COMMAND, "index", "-L", work / f"{name}.library", work / name], 0.25)
+        sizes = [size for _, size in use.curve]
         third = len(sizes) // 3
         early, late = max(sizes[: 2 * third]), max(sizes[2 * third :])
-        rows.append([name, f"{took:.0f}", f"{max(sizes):.0f}", f"{early:.0f}", f"{late:.0f}"])
-        curves.append((name, curve))
+        rows.append([name, f"{use.seconds:.0f}", f"{use.peak:.0f}", f"{early:.0f}", f"{late:.0f}"])
+        curves.append((name, use.curve))
     print(f"long: one wav of {hours:g} hours, 48 kHz stereo; short: {files} files of 0.5-6 s")
     measure.table(["", "s", "peak, MB", "first two thirds", "last third"], rows)
     if plot:

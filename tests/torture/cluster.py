@@ -1,129 +1,50 @@
-"""Kill workers, nodes, the head and the coordinator of an index run on two Ray nodes.
+"""Kill workers, nodes, the head, the command and the database of an index run on two Ray nodes.
 
-The nodes are processes on this machine that `ray start` makes. A round starts an index run with
-`--cluster`, disturbs it once it has stored something, and asks: does it end as it should, does a
-rerun finish the job, is every file stored once, and is the outcome to the last bit that of a run on
-one machine that nobody disturbed?
+The nodes are processes on this machine that `ray start` makes; the library is a folder, or in a
+PostgreSQL of its own. A round starts an index run with `--cluster`, disturbs it once it has stored
+something, and asks: does it end as it should, does a rerun finish the job, is every file stored once,
+and is the outcome to the last bit that of a run on one machine that nobody disturbed?
 """
 
 from __future__ import annotations
 
 import os
 import random
-import secrets
 import shutil
 import signal
-import socket
-import sqlite3
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-from scripts.figures import tree
+from sqlalchemy import select
+
+from audiosearch.catalog.schema import failures, sounds
+from audiosearch.catalog.store import store_at
+from scripts.ray_nodes import Nodes
+from tests.postgres_server import empty_database, stopped
 from tests.torture import kills
 from tests.waiting import stored_sounds, wait_until
 
-RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 SOUNDS = 600
-WORKER = "ray::Reader"
 
 # It returns the exit code that the command must have.
 Disturbance = Callable[["Rig", "subprocess.Popen[str]"], int]
 
 
-def named(pid: int, name: str) -> list[int]:
-    """Return the processes below `pid` whose command line holds a text."""
-    rows = []
-    for each in tree(pid):
-        try:
-            if name in Path(f"/proc/{each}/cmdline").read_bytes().decode(errors="replace"):
-                rows.append(each)
-        except OSError:
-            continue  # it ended meanwhile
-    return rows
-
-
-class Nodes:
-    """A Ray cluster of two nodes with one processor each, for those who know its token."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="nodes-"))  # Ray's sockets need a short path
-        self.environment = {
-            **os.environ,
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
-        }
-        self.head, self.other = self._start_head(), self._start_other()
-
-    def _start_head(self) -> subprocess.Popen[bytes]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
-        port = self.address.rpartition(":")[2]
-        quiet = ["--include-dashboard", "false", "--disable-usage-stats"]
-        return self._start(["--head", "--port", port, "--temp-dir", str(self.folder), *quiet])
-
-    def _start_other(self) -> subprocess.Popen[bytes]:
-        return self._start(["--address", self.address])
-
-    def _start(self, options: list[str]) -> subprocess.Popen[bytes]:
-        small = ["--num-cpus", "1", "--object-store-memory", str(100 << 20), "--block"]
-        process = subprocess.Popen(
-            [*RAY, "start", *options, *small],
-            env=self.environment,
-            cwd="/",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        assert process.stdout
-        said = b""
-        while b"--block" not in said:  # what it prints when the node runs
-            line = process.stdout.readline()
-            assert line, said.decode(errors="replace")
-            said += line
-        return process
-
-    def renew(self) -> None:
-        """Start what was killed."""
-        if self.head.poll() is not None:
-            self.other.kill()
-            self.other.wait()
-            self.head = self._start_head()
-        if self.other.poll() is not None:
-            self.other = self._start_other()
-
-    def workers(self) -> list[int]:
-        """Return the workers of index runs."""
-        return named(self.head.pid, WORKER) + named(self.other.pid, WORKER)
-
-    def close(self) -> None:
-        for process in (self.other, self.head):
-            for pid in reversed(tree(process.pid)):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-            process.wait()
-            assert process.stdout
-            process.stdout.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
 class Rig:
-    """Two nodes, a folder of sounds, and what an undisturbed run on one machine makes of it."""
+    """Two nodes, a folder of sounds, and what an undisturbed run on one machine makes of it.
 
-    def __init__(self, work: Path, count: int = SOUNDS) -> None:
-        self.work, self.folder, self.count = work, work / "in", count
+    `server` is the URL of a PostgreSQL that `tests.postgres_server` runs, if there is one.
+    """
+
+    def __init__(self, work: Path, count: int = SOUNDS, server: str | None = None) -> None:
+        self.work, self.folder, self.server = work, work / "in", server
         kills.make_sounds(self.folder, count)
         kills.run("index", "-L", work / "undisturbed", self.folder)
-        self.finished = kills.says(work / "undisturbed")
-        self.rounds = 0
+        self.finished = outcome(work / "undisturbed")
+        self.played = 0
         self.nodes = Nodes()
+        self.nodes.environment["AUDIOSEARCH_FILES"] = str(work / "files")
 
     def __enter__(self) -> Rig:
         return self
@@ -131,7 +52,18 @@ class Rig:
     def __exit__(self, *exception: object) -> None:
         self.nodes.close()
 
-    def start(self, library: Path) -> subprocess.Popen[str]:
+    def rounds(self) -> list[tuple[Disturbance, bool]]:
+        """Every disturbance, and whether the library is in PostgreSQL: in both, where both can be."""
+        if not self.server:
+            return [(disturb, False) for disturb in DISTURBANCES if disturb is not database]
+        return [
+            (disturb, postgres)
+            for postgres in (True, False)
+            for disturb in DISTURBANCES
+            if postgres or disturb is not database
+        ]
+
+    def start(self, library: Path | str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [
                 *(kills.COMMAND, "index", "-L", library, self.folder),
@@ -142,10 +74,19 @@ class Rig:
             text=True,
         )
 
-    def play(self, disturb: Disturbance, after: int = 70) -> list[str]:
+    def play(self, disturb: Disturbance, after: int = 70, *, postgres: bool = False) -> list[str]:
         """One round, disturbed once so many files are stored. Return what went wrong."""
-        self.rounds += 1
-        library = self.work / f"round-{self.rounds}"
+        self.played += 1
+        if postgres:
+            assert self.server
+            with empty_database(self.server) as url:
+                return self._play(disturb, after, url)
+        library = self.work / f"round-{self.played}"
+        faults = self._play(disturb, after, library)
+        shutil.rmtree(library)
+        return faults
+
+    def _play(self, disturb: Disturbance, after: int, library: Path | str) -> list[str]:
         process = self.start(library)
         wait_until(lambda: stored_sounds(library) >= after, process)
         expected = disturb(self, process)
@@ -157,29 +98,26 @@ class Rig:
             faults.append(f"no clear line: {talk[-500:]}")
         wait_until(lambda: not self.nodes.workers())  # whatever happened, they end with their run
         faults += [f"before the rerun: {error}" for error in kills.inconsistencies(library)]
-        if expected == 0:
-            faults += self._differences(library)
+        if expected == 0 and outcome(library) != self.finished:
+            faults.append("the outcome differs from that of an undisturbed run on one machine")
         self.nodes.renew()
         again = self.start(library)
         _, talk = again.communicate()
         if again.returncode:
             faults.append(f"the rerun: exit {again.returncode}: {talk[-500:]}")
-        faults += self._differences(library)
-        shutil.rmtree(library)
-        return faults
+        if outcome(library) != self.finished:
+            faults.append("the rerun's outcome differs from that of an undisturbed run")
+        return faults + kills.inconsistencies(library)
 
-    def _differences(self, library: Path) -> list[str]:
-        faults = list(kills.inconsistencies(library))
-        with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
-            (rows,) = database.execute("SELECT count(*) FROM sounds").fetchone()
-            kinds = database.execute("SELECT DISTINCT kind FROM failures").fetchall()
-        if rows != self.count:
-            faults.append(f"{rows} sounds in place of {self.count}")
-        if ("hung",) in kinds:
-            faults.append("a good file is a failure")
-        if kills.says(library) != self.finished:
-            faults.append("the outcome differs from that of an undisturbed run on one machine")
-        return faults
+
+def outcome(library: Path | str) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """Every sound with its vectors, and every failure, each in order of path."""
+    query = select(sounds.c.path, failures.c.kind, failures.c.reason).join_from(failures, sounds)
+    engine = store_at(library).reader()
+    with engine.connect() as connection:
+        failed = [tuple(row) for row in connection.execute(query.order_by(sounds.c.path))]
+    engine.dispose()
+    return kills.says(library), failed
 
 
 def worker(rig: Rig, process: subprocess.Popen[str]) -> int:
@@ -190,9 +128,7 @@ def worker(rig: Rig, process: subprocess.Popen[str]) -> int:
 
 def node(rig: Rig, process: subprocess.Popen[str]) -> int:
     """Kill the node that is not the head, with all that runs on it."""
-    for pid in reversed(tree(rig.nodes.other.pid)):
-        os.kill(pid, signal.SIGKILL)
-    rig.nodes.other.wait()
+    rig.nodes.end(rig.nodes.other)
     return 0
 
 
@@ -210,10 +146,17 @@ def coordinator(rig: Rig, process: subprocess.Popen[str]) -> int:
 
 def head(rig: Rig, process: subprocess.Popen[str]) -> int:
     """Kill the head node, and with it the cluster."""
-    for pid in reversed(tree(rig.nodes.head.pid)):
-        os.kill(pid, signal.SIGKILL)
-    rig.nodes.head.wait()
+    rig.nodes.end(rig.nodes.head)
     return 1
 
 
-DISTURBANCES = (worker, node, interrupt, coordinator, head)
+def database(rig: Rig, process: subprocess.Popen[str]) -> int:
+    """Stop the database at once, as a failing machine does, and start it again when all have
+    noticed."""
+    assert rig.server
+    with stopped(rig.server):
+        process.wait()
+    return 1
+
+
+DISTURBANCES = (database, worker, node, interrupt, coordinator, head)

@@ -12,31 +12,24 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sysconfig
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from sqlalchemy import select
 
 from audiosearch import AudioSearchError, Library
 from audiosearch.care.doctor import check
+from audiosearch.catalog.schema import contents, embeddings, sounds, windows
+from audiosearch.catalog.store import Address, store_at
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "audiosearch"
 SOUNDS = 150
 ANYTHING = np.full(512, 512**-0.5, np.float32)  # a query that needs no text tower
-
-# What the library says, whatever the order in which it came to be so.
-SAYS = """
-SELECT s.path, hex(c.hash), w.position, w.start, w."end", hex(w.vector), hex(e.mean)
-FROM sounds s JOIN contents c ON c.id = s.content_id
-JOIN embeddings e ON e.content_id = c.id JOIN windows w ON w.content_id = c.id
-ORDER BY s.path, c.hash, w.position
-"""
 
 
 @dataclass
@@ -52,15 +45,26 @@ def run(*args: str | Path, check: bool = True) -> subprocess.CompletedProcess[st
     return subprocess.run([COMMAND, *args], capture_output=True, text=True, check=check)
 
 
-def says(library: Path) -> list[tuple[object, ...]]:
-    """Every sound with its vectors, in order of path."""
-    with closing(sqlite3.connect(f"file:{library}/library.db?mode=ro", uri=True)) as database:
-        return database.execute(SAYS).fetchall()
+def says(place: Address) -> list[tuple[object, ...]]:
+    """Every sound with its vectors to the bit, in order of path, whatever the order it came in."""
+    query = (
+        select(sounds.c.path, contents.c.hash, embeddings.c.mean)
+        .add_columns(windows.c.position, windows.c.start, windows.c.end, windows.c.vector)
+        .join_from(sounds, contents)
+        .join(embeddings)
+        .join(windows, windows.c.content_id == contents.c.id)
+        .order_by(sounds.c.path, contents.c.hash, windows.c.position)
+    )
+    engine = store_at(place).reader()
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(query)]
+    engine.dispose()
+    return rows
 
 
-def inconsistencies(library: Path) -> list[str]:
+def inconsistencies(place: Address) -> list[str]:
     """What `audiosearch doctor` calls an error."""
-    return [str(finding) for finding in check(library) if finding.level == "error"]
+    return [str(finding) for finding in check(place) if finding.level == "error"]
 
 
 def make_sounds(folder: Path, count: int = SOUNDS, first: int = 0) -> None:
