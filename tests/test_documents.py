@@ -12,7 +12,7 @@ from tests.test_rooms import ROOMS
 
 RUNNERS = [
     ROOT / "tests" / "e2e" / name
-    for name in ("test_readme.py", "test_embedding.py", "test_postgres.py")
+    for name in ("test_readme.py", "test_embedding.py", "test_postgres.py", "test_two_hosts.py")
 ]
 PATHS = re.compile(r"`((?:audiosearch|indexer|scripts|tests|docs|sample_library)/[^`\s]*)`")
 

@@ -4,19 +4,31 @@ two processes cannot: a mount, a version, a model or a token of their own, and a
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from audiosearch import __version__
+from audiosearch.models.registry import load_model
 from tests.documents import ROOT, examples
 from tests.effort import thorough_only
 from tests.hosts import Host, ImpossibleHosts, two_hosts
 from tests.postgres_server import VERSION, postgres_engine
+from tests.torture import kills
+from tests.torture.cluster import Outcome, outcome
+from tests.waiting import stored_sounds, wait_until
 
 pytestmark = [
     thorough_only,
@@ -78,3 +90,178 @@ def test_the_page_takes_a_reader_to_two_nodes(
             for name in ("sounds", "shared"):
                 outside.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             outside.exec_driver_sql("DROP ROLE IF EXISTS listener")
+
+
+# -- what does not fit ------------------------------------------------------------------------------
+
+COUNT = 120
+SMALL = ("--num-cpus", "1", "--object-store-memory", str(100 << 20))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two nodes that run, a folder of sounds that both see, and what one machine makes of it."""
+
+    head: Host
+    other: Host
+    folder: Path
+    finished: Outcome
+
+    def command(self, library: Path, *options: str) -> list[str | Path]:
+        where = options or ("--cluster", "auto")
+        return ["audiosearch", "index", "-L", library, self.folder, *where]
+
+    def index(self, library: Path, *options: str, code: int = 0, **environment: str) -> str:
+        """Index on the head node. Return what it says."""
+        command = self.command(library, *options)
+        said = self.head.run(*command, code=code, environment=environment).stderr
+        assert "Traceback" not in said
+        return said
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    work = tmp_path_factory.mktemp("pair")
+    kills.make_sounds(work / "in", COUNT)
+    kills.run("index", "-L", work / "undisturbed", work / "in")
+    finished = outcome(work / "undisturbed")
+    with ExitStack() as stack:
+        try:
+            head, other = stack.enter_context(two_hosts(work))
+        except ImpossibleHosts as error:
+            pytest.skip(f"no two hosts: {error}")
+        for host in (head, other):
+            host.environment["RAY_AUTH_MODE"] = "token"
+            # A node that is cut off is given up after seconds.
+            host.environment["RAY_health_check_period_ms"] = "1000"
+            host.environment["RAY_health_check_timeout_ms"] = "1000"
+        head.run("ray", "get-auth-token", "--generate")
+        shutil.copytree(head.home / ".ray", other.home / ".ray")
+        head.run("ray", "start", "--head", "--port", "6379", "--disable-usage-stats", *SMALL)
+        other.run("ray", "start", "--address", "HEAD:6379", *SMALL)
+        yield Pair(head, other, work / "in", finished)
+
+
+@contextmanager
+def mounted(host: Host, *mount: str | Path) -> Iterator[None]:
+    """Something is mounted on one host alone."""
+    host.run("mount", *mount)
+    try:
+        yield
+    finally:
+        host.run("umount", "--lazy", mount[-1])
+
+
+def test_a_node_without_the_mount(pair: Pair, tmp_path: Path) -> None:
+    with mounted(pair.other, "-t", "tmpfs", "none", pair.folder):
+        said = pair.index(tmp_path / "library")
+    assert (
+        f"the node 10.77.0.2 cannot take part: it cannot read {pair.folder}/0000.wav (No such file or "
+        "directory): mount the folder there, at the same path" in said
+    )
+    assert outcome(tmp_path / "library") == pair.finished
+
+
+def test_a_node_that_loses_its_mount(pair: Pair, tmp_path: Path) -> None:
+    process = pair.head.start(*pair.command(tmp_path / "library"))
+    wait_until(lambda: stored_sounds(tmp_path / "library"), process)
+    with mounted(pair.other, "-t", "tmpfs", "none", pair.folder):
+        _, said = process.communicate()
+    assert process.returncode == 0
+    assert "the node 10.77.0.2 cannot take part: it does not see" in said
+    assert outcome(tmp_path / "library") == pair.finished
+
+
+def test_a_node_with_another_version(pair: Pair, tmp_path: Path) -> None:
+    (metadata,) = [
+        Path(str(file.locate()))
+        for file in distribution("audiosearch").files or ()
+        if file.name == "METADATA"
+    ]
+    text = metadata.read_text(encoding="utf-8")
+    (tmp_path / "METADATA").write_text(text.replace(f"Version: {__version__}", "Version: 0.0.1"))
+    with mounted(pair.other, "--bind", tmp_path / "METADATA", metadata):
+        said = pair.index(tmp_path / "library")
+    assert (
+        "the node 10.77.0.2 cannot take part: it has audiosearch 0.0.1, this machine has "
+        f"{__version__}" in said
+    )
+    assert outcome(tmp_path / "library") == pair.finished
+
+
+@pytest.mark.parametrize(("key", "value"), [("revision", "none"), ("precision", "int8")])
+def test_a_node_with_another_model(pair: Pair, tmp_path: Path, key: str, value: str) -> None:
+    described = load_model().bundle.directory / "model.json"
+    changed = json.loads(described.read_text(encoding="utf-8")) | {key: value}
+    (tmp_path / "model.json").write_text(json.dumps(changed), encoding="utf-8")
+    with mounted(pair.other, "--bind", tmp_path / "model.json", described):
+        said = pair.index(tmp_path / "library")
+    refused = re.search(
+        r"the node (\S+) cannot take part: its model mini is another one: (.*)", said
+    )
+    assert refused
+    assert refused[1] == "10.77.0.2"
+    assert value in refused[2]
+    assert outcome(tmp_path / "library") == pair.finished
+
+
+def test_what_ends_a_run_before_it_begins(pair: Pair, tmp_path: Path) -> None:
+    def line(*options: str, **environment: str) -> str:
+        said = pair.index(tmp_path / "library", *options, code=1, **environment).splitlines()
+        assert len(said) == 1, said
+        return said[0]
+
+    assert "RAY_AUTH_TOKEN" in line(RAY_AUTH_TOKEN="0" * 64)
+    assert "RAY_AUTH_TOKEN" in line(RAY_AUTH_MODE="disabled")
+    assert "nothing answers there" in line("--cluster", "10.77.0.2:1")
+    assert not list(tmp_path.glob("library/*.faiss"))
+
+
+def test_two_coordinators(pair: Pair, tmp_path: Path) -> None:
+    """Of one library the second is refused; two libraries share the cluster's workers."""
+    first = pair.head.start(*pair.command(tmp_path / "one"))
+    wait_until(lambda: stored_sounds(tmp_path / "one"), first)
+    busy = pair.other.run(*pair.command(tmp_path / "one"), code=1).stderr
+    second = pair.other.start(*pair.command(tmp_path / "two"))
+    assert "is being written by process" in busy
+    assert "on head" in busy
+    for process in (first, second):
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+    assert outcome(tmp_path / "one") == outcome(tmp_path / "two") == pair.finished
+
+
+# -- the end ----------------------------------------------------------------------------------------
+
+PHASES: dict[str, Callable[[Host, Path], object]] = {
+    "its process starts": lambda host, library: host.processes("indexer.cluster.bridge"),
+    "Ray starts": lambda host, library: host.processes("gcs_server"),
+    "workers are tried": lambda host, library: host.processes("ray::Reader"),
+    "workers read": lambda host, library: stored_sounds(library),
+    "the last is stored": lambda host, library: stored_sounds(library) == COUNT,
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_stays(hosts: tuple[Host, Host], tmp_path: Path, number: int) -> None:
+    """Ctrl-C, or a command that is killed, in every phase of a run with a cluster of its own."""
+    head, _ = hosts
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    head.environment["TMPDIR"] = str(temporary)
+    kills.make_sounds(tmp_path / "in", COUNT)
+    for place, (phase, reached) in enumerate(PHASES.items()):
+        library = tmp_path / str(place)
+        where = ("-L", library, tmp_path / "in", "--cluster", "local:2")
+        process = head.start("audiosearch", "index", *where)
+        wait_until(partial(reached, head, library), process)
+        for pid in head.processes(f"audiosearch index -L {library}"):
+            os.kill(pid, number)
+        _, said = process.communicate()
+        assert "Traceback" not in said, phase
+        if number == signal.SIGINT:
+            assert process.returncode == 130, (phase, said)
+            assert head.processes() == {}, phase
+            assert list(temporary.iterdir()) == [], phase
+        wait_until(lambda: not head.processes())
+    kills.run("index", "-L", tmp_path / "0", tmp_path / "in")

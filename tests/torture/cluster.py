@@ -27,6 +27,7 @@ from tests.waiting import stored_sounds, wait_until
 
 SOUNDS = 600
 
+Outcome = tuple[list[tuple[object, ...]], list[tuple[object, ...]]]
 # It returns the exit code that the command must have.
 Disturbance = Callable[["Rig", "subprocess.Popen[str]"], int]
 
@@ -110,7 +111,7 @@ class Rig:
         return faults + kills.inconsistencies(library)
 
 
-def outcome(library: Path | str) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+def outcome(library: Path | str) -> Outcome:
     """Every sound with its vectors, and every failure, each in order of path."""
     query = select(sounds.c.path, failures.c.kind, failures.c.reason).join_from(failures, sounds)
     engine = store_at(library).reader()
