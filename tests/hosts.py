@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sysconfig
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.waiting import wait_until
 
 _NAMESPACES = ("--net", "--pid", "--mount", "--uts", "--ipc")
 _TOOLS = ("unshare", "nsenter", "ip", "mount", "hostname")
+_RAY = Path("/tmp/ray")
 Argument = str | Path
 
 
@@ -39,7 +39,6 @@ class Host:
         self.name = name
         self.home = home
         home.mkdir()
-        self._short = Path(tempfile.mkdtemp(prefix="ray-"))  # Ray's sockets need a short path
         scripts = sysconfig.get_path("scripts")
         self.environment = {
             **{
@@ -49,7 +48,6 @@ class Host:
             },
             "HOME": str(home),
             "PATH": f"{scripts}:{os.environ['PATH']}",
-            "RAY_TMPDIR": str(self._short),
         }
         # Its first process is the parent of orphans: SIGCHLD is ignored, so none stays a zombie.
         first = ["env", "--ignore-signal=CHLD", "sleep", "infinity"]
@@ -64,6 +62,10 @@ class Host:
             raise ImpossibleHosts(self._unshare.stderr.read().decode().strip()) from None
         self.pid = self._first() or 0
         self.run("hostname", name)
+        # Ray keeps its sockets there, and the address that `auto` means.
+        _RAY.mkdir(exist_ok=True)
+        (home / "ray").mkdir()
+        self.run("mount", "--bind", home / "ray", _RAY)
 
     def _first(self) -> int | None:
         parent = self._unshare.pid
@@ -119,7 +121,6 @@ class Host:
         self._unshare.wait()
         assert self._unshare.stderr
         self._unshare.stderr.close()
-        shutil.rmtree(self._short, ignore_errors=True)
 
 
 @contextmanager

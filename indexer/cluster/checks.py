@@ -1,30 +1,25 @@
 """May a node take part? It must run the same audiosearch and the same model, see the same files,
 and make the same vectors.
 
-Everything is tried, not believed: a node reads sounds of every root (markers), and embeds the sounds
-of `audiosearch.models.precision.PROBE` by all the steps that a file goes through.
+Everything is tried, not believed: a node reads sounds of every root (`indexer.cluster.markers`), and
+embeds the sounds of `audiosearch.models.precision.PROBE` by all the steps that a file goes through.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
-import sys
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from audiosearch import paths
 from audiosearch.models.precision import PROBE
 from indexer.encoder import Encoder
 from indexer.pipeline import Embedded, read_one
 from indexer.plan import FileTask
-from indexer.scan import stamp
 from indexer.workers import Worker
 
 # The packages that the bits of a vector go through.
@@ -34,11 +29,6 @@ _FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_i
 # Other processors add in another order: fp32 vectors of two of them differ by 1e-6 at most. A vector
 # of another decoder, front end or precision differs by far more.
 _LEAST_SAME = 1e-5
-
-# Of a marker's beginning and of its end, in bytes.
-_SAMPLED = 1 << 16
-# So many files of a root that went away since the scan are passed over.
-_CANDIDATES = 20
 
 
 def facts() -> dict[str, Any]:
@@ -129,73 +119,3 @@ def reference(worker: Worker, encoder: Encoder) -> np.ndarray:
         if isinstance(outcome, Embedded):
             vectors.append(outcome.vectors)
     return np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A sound of a root as one machine reads it: `digest` is of its beginning and its end."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-    digest: str
-
-    def to_json(self) -> list[Any]:
-        """Return the fields for a message."""
-        return [self.path.hex(), self.size, self.mtime_ns, self.digest]
-
-    @classmethod
-    def from_json(cls, fields: Sequence[Any]) -> Marker:
-        """Return the marker of such fields."""
-        return cls(bytes.fromhex(fields[0]), *fields[1:])
-
-
-def marker(path: bytes) -> Marker:
-    """Read a file as a marker. Raises `OSError`."""
-    with open(path, "rb") as file:  # noqa: PTH123 (bytes)
-        status = os.fstat(file.fileno())
-        digest = hashlib.blake2b(file.read(_SAMPLED), digest_size=16)
-        file.seek(max(0, status.st_size - _SAMPLED))
-        digest.update(file.read(_SAMPLED))
-    return Marker(path, status.st_size, stamp(status.st_mtime_ns), digest.hexdigest())
-
-
-def markers(tasks: Sequence[FileTask]) -> list[Marker]:
-    """Return markers for the roots of these files: of each the first and the last that can be read."""
-    chosen: dict[bytes, Marker] = {}
-    for order in (tasks, tasks[::-1]):
-        tried: dict[int, int] = {}
-        for task in order:
-            count = tried.get(task.root_id, 0)
-            if count < 0 or count >= _CANDIDATES:
-                continue
-            try:
-                chosen[task.path] = marker(task.path)
-                tried[task.root_id] = -1
-            except OSError:
-                tried[task.root_id] = count + 1
-    return list(chosen.values())
-
-
-def unseen(expected: Iterable[Marker], read: Callable[[bytes], Marker] = marker) -> str | None:
-    """Return why this machine does not see the same files as the one that made the markers."""
-    remedy = "mount the folder there, at the same path"
-    for mark in expected:
-        name = paths.shown(mark.path)
-        try:
-            own = read(mark.path)
-        except OSError as error:
-            return f"it cannot read {name} ({error.strerror or error}): {remedy}"
-        if own == mark:
-            continue
-        if (own.size, own.digest) != (mark.size, mark.digest):
-            return f"it reads another file at {name}: {remedy}"
-        return f"it sees another date of change of {name}: {remedy}, with the same options"
-    return None
-
-
-def one_thread() -> None:
-    """Keep torch to one thread: there is a worker for every processor."""
-    torch = sys.modules.get("torch")
-    if torch:
-        torch.set_num_threads(1)

@@ -26,6 +26,7 @@ from audiosearch.errors import ClusterUnavailable
 from audiosearch.models.model import Model
 from indexer.cluster import checks
 from indexer.cluster.address import Address
+from indexer.cluster.markers import markers
 from indexer.cluster.messages import Message, to_outcome
 from indexer.pipeline import Outcome
 from indexer.plan import FileTask
@@ -123,7 +124,7 @@ class Coordinator:
             "fp32": checks.sums_in_fp32(bundle.precision),
             "gpu": bundle.bf16_from is not None,
             "facts": checks.facts(),
-            "markers": [mark.to_json() for mark in checks.markers(tasks)],
+            "markers": [mark.to_json() for mark in markers(tasks)],
         }
         config = {
             "head": self._address.head,

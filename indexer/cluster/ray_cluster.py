@@ -59,15 +59,21 @@ def connected(head: str | None, local: int | None) -> Iterator[RayCluster]:
         try:
             ray.init(**where, **quiet)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            reason = " ".join(str(error).split())
-            raise ConnectionError(
-                f"{reason} (does it run, and is RAY_AUTH_TOKEN its token?)"
-            ) from error
+            raise ConnectionError(_reason(error)) from error
         yield RayCluster()
     finally:
         ray.shutdown()
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if text.startswith("Could not find any running Ray instance"):
+        return "no Ray runs on this machine: ray start makes it a node of a cluster"
+    if text.startswith("Version mismatch"):
+        return text
+    return f"{text} (does it run, and is its token in RAY_AUTH_TOKEN or ~/.ray/auth_token?)"
 
 
 def _reach(head: str) -> None:

@@ -8,6 +8,7 @@ library holds that content, and `go_on` decodes and embeds it, or not.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from audiosearch.models.bundle import read_bundle
 from audiosearch.models.model import Model
 from audiosearch.models.registry import load_model
 from indexer.cluster import checks
+from indexer.cluster.markers import Marker, unseen
 from indexer.cluster.messages import Message, to_message
 from indexer.encoder import Encoder, open_encoder
 from indexer.pipeline import read_one
@@ -47,11 +49,11 @@ class Reader:
             self._encoder = open_encoder(model)
         except AudioSearchError as error:
             return {"is": "refused", "reason": str(error)}, b""
-        checks.one_thread()
+        _one_thread()
         self._worker = Worker(model.bundle, samples=self._encoder.takes_samples)
         if not check:
             return {"is": "ready"}, b""
-        reason = checks.unseen(map(checks.Marker.from_json, setup["markers"]))
+        reason = unseen(map(Marker.from_json, setup["markers"]))
         if reason:
             return {"is": "refused", "reason": reason}, b""
         vectors = checks.reference(self._worker, self._encoder)
@@ -92,6 +94,13 @@ class Reader:
         if isinstance(message, BaseException):
             raise message
         return message
+
+
+def _one_thread() -> None:
+    """Keep torch to one thread: there is a worker for every processor."""
+    torch = sys.modules.get("torch")
+    if torch:
+        torch.set_num_threads(1)
 
 
 def _model(directory: str, name: str, digest: str) -> Model:

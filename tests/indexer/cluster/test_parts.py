@@ -13,8 +13,10 @@ import pytest
 
 from audiosearch.errors import AudioSearchError, ClusterUnavailable, InvalidQuery
 from audiosearch.models.registry import load_model
-from indexer.cluster import address, checks
+from indexer.cluster import address
 from indexer.cluster.address import Address, cluster_address
+from indexer.cluster.checks import sums_in_fp32
+from indexer.cluster.markers import Marker, marker, markers, unseen
 from indexer.cluster.messages import to_outcome
 from indexer.cluster.reader import Reader
 from indexer.encoder import open_encoder
@@ -36,7 +38,7 @@ def setup() -> dict[str, Any]:
         "directory": str(bundle.directory),
         "name": bundle.name,
         "digest": bundle.identity.digest,
-        "markers": [checks.marker(bytes(SAMPLES / "manifest.csv")).to_json()],
+        "markers": [marker(bytes(SAMPLES / "manifest.csv")).to_json()],
     }
 
 
@@ -139,15 +141,15 @@ def test_another_model_is_refused(setup: dict[str, Any], tmp_path: Path) -> None
 def test_another_disk_is_refused(setup: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "a.wav"
     file.write_bytes(b"1" * 200_000)
-    mark = checks.marker(bytes(file))
-    assert checks.unseen([mark]) is None
-    assert checks.Marker.from_json(mark.to_json()) == mark
+    mark = marker(bytes(file))
+    assert unseen([mark]) is None
+    assert Marker.from_json(mark.to_json()) == mark
     file.write_bytes(b"1" * 199_999 + b"2")
     os.utime(file, ns=(mark.mtime_ns, mark.mtime_ns))
-    assert f"it reads another file at {file}" in str(checks.unseen([mark]))
+    assert f"it reads another file at {file}" in str(unseen([mark]))
     file.write_bytes(b"1" * 200_000)
     os.utime(file, ns=(0, 10**9))
-    assert "another date of change" in str(checks.unseen([mark]))
+    assert "another date of change" in str(unseen([mark]))
     file.unlink()
     assert refusal(setup, markers=[mark.to_json()]) == (
         f"it cannot read {file} (No such file or directory): mount the folder there, at the same path"
@@ -162,8 +164,28 @@ def test_a_marker_for_every_root(tmp_path: Path) -> None:
             tasks.append(task(path, root))
             if number not in (0, 4):
                 path.write_bytes(b"sound")
-    names = [os.path.basename(mark.path) for mark in checks.markers(tasks)]  # noqa: PTH119 (bytes)
+    names = [os.path.basename(mark.path) for mark in markers(tasks)]  # noqa: PTH119 (bytes)
     assert sorted(names) == [b"1-1.wav", b"1-3.wav", b"2-1.wav", b"2-3.wav"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "fp32"),
+    [
+        ("fp32", True),
+        ("fp16 audio weights, int8 text weights", True),
+        ("fp32 audio, int8 text", True),
+        ("int8 audio, fp32 text", False),
+        ("fp16 audio, fp16 text", False),
+        ("int8", False),
+        ("bf16", False),
+    ],
+)
+def test_which_audio_towers_compute_in_fp32(precision: str, fp32: bool) -> None:
+    assert sums_in_fp32(precision) is fp32
+
+
+def test_mini_computes_in_fp32() -> None:
+    assert sums_in_fp32(load_model().bundle.precision)
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
