@@ -103,12 +103,14 @@ def empty_database(server: str) -> Iterator[str]:
     out, whoever is still connected.
     """
     name = f"audiosearch_test_{secrets.token_hex(6)}"
-    with postgres_engine(server).execution_options(isolation_level="AUTOCOMMIT").connect() as admin:
-        admin.exec_driver_sql(f'CREATE DATABASE "{name}"')
-        try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        finally:
-            admin.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    admin = postgres_engine(server).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:  # another one: the server may have been restarted
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def postgres_engine(url: str) -> Engine:

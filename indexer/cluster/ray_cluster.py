@@ -27,6 +27,10 @@ from indexer.cluster.reader import Reader
 _STORE = 128 << 20
 # Seconds for the head node to answer at all.
 _REACHING = 10.0
+# Ray speaks gRPC, which is HTTP/2: each side begins with a frame of settings, of which the head (a
+# length, a type, flags, a stream) has 9 bytes.
+_FRAME, _SETTINGS = 9, b"\x04"
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + bytes(5)
 
 
 @contextmanager
@@ -45,7 +49,7 @@ def connected(head: str | None, local: int | None) -> Iterator[RayCluster]:
         # Ray listens on every interface, and whoever reaches it can run programs. A token that
         # only this process and its children know keeps others out.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        folder = tempfile.mkdtemp(prefix="audiosearch-")
+        folder = _folder()
         where = {
             "address": "local",
             "num_cpus": local,
@@ -67,6 +71,13 @@ def connected(head: str | None, local: int | None) -> Iterator[RayCluster]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _folder() -> str:
+    """Make a folder for Ray, whose sockets' paths are 80 characters longer; 107 are allowed."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) < 25 or not os.path.isdir("/tmp") else "/tmp"  # noqa: PTH112
+    return tempfile.mkdtemp(prefix="ray-", dir=short)
+
+
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if text.startswith("Could not find any running Ray instance"):
@@ -77,14 +88,22 @@ def _reason(error: Exception) -> str:
 
 
 def _reach(head: str) -> None:
-    """Raise `ConnectionError` where nothing answers at an address: Ray itself tries for minutes."""
+    """Raise `ConnectionError` where nothing answers at an address, or what does is not Ray: Ray
+    itself tries for minutes.
+    """
     if head == AUTO:
         return
     host, _, port = head.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _REACHING).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _REACHING) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") != "0":
+                return
+            connection.sendall(_HTTP2)
+            answer = connection.recv(_FRAME, socket.MSG_WAITALL)
     except OSError as error:
         raise ConnectionError(f"nothing answers there ({error.strerror or error})") from error
+    if answer[3:4] != _SETTINGS:
+        raise ConnectionError("what answers there is not Ray")
 
 
 class RayCluster:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -246,8 +247,7 @@ PHASES: dict[str, Callable[[Host, Path], object]] = {
 def test_no_process_stays(hosts: tuple[Host, Host], tmp_path: Path, number: int) -> None:
     """Ctrl-C, or a command that is killed, in every phase of a run with a cluster of its own."""
     head, _ = hosts
-    temporary = tmp_path / "t"
-    temporary.mkdir()
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))  # Ray's sockets need a short path
     head.environment["TMPDIR"] = str(temporary)
     kills.make_sounds(tmp_path / "in", COUNT)
     for place, (phase, reached) in enumerate(PHASES.items()):
@@ -265,3 +265,4 @@ def test_no_process_stays(hosts: tuple[Host, Host], tmp_path: Path, number: int)
             assert list(temporary.iterdir()) == [], phase
         wait_until(lambda: not head.processes())
     kills.run("index", "-L", tmp_path / "0", tmp_path / "in")
+    shutil.rmtree(temporary)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -24,11 +26,19 @@ def test_bad_addresses_are_one_line(tmp_path: Path) -> None:
 
 
 @thorough_only
-def test_nobody_answers(tmp_path: Path) -> None:
-    sounds, where = SAMPLES / "fire", "127.0.0.1:1"
-    ran = kills.run("index", "-L", tmp_path / "new", sounds, "--cluster", where, check=False)
-    assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1)
-    assert "the cluster 127.0.0.1:1 cannot be used: nothing answers there" in ran.stderr
+def test_addresses_without_a_cluster(tmp_path: Path) -> None:
+    def line(where: str) -> str:
+        ran = kills.run(
+            "index", "-L", tmp_path / "new", SAMPLES / "fire", "--cluster", where, check=False
+        )
+        assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1), ran.stderr
+        return ran.stderr
+
+    assert "127.0.0.1:1 cannot be used: nothing answers there" in line("127.0.0.1:1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever).start()
+        assert "what answers there is not Ray" in line(f"127.0.0.1:{server.server_port}")
+        server.shutdown()
 
 
 @thorough_only
