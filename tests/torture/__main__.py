@@ -105,7 +105,10 @@ def _cluster(work: Path, seed: int, times: float) -> list[str]:
         rounds = itertools.cycle(rig.rounds())
         for disturb, postgres in itertools.islice(rounds, max(1, round(50 * times))):
             name = f"{disturb.__name__}, {'PostgreSQL' if postgres else 'folder'}"
-            faults += [f"{name}: {fault}" for fault in rig.play(disturb, postgres=postgres)]
+            began = time.monotonic()
+            found = [f"{name}: {fault}" for fault in rig.play(disturb, postgres=postgres)]
+            print(f"  {name}: {len(found)} faults, {time.monotonic() - began:.0f} s", flush=True)
+            faults += found
             counts[name] += 1
     print(f"cluster: disturbed by {dict(counts)}")
     return faults

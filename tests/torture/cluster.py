@@ -25,7 +25,7 @@ from tests.postgres_server import empty_database, stopped
 from tests.torture import kills
 from tests.waiting import stored_sounds, wait_until
 
-SOUNDS = 600
+SOUNDS = 300
 
 Outcome = tuple[list[tuple[object, ...]], list[tuple[object, ...]]]
 # It returns the exit code that the command must have.
