@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 
 # Finished files that wait for the database.
 _QUEUE = 32
-# Seconds for Ray to end its workers.
-_ENDING = 20.0
+# Seconds for Ray to come up, end its workers and go. A second Ctrl-C does not wait for it.
+_ENDING = 60.0
 
 
 class Coordinator:
