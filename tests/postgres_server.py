@@ -24,7 +24,7 @@ from sqlalchemy import Engine, create_engine, make_url
 VERSION = int(os.environ.get("AUDIOSEARCH_TEST_POSTGRES_VERSION", "18"))
 
 # No test pulls the plug: what is killed leaves its writes to the system.
-_SETTINGS = """
+SETTINGS = """
 fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -48,7 +48,7 @@ def running_server() -> Iterator[str]:
         server = get_server(data, cleanup_mode="stop", start=False, postgres_version=VERSION)
         server.ensure_pgdata_inited()
         with (data / "postgresql.conf").open("a") as file:
-            file.write(_SETTINGS)
+            file.write(SETTINGS)
         with server:
             server.start()
             yield server.get_uri(database="postgres")

@@ -35,7 +35,7 @@ def running(command: Sequence[Any], port: int, **process: Any) -> Iterator[subpr
 
     `process` holds options of `subprocess.Popen`.
     """
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, **process) as server:
+    with subprocess.Popen(command, **{"stderr": subprocess.DEVNULL, **process}) as server:
         try:
             wait_until(lambda: is_ready(port), server)
             yield server

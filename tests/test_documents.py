@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
+from audiosearch import errors
 from tests.documents import LANGUAGES, PAGES, ROOT, anchors, examples, links, prose
 from tests.test_rooms import ROOMS
 
@@ -64,3 +68,44 @@ def test_the_architecture_names_every_room() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def messages_of(module: Path, *, errors_only: bool) -> list[str]:
+    """The texts in a module, or those of the errors that it makes, with … for what is filled in."""
+    nodes: Iterable[ast.AST] = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    if errors_only:
+        nodes = [node.args[0] for node in nodes if _makes_error(node)]
+    messages = []
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            texts = [str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts]
+            messages.append("".join(texts))
+    return messages
+
+
+def _makes_error(node: ast.AST) -> TypeGuard[ast.Call]:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+        return False
+    kind = getattr(errors, node.func.id, None)
+    return isinstance(kind, type) and issubclass(kind, errors.AudioSearchError)
+
+
+def test_every_message_about_a_database_is_explained() -> None:
+    """The table of docs/scale.md has each error of PostgreSQL, in the words of the code."""
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    table = text.partition("### When something is wrong")[2].partition("\n## ")[0]
+    explained = [
+        ".*".join(map(re.escape, message.split("...")))
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for message in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
+    catalog = ROOT / "audiosearch" / "catalog"
+    modules = [*sorted(catalog.glob("postgres_*.py")), catalog / "migrations.py"]
+    for module in modules:
+        for message in messages_of(module, errors_only=True):
+            assert any(re.search(each, message) for each in explained), f"not there: {message}"
+    said = [text for module in modules for text in messages_of(module, errors_only=False)]
+    for each in explained:
+        assert any(re.search(each, text) for text in said), f"nobody says: {each}"

@@ -16,9 +16,12 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
+    Index,
     LargeBinary,
+    PrimaryKeyConstraint,
     Table,
     delete,
+    func,
     insert,
     select,
 )
@@ -30,12 +33,20 @@ from audiosearch.paths import shown
 folder_options = Table(
     "folder_options",
     metadata,
-    Column("root_id", ForeignKey("roots.id", ondelete="CASCADE"), primary_key=True),
-    Column("below", LargeBinary, primary_key=True),
+    Column("root_id", ForeignKey("roots.id", ondelete="CASCADE"), nullable=False),
+    Column("below", LargeBinary, nullable=False),
     Column("exclude", StoredText, nullable=False),
     Column("follow_symlinks", BigInt),
+    PrimaryKeyConstraint("root_id", "below").ddl_if(dialect="sqlite"),
     sqlite_with_rowid=False,
 )
+# A path may be too long for a key of PostgreSQL's (see `roots`).
+Index(
+    "folder_options_below",
+    folder_options.c.root_id,
+    func.sha256(folder_options.c.below),
+    unique=True,
+).ddl_if(dialect="postgresql")
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def _line(error: Exception) -> str:
     """Return what libpq says of its last attempt to connect, on one line."""
     lines = [line.strip() for line in str(getattr(error, "orig", None) or error).splitlines()]
     failed = [line for line in lines if "failed:" in line or "FATAL" in line]
-    text = (failed or lines or [""])[-1].lstrip("- ").removeprefix("connection failed: ")
+    text = re.sub(r"^[- ]*(connection (failed|is bad): )?", "", (failed or lines or [""])[-1])
     return _one_line(text.replace("FATAL:  ", "").replace("FATAL: ", ""))
 
 
@@ -79,8 +79,11 @@ def _one_line(text: str) -> str:
 def _remedy(text: str) -> str:
     if "password" in text:
         return (
-            "; the password comes from the file named in PGPASSFILE, from PGSERVICE or PGPASSWORD"
+            "; the password comes from ~/.pgpass or the file named in PGPASSFILE, which nobody else "
+            "may read, from PGSERVICE or PGPASSWORD"
         )
+    if "certificate verify failed" in text:
+        return "; sslrootcert names the certificate of the authority that signed the server's"
     if "database" in text and "does not exist" in text:
         return "; make it with: createdb NAME"
     if re.search(r"refused|No such file|timeout|timed out|translate|resolve|unreachable", text):

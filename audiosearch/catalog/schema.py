@@ -65,9 +65,12 @@ roots = Table(
     "roots",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("path", LargeBinary, nullable=False),
     Column("whole", BigInt, nullable=False),
+    UniqueConstraint("path").ddl_if(dialect="sqlite"),
 )
+# An index of PostgreSQL takes no key above 2.7 kB, and a path may be longer: its digest is not.
+Index("roots_path", func.sha256(roots.c.path), unique=True).ddl_if(dialect="postgresql")
 
 contents = Table(
     "contents",
@@ -101,7 +104,7 @@ sounds = Table(
     Column("metadata", StoredJson, nullable=False, server_default="{}"),
     UniqueConstraint("root_id", "path").ddl_if(dialect="sqlite"),
     Index("sounds_content", "content_id"),
-    # An index of PostgreSQL takes no key above 2.7 kB, unless it keeps hashes of the keys.
+    # Such an index keeps hashes: an id may be as long as a path.
     Index("sounds_external", "external_id", postgresql_using="hash"),
     sqlite_autoincrement=True,
 )

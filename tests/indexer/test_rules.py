@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audiosearch import Library
@@ -187,3 +188,21 @@ def test_removing_a_folder_forgets_what_was_set(library: Library, sounds: Path) 
         library.add(sounds, exclude=["*"], workers=1)
         (root,) = library.status().roots  # it holds nothing, and is remembered
         assert (root.path, root.sounds) == (os.fspath(sounds), 0)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_path_longer_than_a_key(library: Library, tmp_path: Path, inside: bool) -> None:
+    """PostgreSQL's indexes take no key of such a length, be it that of a root or of a folder in it."""
+    letters = "".join(map(chr, np.random.default_rng(0).integers(0x4E00, 0x9FFF, 1_000)))
+    deep = tmp_path / "root" / Path(*(letters[at : at + 80] for at in range(0, 1_000, 80)))
+    assert 2_900 < len(os.fsencode(deep)) < 4_000
+    write(deep / "long.wav", tone(300, 0.2))
+    folder = tmp_path / "root" if inside else deep
+    library.add(folder, workers=1)
+    assert library.set_root(deep, exclude=["*_draft*"]).exclude == ("*_draft*",)
+    library.set_root(deep, exclude=["old"])
+    assert library.add(folder, workers=1).unchanged == 1
+    (root,) = (root for root in library.status().roots if root.path == str(folder))
+    assert (root.parts[0] if inside else root).exclude == ("old",)
+    library.remove(folder)
+    assert "long.wav" not in names(library)
