@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, and_, delete, select
 
 from audiosearch import paths
 from audiosearch.catalog import reading
-from audiosearch.catalog.schema import roots, sounds
+from audiosearch.catalog.schema import at_path, roots, sounds
 from audiosearch.catalog.store import Store
 from audiosearch.errors import SoundNotFound
 from indexer.cache import renew_cache
@@ -86,7 +86,7 @@ def _matches(connection: Connection, which: str | int) -> dict[int, str]:
             matches |= _paths(connection, of_root)
         elif below is not None:  # "0" is what follows "/"
             path = paths.stored(below)
-            matches |= _paths(connection, of_root.where(sounds.c.path == path))
+            matches |= _paths(connection, of_root.where(at_path(path)))
             within = and_(sounds.c.path >= path + b"/", sounds.c.path < path + b"0")
             matches |= _paths(connection, of_root.where(within))
     return matches

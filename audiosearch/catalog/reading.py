@@ -30,6 +30,7 @@ from audiosearch.catalog.dialect import IDS, ids_parameter, portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import Root, Sound, StoredModel, WindowRow
 from audiosearch.catalog.schema import (
+    at_path,
     contents,
     embeddings,
     failures,
@@ -218,7 +219,7 @@ def sound_by_path(connection: Connection, path: str) -> Sound | None:
         prefix = root.path.rstrip(b"/") + b"/"
         if raw.startswith(prefix):
             query = _sound_columns().where(
-                sounds.c.root_id == root.id, sounds.c.path == paths.stored(raw[len(prefix) :])
+                sounds.c.root_id == root.id, at_path(paths.stored(raw[len(prefix) :]))
             )
             row = connection.execute(query).first()
             if row:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from sqlalchemy import (
     DDL,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -24,10 +25,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    and_,
     event,
     func,
+    literal,
 )
 
+from audiosearch.catalog.dialect import by_dialect
 from audiosearch.catalog.types import BigInt, Id, StoredJson, StoredText
 from audiosearch.catalog.vector_type import StoredVector
 
@@ -111,6 +115,14 @@ sounds = Table(
 Index("sounds_path", sounds.c.root_id, func.sha256(sounds.c.path), unique=True).ddl_if(
     dialect="postgresql"
 )
+
+
+def at_path(path: bytes) -> ColumnElement[bool]:
+    """Return the condition that a sound has this path below its root, as the index takes it."""
+    same = sounds.c.path == literal(path, LargeBinary)
+    digests = func.sha256(sounds.c.path) == func.sha256(literal(path, LargeBinary))
+    return by_dialect(same, and_(digests, same))
+
 
 failures = Table(
     "failures",

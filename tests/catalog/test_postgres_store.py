@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
+from audiosearch.catalog.schema import at_path, sounds
 from audiosearch.catalog.store import Store, store_at
 from audiosearch.errors import (
     AudioSearchError,
@@ -208,3 +210,14 @@ def test_a_reader_sees_one_state_and_cannot_write(store: Store) -> None:
             connection.execute(text("DELETE FROM meta"))
     reader.dispose()
     writer.dispose()
+
+
+def test_a_sound_is_looked_up_by_its_path_in_an_index(store: Store) -> None:
+    engine = store.reader()
+    query = select(sounds.c.id).where(sounds.c.root_id == 1, at_path(b"a/b.wav"))
+    shown = query.compile(engine, compile_kwargs={"literal_binds": True})
+    with engine.connect() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {shown}").scalars())
+    assert re.search(r"Index Cond: \(\(root_id = 1\) AND \(sha256\(path\) = ", plan), plan
+    engine.dispose()
