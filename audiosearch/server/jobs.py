@@ -76,11 +76,7 @@ class Jobs:
         """Queue a run. Raises `LibraryBusy` where too many wait or another server does the jobs,
         `LibraryReadOnly` where the job cannot be kept.
         """
-        self._own()
-        with self._lock:
-            waiting = sum(not job.over for job in self._jobs.values())
-        if waiting >= MOST_WAITING:
-            raise LibraryBusy(f"{waiting} jobs are waiting already: try again later")
+        self.check()
         # Ids sort by time.
         number = f"{datetime.now(UTC):%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
         chosen = asdict(JobOptions()) | (options or {})
@@ -91,6 +87,14 @@ class Jobs:
             raise LibraryReadOnly(f"the job cannot be kept: {error.strerror or error}") from error
         self._queue(job)
         return job
+
+    def check(self) -> None:
+        """Raise what `add` would raise now."""
+        self._own()
+        with self._lock:
+            waiting = sum(not job.over for job in self._jobs.values())
+        if waiting >= MOST_WAITING:
+            raise LibraryBusy(f"{waiting} jobs are waiting already: try again later")
 
     def get(self, job_id: str) -> Job | None:
         """The job of that id."""

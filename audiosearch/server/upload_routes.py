@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from audiosearch.errors import InvalidQuery
+from audiosearch.errors import AudioSearchError, InvalidQuery, LibraryReadOnly
 from audiosearch.server.answers import TheJobs, as_json
 from audiosearch.server.job_view import JobStatus
 from audiosearch.server.problems import Problem
@@ -33,12 +33,15 @@ BODY: dict[str, Any] = {
 }
 
 
-async def _receive(request: Request, target: Path) -> None:
-    """Write the body to a file, which holds what fits in memory at no time."""
+def _refuse_forms(request: Request) -> None:
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         raise Problem(
             415, "unsupported-media-type", "send the bytes of the sound alone, and not as a form"
         )
+
+
+async def _receive(request: Request, target: Path) -> None:
+    """Write the body to a file, which holds what fits in memory at no time."""
     size = 0
     with target.open("xb") as file:
         async for part in request.stream():
@@ -59,6 +62,7 @@ class Upload:
         """A file that holds it, for as long as the block lasts."""
         with tempfile.TemporaryDirectory(prefix="audiosearch-") as folder:
             path = Path(folder) / "sound"
+            _refuse_forms(self._request)
             await _receive(self._request, path)
             yield path
 
@@ -121,17 +125,35 @@ async def upload(
     if settings.uploads is None:
         raise Problem(403, "uploads-off", "this server takes no uploads: see serve --uploads")
     target = _free_name(settings.uploads, name)
-    settings.uploads.mkdir(parents=True, exist_ok=True)
+    _refuse_forms(request)
+    await run_in_threadpool(jobs.check)
+    try:
+        await _keep(request, target, replace)
+    except OSError as error:
+        raise LibraryReadOnly(f"the sound cannot be kept: {error.strerror or error}") from error
+    try:
+        job = await run_in_threadpool(jobs.add, (str(target),), external_id, about)
+    except AudioSearchError:
+        if not replace:  # the client comes again, and then its name is to be free
+            target.unlink(missing_ok=True)
+        raise
+    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+async def _keep(request: Request, target: Path, replace: bool) -> None:
+    """Write the body to that file, which is there as a whole or not at all. Raises `OSError`, and
+    `Problem` where there is one already and it is not to be replaced.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
     # A hidden name is not indexed, and the rename is in one piece.
-    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=settings.uploads) as folder:
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=target.parent) as folder:
         whole = Path(folder) / "sound"
         await _receive(request, whole)
         if replace:
             whole.replace(target)
-        else:
-            try:
-                os.link(whole, target)
-            except FileExistsError as error:
-                raise Problem(409, "exists", f"there is a sound named {name!r} already") from error
-    job = await run_in_threadpool(jobs.add, (str(target),), external_id, about)
-    return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
+            return
+        try:
+            os.link(whole, target)
+        except FileExistsError as error:
+            text = f"there is a sound named {target.name!r} already"
+            raise Problem(409, "exists", text) from error

@@ -30,7 +30,8 @@ def where(tmp_path: Path, dogs: Dogs) -> Path:
 
 
 def opened(where: Path) -> TestClient:
-    return TestClient(make_app(where, Settings()), base_url="http://localhost")
+    settings = Settings(uploads=where.parent / "uploads")
+    return TestClient(make_app(where, settings), base_url="http://localhost")
 
 
 def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +90,9 @@ def test_the_second_server_takes_over(where: Path) -> None:
         with opened(where) as other:
             assert ended(one, job)["state"] == "done"  # the first that opens does what was left
             assert other.post("/v1/jobs", json={}).status_code == 503
+            upload = other.post("/v1/uploads?name=new.wav", content=b"x")
+            assert (upload.status_code, upload.json()["code"]) == (503, "library-busy")
+            assert not list(where.parent.rglob("new.wav"))
             one.__exit__(None, None, None)
             job = other.post("/v1/jobs", json={}).json()
             assert ended(other, job)["state"] == "done"
