@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
 from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
@@ -60,6 +60,18 @@ def unless_known(request: Request, answer: Response) -> Response:
         return Response(status_code=304, headers=kept)
     if request.scope.get("asked") == "HEAD" and isinstance(answer, FileResponse):
         return Response(headers=dict(answer.headers))
+    return answer
+
+
+def streamed(
+    request: Request, parts: Iterable[str] | AsyncIterable[str], kind: str, **headers: str
+) -> Response:
+    """An answer that is made while it is sent; nothing is made where only the head is asked for."""
+    answer = StreamingResponse(parts, media_type=kind, headers=headers)
+    if request.scope.get("asked") == "HEAD":
+        head = Response(headers=dict(answer.headers))
+        del head.headers["content-length"]
+        return head
     return answer
 
 

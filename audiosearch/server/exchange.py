@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from audiosearch.server.problems import problem
 from audiosearch.server.settings import Settings
@@ -32,7 +33,7 @@ _HEADERS = {
 }
 
 # What frameworks answer in plain text.
-_PLAIN = {400: "bad-request", 404: "not-found", 416: "range-not-satisfiable"}
+_PLAIN = {400: "bad-request", 404: "not-found", 416: "range-not-satisfiable", 500: "error"}
 
 
 class Exchange:
@@ -42,6 +43,7 @@ class Exchange:
         self._scope, self._receive, self._send = scope, receive, send
         self._stalled = settings.stalled
         self._body: bytes | None = None
+        self._arrived = False
         self._problem: Message | None = None
         self.method: str = scope["method"]
         self.headers = Headers(scope=scope)
@@ -81,15 +83,18 @@ class Exchange:
         """Take the whole body in, which then waits for the application: a client that is slow holds
         nothing but its own connection.
 
-        Raises `HTTPException` 408 where it takes longer than a client may stall, and 413.
+        Raises `HTTPException` 408 where it takes longer than a client may stall, 413, and
+        `ClientDisconnect`: what came of it may say something else than the whole.
         """
         parts = []
         try:
             async with asyncio.timeout(self._stalled):
                 while True:
                     message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
                     parts.append(message.get("body", b""))
-                    if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    if not message.get("more_body"):
                         break
         except TimeoutError as error:
             raise _too_slow() from error
@@ -103,7 +108,7 @@ class Exchange:
         if self._body is not None:
             whole, self._body = self._body, None
             return {"type": "http.request", "body": whole, "more_body": False}
-        if self.status:  # it waits for the client to hang up
+        if self.status or self._arrived:  # it waits for the client to hang up
             return await self._receive()
         try:
             async with asyncio.timeout(self._stalled):
@@ -113,6 +118,7 @@ class Exchange:
         self.left -= len(message.get("body", b""))
         if self.left < 0:
             raise HTTPException(413, "the body is larger than allowed")
+        self._arrived = not message.get("more_body")
         return message
 
     async def send(self, message: Message) -> None:

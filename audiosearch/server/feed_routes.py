@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.catalog.changes import Change
 from audiosearch.catalog.records import Sound
-from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.answers import TheJobs, TheLibrary, as_json, streamed
 from audiosearch.server.job_view import JobStatus
 from audiosearch.server.search_models import Filters
 from audiosearch.server.types import LARGEST_ID, Id
@@ -102,4 +102,4 @@ def export(request: Request, library: TheLibrary, where: Annotated[Filters, Quer
             yield "".join(json.dumps(vars(sound)) + "\n" for sound in page)
             page = library.page(page[-1].id, _PAGE, where=given) if len(page) == _PAGE else []
 
-    return StreamingResponse(lines(), media_type="application/x-ndjson")
+    return streamed(request, lines(), "application/x-ndjson")

@@ -16,8 +16,10 @@ from collections import OrderedDict
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
+from anyio import CancelScope
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from audiosearch.remote.keys import Key, KeyRing
@@ -39,6 +41,9 @@ _PREFLIGHT = {
 _EXPOSED = "Location, Retry-After, ETag, Content-Range, Accept-Ranges, Content-Disposition"
 
 _CLIENTS_KEPT = 10_000
+
+# For the log and the counts; nobody gets it.
+_HUNG_UP = 499
 
 
 class Guard:
@@ -78,15 +83,20 @@ class Guard:
             return
         scope["key_scope"] = exchange.audit.get("scope", "write")
         lane, inner = lane_of(exchange.method, scope["path"]), scope
-        if exchange.method == "HEAD" and lane != "events":
+        if exchange.method == "HEAD":
             # What a GET would answer, of which only the head is sent.
             inner = {**scope, "asked": "HEAD", "method": "GET"}
         try:
             if exchange.has_body and scope["path"] not in UPLOADS:
                 with self.hands.one("receiving", exchange.client):
                     await exchange.read_body()
-            with self.hands.one(lane, exchange.client):
+            with self.hands.one(lane, exchange.client), CancelScope() as turn:
+                if reads(exchange.method, scope["path"]):
+                    # Nobody waits for it any more: others have its turn.
+                    scope["on_hang_up"] = turn.cancel
                 await self._app(inner, exchange.receive, exchange.send)
+            if turn.cancelled_caught:
+                exchange.status = _HUNG_UP
         except HandsFull:
             answer = problem(503, "busy", "the server has its hands full: try again", retry=1)
             await answer(scope, exchange.receive, exchange.send)
@@ -96,9 +106,13 @@ class Guard:
             code = {408: "too-slow", 413: "too-large"}.get(error.status_code, "request-aborted")
             answer = problem(error.status_code, code, str(error.detail))
             await answer(scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = _HUNG_UP
         except TimeoutError:
             if not exchange.status:
                 raise
+            if "abort" in scope:  # it would wait for this client to read what was sent
+                scope["abort"]()
         finally:
             scope["route"] = inner.get("route")
 

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from audiosearch.errors import InvalidQuery
-from audiosearch.server.answers import TheJobs, TheLibrary, as_json
+from audiosearch.server.answers import TheJobs, TheLibrary, as_json, streamed
 from audiosearch.server.job_store import Job
 from audiosearch.server.job_view import JobStatus
 from audiosearch.server.jobs import Jobs, inside_roots
@@ -113,11 +113,8 @@ def cancel(jobs: TheJobs, job_id: JobId) -> Response:
 def events(request: Request, jobs: TheJobs, job_id: JobId) -> Response:
     _get(jobs, job_id)
     stopping: asyncio.Event = request.app.state.stopping
-    return StreamingResponse(
-        _events(jobs, job_id, stopping),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store"},
-    )
+    parts = _events(jobs, job_id, stopping)
+    return streamed(request, parts, "text/event-stream", **{"Cache-Control": "no-store"})
 
 
 async def _events(jobs: Jobs, job_id: str, stopping: asyncio.Event) -> AsyncIterator[str]:

@@ -17,9 +17,6 @@ from audiosearch.server.app import make_app
 from audiosearch.server.protocol import Protocol
 from audiosearch.server.settings import LOOPBACK, Settings
 
-# Connections beyond are refused before they cost anything.
-_CONNECTIONS = 512
-
 # How long requests in hand may take to end after SIGTERM; a run of the indexer ends its batch.
 _DRAIN_SECONDS = 30
 
@@ -69,7 +66,7 @@ def make_server(where: Address, settings: Settings) -> uvicorn.Server:
         lifespan="on",
         http=Protocol,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
+        ws="none",
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
     return uvicorn.Server(config)

@@ -79,6 +79,11 @@ def test_events(where: Path, folder: Path) -> None:
         with client.stream("GET", f"/v1/jobs/{job['id']}/events") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
             lines = [line for line in stream.iter_lines() if line.startswith("data: ")]
+        only = client.head(f"/v1/jobs/{job['id']}/events")
+        assert (only.status_code, only.headers["content-type"]) == (
+            stream.status_code,
+            stream.headers["content-type"],
+        )
         last = json.loads(lines[-1].removeprefix("data: "))
         assert last["state"] == "done"
         assert last["summary"]["added"] == 1

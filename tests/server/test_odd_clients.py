@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from audiosearch import Library
@@ -22,6 +23,8 @@ from audiosearch.server import Settings, make_app, protocol
 from audiosearch.server.serving import listen, make_server
 from tests.e2e.conftest import SAMPLES
 from tests.effort import quick_first, thorough_only
+from tests.server.conftest import Dogs
+from tests.waiting import wait_until
 
 DOGS = SAMPLES / "animals" / "dogs.mp3"
 EWE = SAMPLES / "animals" / "ewe.mp3"
@@ -31,6 +34,13 @@ Make = Callable[..., TestClient]
 @contextmanager
 def live(directory: Path, **settings: Any) -> Iterator[int]:
     """The port of a server on a socket of its own, for what only the wire can tell."""
+    with serving(directory, **settings) as (_, port):
+        yield port
+
+
+@contextmanager
+def serving(directory: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, int]]:
+    """The server too."""
     server = make_server(directory, Settings(**settings))
     with listen("127.0.0.1", 0) as listening:
         port: int = listening.getsockname()[1]
@@ -39,7 +49,7 @@ def live(directory: Path, **settings: Any) -> Iterator[int]:
         try:
             while not server.started:
                 time.sleep(0.01)
-            yield port
+            yield server, port
         finally:
             server.should_exit = True
             thread.join()
@@ -79,8 +89,9 @@ def head(port: int, path: str, *more: str, method: str = "POST") -> bytes:
         "/v1/uploads?name=a.wav",
     ],
 )
-def test_a_body_that_stalls_is_408(directory: Path, tmp_path: Path, path: str) -> None:
-    with live(directory, stalled=0.3, uploads=tmp_path / "new") as port:
+def test_a_body_that_stalls_is_408(tmp_path: Path, dogs: Dogs, path: str) -> None:
+    dogs(tmp_path / "sounds", tmp_path / "library")
+    with live(tmp_path / "library", stalled=0.3, uploads=tmp_path / "new") as port:
         request = head(port, path, "Content-Type: application/json", "Content-Length: 50")
         problem_in(said(port, request + b'{"terms"'), 408, "too-slow")
         assert not list((tmp_path / "new").glob("*"))
@@ -113,6 +124,120 @@ def test_headers_that_stall(directory: Path, monkeypatch: pytest.MonkeyPatch) ->
         answer = said(port, first + b"GET /heal")  # a second request on one connection
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert b'"code": "too-slow"' in answer
+
+
+def test_headers_without_end(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MOST_HEAD", 1_000)
+    with live(directory) as port:
+        start = head(port, "/healthz", method="GET").removesuffix(b"\r\n")
+        problem_in(said(port, start + b"X: " + b"x" * 1_000), 431, "too-large")
+        short = start + b"X: " + b"x" * 500 + b"\r\nConnection: close\r\n\r\n"
+        assert said(port, short).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_connections_without_end(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens very many is refused a search, and nobody a probe."""
+    monkeypatch.setattr(protocol, "CONNECTIONS", 8)
+    with serving(directory) as (server, port):
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+
+        def answer(path: str) -> httpx.Response:
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60)
+
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert answer(path).status_code == 200
+        refused = answer("/v1/search?q=rain")
+        assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert refused.headers["content-type"] == "application/problem+json"
+        # Those beyond are not waited for as long.
+        wait_until(lambda: len(server.server_state.connections) <= 4)
+        for client in idle:
+            client.close()
+        wait_until(lambda: not server.server_state.connections)
+        assert answer("/v1/search?q=rain").status_code == 200
+
+
+def test_answers_that_nobody_reads(tmp_path: Path, dogs: Dogs) -> None:
+    """They hold no connection."""
+    dogs(tmp_path / "sounds", tmp_path / "library")
+    with serving(tmp_path / "library", stalled=0.3) as (server, port), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(head(port, "/v1/sounds/1/audio", method="GET") * 100)
+        wait_until(lambda: bool(server.server_state.connections))
+        wait_until(lambda: not server.server_state.connections)
+
+
+def test_a_stream_lasts_as_long_as_it_has_to(
+    tmp_path: Path, dogs: Dogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client sends nothing more, and has not stalled."""
+    from audiosearch.server import job_routes
+    from indexer.lock import writer_lock
+
+    monkeypatch.setattr(job_routes, "_HEARTBEAT", 0.6)
+    dogs(tmp_path / "sounds", tmp_path / "library")
+    with live(tmp_path / "library", stalled=0.3) as port, writer_lock(tmp_path / "library"):
+        jobs = f"http://127.0.0.1:{port}/v1/jobs"
+        job = httpx.post(jobs, json={}).json()
+        beats, last = 0, ""
+        with httpx.stream("GET", f"{jobs}/{job['id']}/events", timeout=60) as lines:
+            for line in lines.iter_lines():
+                beats += line == ":"
+                if beats == 2:
+                    httpx.delete(f"{jobs}/{job['id']}")
+                last = line or last
+        assert json.loads(last.removeprefix("data: "))["state"] == "cancelled"
+
+
+def test_a_search_nobody_waits_for_is_not_made(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from audiosearch.search.engine import SearchEngine
+
+    made, go = [], threading.Event()
+    real = SearchEngine.search_many
+
+    def recorded(self: Any, queries: Any, *args: Any, **named: Any) -> Any:
+        made.append(queries)
+        go.wait(60)
+        return real(self, queries, *args, **named)
+
+    monkeypatch.setattr(SearchEngine, "search_many", recorded)
+    with serving(directory) as (server, port):
+        hands = server.config.app.hands  # type: ignore[union-attr]
+        clients = []
+        # Long ones wait for a turn each, short ones for each other.
+        for number, k in enumerate([500] * 8 + [1] * 8, 1):
+            clients.append(socket.create_connection(("127.0.0.1", port)))
+            clients[-1].sendall(head(port, f"/v1/search?q=rain+{number}&k={k}", method="GET"))
+            wait_until(lambda number=number: hands.counts()["searching"] == number)  # type: ignore[misc]
+        begun = len(made)
+        for client in clients:
+            client.close()
+        wait_until(lambda: hands.counts()["searching"] <= begun)
+        go.set()
+        wait_until(lambda: hands.counts()["searching"] == 0)
+        assert len(made) == begun < 16
+        path = f"http://127.0.0.1:{port}/v1/search?q=rain"
+        assert httpx.get(path, timeout=60).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/uploads?name=a.wav"])
+def test_half_a_request_does_nothing(tmp_path: Path, dogs: Dogs, path: str) -> None:
+    """What came of it may be sense: no paths are all folders."""
+    dogs(tmp_path / "sounds", tmp_path / "library")
+    with serving(tmp_path / "library", uploads=tmp_path / "new") as (server, port):
+        hands = server.config.app.hands  # type: ignore[union-attr]
+        lane = "uploading" if "uploads" in path else "receiving"
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            kind = "Content-Type: application/json"
+            client.sendall(head(port, path, kind, "Content-Length: 100") + b"{}")
+            wait_until(lambda: hands.counts()[lane] == 1)
+        wait_until(lambda: hands.counts()[lane] == 0)
+        jobs = httpx.get(f"http://127.0.0.1:{port}/v1/jobs", timeout=60).json()["jobs"]
+        assert jobs == []
+        assert not list((tmp_path / "new").glob("*"))
 
 
 def test_one_client_does_not_take_all_hands(served: Make) -> None:
@@ -221,6 +346,8 @@ def test_head_is_get_without_the_body(directory: Path) -> None:
             "/v1/sounds/1",
             "/v1/sounds/1/audio",
             "/v1/status",
+            "/v1/export",
+            "/v1/jobs/0/events",
         ]
         for path in [*paths, "/v1/sounds/1/peaks", "/v1/sounds/999999", "/", "/openapi.json"]:
             whole, only = client.get(path), client.head(path)
@@ -271,6 +398,13 @@ def test_two_hosts_are_400(directory: Path) -> None:
 def test_what_is_no_http_is_400(directory: Path) -> None:
     with live(directory) as port:
         problem_in(said(port, b"GARBAGE\r\n\r\n"), 400, "bad-request")
+
+
+def test_other_protocols_are_not_spoken(directory: Path) -> None:
+    with live(directory) as port:
+        more = ("Upgrade: websocket", "Connection: Upgrade, close", "Sec-WebSocket-Version: 13")
+        request = head(port, "/healthz", *more, "Sec-WebSocket-Key: eA==", method="GET")
+        assert said(port, request).startswith(b"HTTP/1.1 200 OK")
 
 
 # -- uploads and jobs -----------------------------------------------------------------------------
