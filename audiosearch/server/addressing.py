@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import unquote
 
-from fastapi import Depends, Path
+from fastapi import Depends, Path, Request
 from pydantic import WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.errors import SoundNotFound
 from audiosearch.library import Library
 from audiosearch.server.answers import TheLibrary
+from audiosearch.server.exchange import Message
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import LARGEST_ID
 
 _EXTERNAL = "external:"
-_PATTERN = r"^([1-9][0-9]{0,18}|external:.{1,1000})$"
+_ANY = r"[\s\S]"  # a dot leaves out the end of a line
+_PATTERN = rf"^([1-9][0-9]{{0,18}}|external:{_ANY}{{1,1000}})$"
+_BELOW = "/v1/sounds/"
+# What stands for a slash of an id until the route is known.
+_SLASH = "\0"
 # A client has ids as numbers.
 _DESCRIBED = WithJsonSchema(
     {
         "anyOf": [
             {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
-            {"type": "string", "pattern": "^external:.{1,1000}$"},
+            {"type": "string", "pattern": rf"^external:{_ANY}{{1,1000}}$"},
         ]
     }
 )
+
+
+def routed(scope: Message) -> Message:
+    """The scope, in whose path no slash of an id (written as ``%2F``) parts anything."""
+    raw = scope.get("raw_path") or b""
+    if b"%2" not in raw or not scope["path"].startswith(_BELOW) or b"%2f" not in raw.lower():
+        return scope
+    parts = (unquote(part).replace("/", _SLASH) for part in raw.decode("latin-1").split("/"))
+    return {**scope, "path": "/".join(parts)}
 
 
 def by_external_id(library: Library, external_id: str) -> int:
@@ -43,6 +58,7 @@ def by_external_id(library: Library, external_id: str) -> int:
 
 
 async def _sound_id(
+    request: Request,
     library: TheLibrary,
     sound_id: Annotated[
         str,
@@ -55,6 +71,9 @@ async def _sound_id(
     ],
 ) -> int:
     if sound_id.startswith(_EXTERNAL):
+        if _SLASH in sound_id:
+            raw = request.scope["raw_path"].decode("latin-1")
+            sound_id = unquote(raw.split("/")[_BELOW.count("/")])
         return await run_in_threadpool(by_external_id, library, sound_id[len(_EXTERNAL) :])
     if not re.fullmatch("[0-9]+", sound_id) or int(sound_id) > LARGEST_ID:
         raise Problem(422, "invalid-request", f"path.sound_id: {sound_id} is larger than any id")

@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from audiosearch.remote.keys import Key, KeyRing
+from audiosearch.server.addressing import routed
 from audiosearch.server.exchange import App, Exchange, Message, Receive, Send
 from audiosearch.server.hands import SAFE, UPLOADS, Hands, HandsFull, Lane, lane_of, reads
 from audiosearch.server.metrics import Metrics
@@ -82,10 +83,10 @@ class Guard:
             await refusal(scope, exchange.receive, exchange.send)
             return
         scope["key_scope"] = exchange.audit.get("scope", "write")
-        lane, inner = lane_of(exchange.method, scope["path"]), scope
+        lane, inner = lane_of(exchange.method, scope["path"]), routed(scope)
         if exchange.method == "HEAD":
             # What a GET would answer, of which only the head is sent.
-            inner = {**scope, "asked": "HEAD", "method": "GET"}
+            inner = {**inner, "asked": "HEAD", "method": "GET"}
         try:
             if exchange.has_body and scope["path"] not in UPLOADS:
                 with self.hands.one("receiving", exchange.client):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
@@ -116,13 +117,39 @@ def test_sounds_by_the_programs_own_id(client: TestClient) -> None:
     changed = client.patch("/v1/sounds/external:D", json={"external_id": "D/2 é"})
     assert changed.json()["id"] == number
     assert client.get("/v1/sounds/external:D").json()["code"] == "sound-not-found"
-    assert (
-        client.get("/v1/sounds/external:D%2F2%20%C3%A9").status_code == 404
-    )  # a slash is a path's
     terms = {"terms": [{"external_id": "D/2 é"}]}
     assert client.post("/v1/search", json=terms).json()["hits"][0]["id"] == number
     both = {"terms": [{"external_id": "D", "id": 1}]}
     assert client.post("/v1/search", json=both).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "own",
+    quick_first(
+        [
+            "a/b//c%2Fd/audio",
+            "100%",
+            "..",
+            "7",
+            " a?b#c;d ",
+            "e\u0301 \U0001f411",
+            "a\nb\n",
+            "x" * 1_000,
+        ],
+        quick=2,
+    ),
+)
+def test_odd_ids_of_the_program(client: TestClient, own: str) -> None:
+    number = id_of(client, "dogs.mp3")
+    client.patch(f"/v1/sounds/{number}", json={"external_id": own})
+    path = f"/v1/sounds/external:{quote(own, safe='')}"
+    assert client.get(path).json()["external_id"] == own
+    assert client.get(f"{path}/peaks").content == client.get(f"/v1/sounds/{number}/peaks").content
+    assert client.get("/v1/sounds", params={"external_id": own}).json()["sounds"][0]["id"] == number
+    changed = client.patch(path, json={"metadata": {"a": 1}})
+    assert (changed.json()["id"], changed.json()["external_id"]) == (number, own)
+    assert client.delete(path).status_code == 204
+    assert client.get(path).json()["code"] == "sound-not-found"
 
 
 @thorough_only
@@ -363,6 +390,9 @@ def test_everything_as_lines(client: TestClient, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(feed_routes, "_PAGE", 1)
     answer = client.get("/v1/export")
     assert answer.headers["content-type"].startswith("application/x-ndjson")
+    assert answer.headers["content-encoding"] == "gzip"
+    plain = client.get("/v1/export", headers={"Accept-Encoding": "identity"})
+    assert (plain.text, "content-encoding" in plain.headers) == (answer.text, False)
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert lines == client.get("/v1/sounds").json()["sounds"]
     some = client.get("/v1/export", params={"external_id": "D"}).text.splitlines()
