@@ -107,6 +107,17 @@ def test_inverted_lists_propose_the_same(
         assert (pairs.cosines >= proposals.LEAST_COSINE).all()
 
 
+def test_sounds_of_other_lengths_take_no_place() -> None:
+    whole = random_units(1, 6)
+    cut = near(whole, 7, 0.4)
+    around = [near(sound, seed, 0.1) for sound in (whole, cut) for seed in range(20)]
+    seconds = np.array([10.0, 7.0, *[2.0] * len(around)])
+    vectors = np.concatenate([whole, cut, *around]).astype(np.float16)
+    pairs = proposals.propose(proposals.Contents(np.arange(len(seconds)), vectors, seconds))
+    assert (0, 1) in set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+    assert len(pairs.first) <= proposals.NEIGHBOURS * len(seconds)
+
+
 def test_what_cannot_be_read_needs_nearly_equal_vectors(library: Synthetic) -> None:
     base = random_units(1, 1)
     library.add("a.wav", base, duration=2.0)
