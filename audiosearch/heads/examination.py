@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from audiosearch.catalog.heads import head_rows
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
-from audiosearch.heads.head import head_of_row
+from audiosearch.heads.head import head_of_row, made_by
 
 
 def head_problems(
@@ -31,5 +31,5 @@ def head_problems(
             yield (
                 "notice",
                 f"the head {row.name} was trained on vectors of the model {row.model}, and the "
-                f"library answers with another ({active.name}): audiosearch head train {row.name}",
+                f"library answers with another ({active.name}): {made_by(row)}",
             )

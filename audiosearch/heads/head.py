@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -140,6 +141,18 @@ def _check_shapes(
         raise ValueError("it has another number of labels than its layers")
 
 
+def made_by(row: Row[Any]) -> str:
+    """Return the command that makes the head of a row, without its options."""
+    try:
+        facts = json.loads(row.facts)
+        source = shlex.quote(facts["source"])
+    except (ValueError, KeyError, TypeError):
+        source = "FOLDER"
+    if '"zero-shot"' in row.facts:
+        return f"audiosearch eval DATASET --prompts list --keep {row.name}"
+    return f"audiosearch head train {row.name} --from {source}"
+
+
 def load_head(connection: Connection, name: str, stored: StoredModel | None) -> Head:
     """Return the head of that name, for vectors of the library's model.
 
@@ -158,6 +171,6 @@ def load_head(connection: Connection, name: str, stored: StoredModel | None) -> 
     if stored is not None and row.digest != stored.digest:
         raise HeadMismatch(
             f"the head {name} was trained on vectors of the model {row.model}, and the library "
-            f"answers with another ({stored.name}): train it again with: audiosearch head train {name}"
+            f"answers with another ({stored.name}): make it again with: {made_by(row)}"
         )
     return head_of_row(row, stored.dimension if stored else None)

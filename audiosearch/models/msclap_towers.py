@@ -116,16 +116,27 @@ class Words(nn.Module):  # type: ignore[misc]
 def shaped(state: dict[str, Any], path: Path) -> tuple[Sounds, Words]:
     """Return both towers in the sizes of a state dict, with weights drawn anew.
 
-    Raises `ModelBroken` where a layer is missing that says how large they are.
+    Raises `ModelBroken` where a layer is missing that says how large they are, or where sizes do
+    not fit each other.
     """
     version = version_of(state, path)
     try:
         audio = _cnn14(state) if version == "2022" else _htsat(state)
         text = _bert(state) if version == "2022" else _gpt2(state)
-        sounds = Sounds(audio, _projection(state, AUDIO)).eval()
-        return sounds, Words(text, _projection(state, TEXT)).eval()
+        width = audio.fc1.out_features if version == "2022" else audio.config.hidden_size
+        heads = [_projection(state, part) for part in (AUDIO, TEXT)]
     except (KeyError, IndexError, ValueError) as error:
         raise ModelBroken(f"{path} is not the MS-CLAP of {version}: it lacks {error}") from error
+    for part, head, entering in zip(
+        (AUDIO, TEXT), heads, (width, text.config.hidden_size), strict=True
+    ):
+        sizes = (head.linear1.in_features, head.linear1.out_features)
+        if sizes != (entering, heads[0].linear1.out_features):
+            raise ModelBroken(
+                f"{path} is not the MS-CLAP of {version}: {part}projection makes {sizes[1]} values of "
+                f"{sizes[0]}, where {heads[0].linear1.out_features} of {entering} are needed"
+            )
+    return Sounds(audio, heads[0]).eval(), Words(text, heads[1]).eval()
 
 
 def build(state: dict[str, Any], path: Path) -> tuple[Sounds, Words]:

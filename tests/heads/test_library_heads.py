@@ -187,7 +187,7 @@ def test_a_damaged_record(own: Path, damage: str) -> None:
         (
             "UPDATE heads SET digest = 'other', model = 'big'",
             "notice",
-            "the head kinds was trained on vectors of the model big.*: audiosearch head train kinds",
+            "the head kinds was trained on vectors of the model big.*: audiosearch head train kinds --from ",
         ),
     ],
 )

@@ -90,6 +90,18 @@ def test_another_file_is_named_with_its_first_and_last_layers(file: Path) -> Non
         towers.build(state, file)
 
 
+@pytest.mark.parametrize("part", ["audio_encoder", "caption_encoder"])
+def test_a_projection_that_does_not_fit_its_tower(file: Path, part: str) -> None:
+    state = state_2022()
+    name = f"{part}.projection.linear1.weight"
+    leaving, entering = state[name].shape
+    state[name] = torch.zeros(leaving, entering + 1)
+    with pytest.raises(
+        ModelBroken, match=rf"{part}\.projection makes {leaving} values of {entering + 1}, where"
+    ):
+        towers.build(state, file)
+
+
 class Boom:
     def __reduce__(self):
         return (open, ("ran", "w"))
