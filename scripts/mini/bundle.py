@@ -14,6 +14,8 @@ import numpy as np
 from scripts.mini.corpus import RATE
 from scripts.mini.frontend import student_decibels
 
+TEXTS_AT_ONCE = 64
+
 
 def windows(wave: np.ndarray, seconds: float, hop: float) -> list[tuple[int, np.ndarray]]:
     """(first sample, window) of exactly `seconds`: a short sound is repeated, the last window ends
@@ -46,14 +48,24 @@ class Bundle:
         self.tokenizer.enable_truncation(self.facts["max_tokens"])
 
     def embed_texts(self, texts: list[str], template: str | None = None) -> np.ndarray:
-        """(texts, 512), each in the template (default: the bundle's)."""
+        """(texts, 512), each in the template (default: the bundle's).
+
+        Texts of one length share a run, so that nothing is padded: the weights are spread out once
+        a run.
+        """
         frame = self.facts["query_template"] if template is None else template
-        rows = []
-        for text in texts:
-            ids = np.array([self.tokenizer.encode(frame.format(text)).ids], np.int64)
-            inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-            rows.append(self.text.run(None, inputs)[0][0])
-        return np.array(rows)
+        encoded = [self.tokenizer.encode(frame.format(text)).ids for text in texts]
+        vectors = np.zeros((len(texts), self.facts["dimension"]), np.float32)
+        alike: dict[int, list[int]] = {}
+        for index, ids in enumerate(encoded):
+            alike.setdefault(len(ids), []).append(index)
+        for places in alike.values():
+            for start in range(0, len(places), TEXTS_AT_ONCE):
+                part = places[start : start + TEXTS_AT_ONCE]
+                rows = np.array([encoded[index] for index in part], np.int64)
+                inputs = {"input_ids": rows, "attention_mask": np.ones_like(rows)}
+                vectors[part] = self.text.run(None, inputs)[0]
+        return vectors
 
     def embed_decibels(self, decibels: np.ndarray) -> np.ndarray:
         """(n, 512) of (n, frames, 64)."""

@@ -1,13 +1,15 @@
-"""What one bundle's words are worth beside another's: differences with their 95 % intervals.
+"""What one bundle is worth beside another: differences with their 95 % intervals.
 
 `python -m scripts.mini.compare --shared ../shared --work DIR --before DIR --after DIR` prints a JSON
-line for each kind of figure. Both must hear with one audio tower; each figure is compared text by
-text, or kind by kind, so that what both find hard does not widen the interval.
+line for each kind of figure. Each is compared text by text, or kind by kind, so that what both find
+hard does not widen the interval; `divergence` (from the teacher over classes, at its best scale, by
+class names in the prompt) mixture by mixture.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,14 @@ from scripts.mini.metrics import mean_interval
 from scripts.mini.queryside import Question, figures, questions_of
 from scripts.mini.teacher import labels
 from scripts.mini.wording import Embed, spreads, unseen_values
+from scripts.mini.wording_parts import SAMPLES
+
+SCALES = np.geomspace(5, 60, 26)
+
+
+def same_ears(one: Path, other: Path) -> bool:
+    """Whether two bundles hear with one audio tower."""
+    return (one / "audio.onnx").read_bytes() == (other / "audio.onnx").read_bytes()
 
 
 def difference(before: list[float], after: list[float]) -> dict[str, Any]:
@@ -35,15 +45,42 @@ def difference(before: list[float], after: list[float]) -> dict[str, Any]:
     }
 
 
-def on_questions(questions: list[Question], before: Embed, after: Embed) -> list[dict[str, Any]]:
-    """Retrieval by each question's texts."""
+Side = tuple[Embed, list[Question]]
+
+
+def on_questions(before: Side, after: Side) -> list[dict[str, Any]]:
+    """Retrieval by each question's texts, among the sounds as each side hears them."""
     rows = []
-    for question in questions:
+    for earlier, later in zip(before[1], after[1], strict=True):
         kept: dict[str, np.ndarray] = {}
-        old = figures(question, question.sounds.scores(before(question.texts)), kept)
-        new = figures(question, question.sounds.scores(after(question.texts)), kept)
-        rows.append({"what": question.name, "before": old, "after": new})
+        old = figures(earlier, earlier.sounds.scores(before[0](earlier.texts)), kept)
+        new = figures(later, later.sounds.scores(after[0](later.texts)), kept)
+        rows.append({"what": earlier.name, "before": old, "after": new})
     return rows
+
+
+def listed_question(questions: list[Question]) -> Question:
+    """README's short queries, sample_library's own list."""
+    sounds = next(q.sounds for q in questions if q.name == "queries, samples")
+    with (SAMPLES / "queries.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    relevant = np.array([[row["kind"] == name for row in rows] for name in sounds.names])
+    return Question("queries of README", [row["query"] for row in rows], sounds, relevant)
+
+
+def divergences(cosines: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """(mixtures,) KL divergence of the softmax of scaled `cosines` from that of the teacher's
+    `logits`, both (mixtures, classes), at the scale that is best for all."""
+
+    def shares(heights: np.ndarray) -> np.ndarray:
+        """Logarithms of the softmax."""
+        high = heights - heights.max(1, keepdims=True)
+        return np.asarray(high - np.log(np.exp(high).sum(1, keepdims=True)))
+
+    right = shares(logits.astype(np.float32))
+    weights = np.exp(right)
+    tried = [(weights * (right - shares(s * cosines))).sum(1) for s in SCALES]
+    return min(tried, key=lambda values: float(values.mean()))
 
 
 def main() -> None:
@@ -54,26 +91,33 @@ def main() -> None:
     parser.add_argument("--after", type=Path, required=True, help="bundle")
     parser.add_argument("--exclude", type=Path, action="append", default=[], help="groups left out")
     args = parser.parse_args()
-    if (args.before / "audio.onnx").read_bytes() != (args.after / "audio.onnx").read_bytes():
-        parser.error("the bundles hear with different audio towers")
     excluded: set[str] = set().union(*(read_groups(path) for path in args.exclude))
-    before, after = Bundle(args.before).embed_texts, Bundle(args.after).embed_texts
-    questions = questions_of(Trial(args.shared, args.work, Bundle(args.before), excluded))
-    rows = on_questions(questions, before, after)
+    bundles = [Bundle(args.before), Bundle(args.after)]
+    before, after = (bundle.embed_texts for bundle in bundles)
+    heard = [questions_of(Trial(args.shared, args.work, bundles[0], excluded))]
+    if same_ears(args.before, args.after):
+        heard.append(heard[0])
+    else:
+        heard.append(questions_of(Trial(args.shared, args.work, bundles[1], excluded)))
+    asked = [[*questions, listed_question(questions)] for questions in heard]
+    rows = on_questions((before, asked[0]), (after, asked[1]))
     rows.append(
         {"what": "rewordings"}
         | difference(*([x for _, x in spreads(e)[0]] for e in (before, after)))
     )
     names, store = labels(args.shared), open_store(args.work)
-    mixtures = next(q.sounds.windows for q in questions if q.name == "classes")
+    mixtures = [next(q.sounds.windows for q in qs if q.name == "classes") for qs in heard]
     logits = np.asarray(store.logits)[store.rows(2)]
-    old, new = (
-        unseen_values(e, read_kinds(names), names, mixtures, logits) for e in (before, after)
-    )
+    pairs = list(zip((before, after), mixtures, strict=True))
+    old, new = (unseen_values(e, read_kinds(names), names, m, logits) for e, m in pairs)
     rows.append(
         {"what": "unseen kinds: a class of theirs among three"} | difference(old[0], new[0])
     )
     rows.append({"what": "unseen kinds: mAP"} | difference(old[1], new[1]))
+    far = [
+        divergences(m @ e([name.lower() for name in names]).T, logits).tolist() for e, m in pairs
+    ]
+    rows.append({"what": "divergence"} | difference(*far))
     for row in rows:
         print(json.dumps(row), flush=True)
 

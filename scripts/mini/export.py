@@ -3,7 +3,9 @@
 
 `python -m scripts.mini.export --work DIR --run NAME --to DIR --revision TEXT`. A run of `retell` has
 a text tower alone: its sounds are heard by the `--audio` bundle's tower, copied as it is, and libraries
-of that bundle keep their vectors (`vectors_of`).
+of that bundle keep their vectors (`vectors_of`). A run of `train` on vectors of a finished text tower
+has an audio tower alone: its texts are those of the `--words` bundle, copied as they are, and
+libraries need new vectors.
 
 Text weights are int8 with a scale for each channel (each row of the word table), multiplied out to
 fp32 when the graph is loaded. Unlike dynamic quantisation, whose scales span a batch, a text then
@@ -26,6 +28,7 @@ import torch
 from torch import nn
 
 from audiosearch.models.bundle import file_entry, read_bundle
+from audiosearch.training.checkpoint import part_of
 from audiosearch.training.mini_export import (
     SMALLEST_LOWERED,
     TextTower,
@@ -34,7 +37,7 @@ from audiosearch.training.mini_export import (
     halve_weights,
 )
 from scripts.mini.frontend import FFT, HOP, RATE, STUDENT_MELS
-from scripts.mini.student import GROWN, SMALL, AudioTower, TextHead, load_text
+from scripts.mini.student import GROWN, SMALL, AudioTower, TextHead, load_audio, load_text
 from scripts.mini.texts import MiniLM
 
 MAX_TOKENS = 128
@@ -42,15 +45,29 @@ MAX_TOKENS = 128
 __all__ = ["TextTower", "export_audio", "export_text", "halve_weights"]
 
 
-def load_run(path: Path) -> tuple[AudioTower, TextHead]:
-    """Both towers of a checkpoint of `train`, with averaged weights."""
+def load_run(path: Path) -> tuple[AudioTower, TextHead | None]:
+    """Both towers of a checkpoint of `train`, with averaged weights; no head where texts were
+    finished."""
     average = torch.load(path, map_location="cpu", weights_only=True)["average"]
     tower = AudioTower(GROWN if "tower.bands" in average else SMALL)
+    tower.load_state_dict(part_of(average, "tower."))
+    said = part_of(average, "text.")
+    if not said:
+        return tower.eval(), None
     head = TextHead()
-    for module, prefix in ((tower, "tower."), (head, "text.")):
-        own = {k.removeprefix(prefix): v for k, v in average.items() if k.startswith(prefix)}
-        module.load_state_dict(own)
+    head.load_state_dict(said)
     return tower.eval(), head.eval()
+
+
+@torch.no_grad()
+def between(before: AudioTower, after: AudioTower, share: float) -> AudioTower:
+    """A tower that part of the way from one to the other: of one shape, norms folded (`load_audio`)."""
+    mixed = {
+        name: value.lerp(after.state_dict()[name], share) if value.is_floating_point() else value
+        for name, value in before.state_dict().items()
+    }
+    before.load_state_dict(mixed)
+    return before
 
 
 def load_words(path: Path, language: nn.Module, before: TextHead, share: float) -> TextHead:
@@ -166,6 +183,42 @@ def describe(root: Path, name: str, revision: str, precision: str, choices: dict
     (root / "model.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
+def write_ears(args: argparse.Namespace) -> TextHead | None:
+    """`audio.onnx` from a run of `train`; the head of its texts, if it has one."""
+    tower, head = load_run(args.work / args.run / "last.pt")
+    path = args.to / "audio.onnx"
+    export_audio(tower, path)
+    if args.words and args.share != 1:
+        earlier = load_audio(args.words / "audio.onnx")
+        export_audio(between(earlier, load_audio(path), args.share), path)
+    halve_weights(path)
+    return head
+
+
+def vectors_of(root: Path) -> dict[str, str]:
+    """What libraries whose sounds the bundle in `root` heard name as their model."""
+    bundle = read_bundle(root)
+    heard = bundle.identity
+    return {
+        "revision": heard.revision,
+        "weights": heard.weights,
+        "audio": bundle.files["audio.onnx"].blake2b,
+    }
+
+
+def write_words(language: MiniLM, head: TextHead, args: argparse.Namespace) -> None:
+    """`text.onnx` and `tokenizer.json`."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "text.onnx"
+        export_text(language.model, head, whole)
+        if args.fp32_text:
+            shutil.copy(whole, args.to / "text.onnx")
+        else:
+            quantise_weights(whole, args.to / "text.onnx")
+    tokenizer = (language.root / "tokenizer.json").read_text(encoding="utf-8")
+    (args.to / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
@@ -176,42 +229,36 @@ def main() -> None:
     parser.add_argument("--template", default="this is a sound of {}")
     parser.add_argument("--window", type=float, default=5.0)
     parser.add_argument("--hop", type=float, default=2.5)
-    parser.add_argument("--audio", type=Path, help="bundle that hears for a run of `retell`")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--audio", type=Path, help="bundle that hears for a run of `retell`")
+    other.add_argument(
+        "--words", type=Path, help="bundle whose texts a run of `train` listened for"
+    )
     parser.add_argument("--share", type=float, default=1.0, help="of what the run has changed")
     parser.add_argument("--fp32-text", action="store_true", help="leave the text tower in fp32")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     args.to.mkdir(parents=True, exist_ok=True)
-    language = MiniLM()
     choices: dict[str, Any] = {
         "window_seconds": args.window,
         "hop_seconds": args.hop,
         "query_template": args.template,
     }
-    if args.audio:
-        earlier = load_text(args.audio / "text.onnx")
-        head = load_words(args.work / args.run / "last.pt", language.model, earlier, args.share)
+    if args.words:
+        write_ears(args)
+        for name in ("text.onnx", "tokenizer.json"):
+            shutil.copy(args.words / name, args.to / name)
+    elif args.audio:
         shutil.copy(args.audio / "audio.onnx", args.to / "audio.onnx")
-        earlier_bundle = read_bundle(args.audio)
-        heard = earlier_bundle.identity
-        choices["vectors_of"] = {
-            "revision": heard.revision,
-            "weights": heard.weights,
-            "audio": earlier_bundle.files["audio.onnx"].blake2b,
-        }
+        choices["vectors_of"] = vectors_of(args.audio)
+        language, earlier = MiniLM(), load_text(args.audio / "text.onnx")
+        learnt = load_words(args.work / args.run / "last.pt", language.model, earlier, args.share)
+        write_words(language, learnt, args)
     else:
-        tower, head = load_run(args.work / args.run / "last.pt")
-        export_audio(tower, args.to / "audio.onnx")
-        halve_weights(args.to / "audio.onnx")
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder) / "text.onnx"
-        export_text(language.model, head, whole)
-        if args.fp32_text:
-            shutil.copy(whole, args.to / "text.onnx")
-        else:
-            quantise_weights(whole, args.to / "text.onnx")
-    tokenizer = (language.root / "tokenizer.json").read_text(encoding="utf-8")
-    (args.to / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+        head = write_ears(args)
+        if head is None:
+            parser.error(f"run {args.run} has no texts of its own: name a bundle with --words")
+        write_words(MiniLM(), head, args)
     precision = "fp16 audio weights, " + ("fp32 text" if args.fp32_text else "int8 text weights")
     describe(args.to, args.name, args.revision, precision, choices)
     size = sum(path.stat().st_size for path in args.to.iterdir()) / 1e6

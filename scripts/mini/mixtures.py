@@ -51,6 +51,13 @@ def sampling_weights(clips: list[Clip], allowed: np.ndarray) -> np.ndarray:
     return weights / weights.sum()
 
 
+def favoured(weights: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarray:
+    """`weights` (clips,) with `share` of the sum on the `chosen` (bool) clips: those that the
+    student has not heard yet."""
+    scaled = np.where(chosen, share / weights[chosen].sum(), (1 - share) / weights[~chosen].sum())
+    return np.asarray(weights * scaled)
+
+
 def _source(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
     """5 s of one clip: a random crop, 65 % at another speed (up to half an octave; some, one),
     a few backward, short ones repeated (as the indexer pads) or placed."""
@@ -116,6 +123,20 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
     return np.interp(lines, lines[::64], 10 ** (decibels / 20)).astype(np.float32)
 
 
+def _body(rng: np.random.Generator, samples: np.ndarray) -> np.ndarray:
+    """Spectrum of another thing that the sound is sent through: 30 to 80 ms of a clip, dying away,
+    as strong as the direct sound at most. No recording of it exists, and the teacher hears it too."""
+    length = int(rng.uniform(0.03, 0.08) * RATE)
+    start = int(rng.integers(0, max(1, len(samples) - length + 1)))
+    cut = samples[start : start + length].astype(np.float32)
+    cut *= np.exp(-5 * np.arange(len(cut), dtype=np.float32) / length)
+    cut *= rng.uniform(0.3, 1.0) / max(float(np.sqrt(np.sum(cut**2))), 1e-6)
+    impulse = np.zeros(SAMPLES, np.float32)
+    impulse[: len(cut)] = cut
+    impulse[0] += 1.0
+    return np.fft.rfft(impulse)
+
+
 def _band_limit(rng: np.random.Generator) -> np.ndarray:
     """The band that a file of 8 to 22.05 kHz sampling rate can carry."""
     rate = rng.choice([8000, 11_025, 16_000, 22_050], p=[0.35, 0.2, 0.3, 0.15])
@@ -151,10 +172,14 @@ def _nothing(rng: np.random.Generator) -> np.ndarray:
 
 
 def make(
-    rng: np.random.Generator, clips: list[Clip], samples: np.ndarray, weights: np.ndarray
+    rng: np.random.Generator,
+    clips: list[Clip],
+    samples: np.ndarray,
+    weights: np.ndarray,
+    bodies: float = 0.0,
 ) -> Mixture:
     """One mixture: 45 % of them one source, 40 % two (-15 to +5 dB), 15 % three; 1.5 % hold
-    nothing."""
+    nothing. A share `bodies` of the sources is sent through a piece of another clip."""
     numbers = np.full(SOURCES, -1, np.int32)
     levels = np.zeros(SOURCES, np.float16)
     if rng.random() < 0.015:
@@ -167,6 +192,10 @@ def make(
             part = _source(rng, samples[clip.start : clip.start + clip.length])
             if rng.random() < COLOURED:
                 part = _filtered(part, _colour(rng))
+            if bodies and rng.random() < bodies:
+                other = clips[rng.choice(len(clips), p=weights)]
+                piece = samples[other.start : other.start + other.length]
+                part = _filtered(part, _body(rng, piece))
             level = rng.uniform(-15, 5) if place else 0.0
             wave += part * np.float32(10 ** (level / 20) * 0.1 / _loudness(part))
             numbers[place], levels[place] = number, level

@@ -73,6 +73,8 @@ def main() -> None:
     texts = load_texts(args.work, clips, banned_clips(clips, excluded))
     source = args.work / args.after / "last.pt"
     _, head = load_run(source)
+    if head is None:
+        parser.error(f"run {args.after} has no text head of its own")
     polish(head, texts, args.steps, args.seed)
     average = torch.load(source, weights_only=True)["average"]
     average |= {f"text.{name}": value for name, value in head.state_dict().items()}

@@ -39,6 +39,8 @@ __all__ = [
     "HalvingPool",
     "Shape",
     "TextHead",
+    "begun",
+    "finished",
     "grown",
     "insert_norms",
     "load_audio",
@@ -47,6 +49,24 @@ __all__ = [
 ]
 
 TEACHER_DIMENSION = 384
+
+
+def begun(tower: AudioTower, decibels: torch.Tensor, stages: int) -> torch.Tensor:
+    """What the first `stages` stages hear, (batch, `WIDTHS[stages - 1]`, frames, bands)."""
+    heard = tower.stem((decibels + 35) / 20)
+    if tower.bands is not None:
+        heard = heard + tower.bands
+    first: torch.Tensor = tower.body[: sum(tower.shape.depths[:stages])](torch.relu(heard))
+    return first
+
+
+def finished(
+    tower: AudioTower, first: torch.Tensor, stages: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`tower.maps` from where `begun` ended."""
+    ends = [sum(tower.shape.depths[:count]) for count in (stages, 3)]
+    middle = tower.body[ends[0] : ends[1]](first)
+    return middle, torch.relu(tower.head(tower.body[ends[1] :](middle)))
 
 
 @torch.no_grad()

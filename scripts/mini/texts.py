@@ -11,6 +11,10 @@ captions of the corpus, and what people search for that has no class (`kinds`).
     bridge    (n, 527) float16        how much each class has to do with each caption (rows sum to 1)
     strings   (n,)                    the captions and concepts
     concept   (n,) bool               whether it is of a kind, not a caption
+
+With `--words BUNDLE` classes and captions are the 512 values of that bundle's own text tower, which
+`train` then leaves as it is: sounds learn to lie where texts already are. Captions are then as they
+are, their words alone, and both in the bundle's prompt. The bridge is MiniLM's in any case.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -161,42 +166,61 @@ def bridge(
     return np.asarray(shares @ np.stack([*own, *(weights for _, weights in concepts)]))
 
 
+def forms_of(caption: str, index: int, prompt: str | None) -> list[str]:
+    """Four ways to say a caption: in `TEMPLATES` by turns, or in the `prompt` alone."""
+    short = words_alone(caption)
+    first, second = (
+        (prompt, prompt) if prompt else (TEMPLATES[(index + n) % len(TEMPLATES)] for n in (0, 1))
+    )
+    return [caption, short, first.format(caption), second.format(short)]
+
+
+def spoken_by(root: Path) -> tuple[Callable[[list[str]], np.ndarray], str]:
+    """How the bundle in `root` embeds texts as they are, (texts, 512), and its prompt."""
+    from scripts.mini.bundle import Bundle
+
+    bundle = Bundle(root)
+    return lambda texts: bundle.embed_texts(texts, "{}"), bundle.facts["query_template"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--words", type=Path, help="bundle whose text tower stays as it is")
     args = parser.parse_args()
     embed = MiniLM()
+    speak, prompt = spoken_by(args.words) if args.words else (embed, None)
     wordings = class_texts(args.shared)
-    flat = embed([text for texts in wordings for text in texts])
-    classes = flat.reshape(len(wordings), -1, 384)
+    flat = [text for texts in wordings for text in texts]
+    classes = embed(flat).reshape(len(wordings), -1, 384)
     clips, _ = open_corpus(args.work)
     concepts = read_concepts(labels(args.shared))
     of_concept = {text: weights for texts, weights in concepts for text in texts}
     strings = sorted({clip.caption for clip in clips} | of_concept.keys())
-    forms = []
-    for index, caption in enumerate(strings):
-        short = words_alone(caption)
-        forms += [
-            caption,
-            short,
-            TEMPLATES[index % len(TEMPLATES)].format(caption),
-            TEMPLATES[(index + 1) % len(TEMPLATES)].format(short),
-        ]
-    captions = embed(forms).reshape(len(strings), 4, 384)
-    shares = bridge(captions[:, 0], classes, [(embed(texts), w) for texts, w in concepts])
+    # A concept's classes are known, the others' are guessed.
+    others = [index for index, text in enumerate(strings) if text not in of_concept]
+    shares = np.zeros((len(strings), len(wordings)), np.float32)
+    shares[others] = bridge(
+        embed([strings[index] for index in others]),
+        classes,
+        [(embed(texts), weights) for texts, weights in concepts],
+    )
     for index, text in enumerate(strings):
-        shares[index] = of_concept.get(text, shares[index])
+        if text in of_concept:
+            shares[index] = of_concept[text]
+    forms = [form for i, text in enumerate(strings) for form in forms_of(text, i, prompt)]
+    spoken = speak(flat) if args.words else classes
     np.savez(
         args.work / "texts.npz",
-        classes=classes.astype(np.float16),
-        captions=captions.astype(np.float16),
+        classes=spoken.reshape(*classes.shape[:2], -1).astype(np.float16),
+        captions=speak(forms).reshape(len(strings), 4, -1).astype(np.float16),
         bridge=shares.astype(np.float16),
         strings=np.array(strings),
         concept=np.array([text in of_concept for text in strings]),
     )
     print(
-        f"{flat.shape[0]} texts of classes, {len(of_concept)} of {len(concepts)} concepts, "
+        f"{len(flat)} texts of classes, {len(of_concept)} of {len(concepts)} concepts, "
         f"{len(forms)} forms of {len(strings)} captions and concepts"
     )
 

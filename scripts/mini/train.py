@@ -6,6 +6,11 @@ rate follows the time that was spent training, since the clock, not the number o
 limited; the log says how many views that was. Checkpoints every three minutes; the same command
 takes up where it stopped.
 
+Where the texts' vectors are those of a finished text tower (`texts --words BUNDLE`), only the audio
+tower learns. `--hold` leaves its first stages as they are, and with `--once` what these hear of a
+mixture is kept, at one level and colour, which makes a view cost a third. `--wall` ends a run by the
+clock whatever else the machine does, and `--device cuda` trains on a GPU.
+
 The towers, the step and the way a checkpoint is put in place are those of `audiosearch.training`.
 The loop is not: it learns from a teacher's stored answers and not from pairs, by the clock and not
 by epochs, with two optimisers and averaged weights, and its mixtures grow while it runs; nothing of
@@ -15,12 +20,14 @@ by epochs, with two optimisers and averaged weights, and its mixtures grow while
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import queue
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +43,15 @@ from scripts.mini.label import LATE, MIDDLE, Store, in_memory, open_store
 from scripts.mini.losses import Scales, caption_losses, class_losses, embedding_loss, map_loss
 from scripts.mini.optimiser import optimisers
 from scripts.mini.student import (
+    DIMENSION,
     FEATURES,
     GROWN,
     TEACHER_DIMENSION,
     WIDTHS,
     AudioTower,
     Shape,
-    TextHead,
+    begun,
+    finished,
     grown,
     insert_norms,
     load_audio,
@@ -68,8 +77,9 @@ LOSS_WEIGHTS = {
 
 @dataclass(frozen=True)
 class Texts:
-    """Sentence vectors of `texts.npz`, float32; `of_clip` is the caption's number for each clip,
-    `concepts` the numbers of texts that are no clip's."""
+    """Vectors of `texts.npz`, float32: sentences (384), or those of a finished text tower (512);
+    `of_clip` is the caption's number for each clip (-1: none), `concepts` the numbers of texts that
+    are no clip's."""
 
     classes: torch.Tensor
     captions: torch.Tensor
@@ -81,30 +91,37 @@ class Texts:
 
 @dataclass(frozen=True)
 class Batch:
-    """decibels (batch, 1, frames, 64), teacher's logits, embedding and maps, and each sound's
-    captions (batch, 3), -1: none."""
+    """sounds (batch, 1, frames, 64) in decibels, or what `Kept` has of them, teacher's logits,
+    embedding and maps, and each sound's captions (batch, 3), -1: none."""
 
-    decibels: torch.Tensor
+    sounds: torch.Tensor
     logits: torch.Tensor
     embedding: torch.Tensor
     middle: torch.Tensor
     late: torch.Tensor
     captions: torch.Tensor
 
+    def to(self, device: str) -> Batch:
+        """The batch there; bytes grow to numbers there, too."""
+        parts = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
+        parts["middle"], parts["late"] = parts["middle"].float(), parts["late"].float()
+        return Batch(**parts)
 
-def load_texts(work: Path, clips: list[Clip], banned: np.ndarray) -> Texts:
+
+def load_texts(work: Path, clips: list[Clip], banned: np.ndarray, device: str = "cpu") -> Texts:
     """Texts of `work`; captions that only banned clips have are not `allowed`, concepts are."""
     with np.load(work / "texts.npz") as file:
         place = {text: i for i, text in enumerate(file["strings"].tolist())}
-        of_clip = np.array([place[clip.caption] for clip in clips])
+        of_clip = np.array([place[clip.caption] if clip.caption else -1 for clip in clips])
+        heard = of_clip[~banned]
         # A concept that is also a caption is allowed as that caption is.
         concepts = np.setdiff1d(np.flatnonzero(file["concept"]), of_clip)
         return Texts(
-            torch.from_numpy(file["classes"]).float(),
-            torch.from_numpy(file["captions"]).float(),
-            torch.from_numpy(file["bridge"]).float(),
+            torch.from_numpy(file["classes"]).float().to(device),
+            torch.from_numpy(file["captions"]).float().to(device),
+            torch.from_numpy(file["bridge"]).float().to(device),
             of_clip,
-            np.union1d(of_clip[~banned], concepts),
+            np.union1d(heard[heard >= 0], concepts),
             concepts,
         )
 
@@ -156,12 +173,37 @@ def augment(mel: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
 
 
 def _map(stored: np.ndarray) -> torch.Tensor:
-    """Bytes of float8 as float32."""
-    return torch.from_numpy(stored).view(torch.float8_e4m3fn).float()
+    """Bytes as float8."""
+    return torch.from_numpy(stored).view(torch.float8_e4m3fn)
+
+
+class Kept:
+    """What the first stages of a tower, which do not learn, hear of each mixture: made when it is
+    first drawn, kept in half precision."""
+
+    def __init__(self, tower: AudioTower, stages: int, mel: np.ndarray, half: bool) -> None:
+        self.tower, self.stages, self.mel, self.half = tower, stages, mel, half
+        self.done = np.zeros(len(mel), bool)
+        self.maps = np.zeros((0, 0, 0, 0), np.float16)
+
+    def __call__(self, rows: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
+        """(rows, channels, frames, bands)."""
+        missing = rows[~self.done[rows]]
+        if len(missing):
+            sounds = augment(self.mel[missing], rng)
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+                first = begun(self.tower, sounds, self.stages).half().numpy()
+            if not len(self.maps):
+                # Zeros take no memory until they are written.
+                self.maps = np.zeros((len(self.mel), *first.shape[1:]), np.float16)
+            self.maps[missing] = first
+            self.done[missing] = True
+        maps = torch.from_numpy(self.maps[rows]).float()
+        return maps.contiguous(memory_format=torch.channels_last)
 
 
 def batches(
-    store: Store, texts: Texts, banned: np.ndarray, size: int, seed: int
+    store: Store, texts: Texts, banned: np.ndarray, size: int, seed: int, kept: Kept | None = None
 ) -> Iterator[Batch]:
     """Endless batches; mixtures that are labelled meanwhile join in."""
     rng = np.random.default_rng(seed)
@@ -179,7 +221,7 @@ def batches(
         sources, levels = store.clips[picked], store.levels[picked]
         spoken = (sources >= 0) & (levels > AUDIBLE)
         yield Batch(
-            augment(store.mel[picked], rng),
+            kept(picked, rng) if kept else augment(store.mel[picked], rng),
             torch.from_numpy(store.logits[picked]).float(),
             torch.from_numpy(store.embedding[picked]).float(),
             _map(store.middle[picked]),
@@ -203,33 +245,35 @@ def ahead(source: Iterator[Batch], depth: int = 3) -> Iterator[Batch]:
 
 class Student(nn.Module):
     """Everything that learns: both towers, the scales, and the side heads that guess the teacher's
-    embedding and maps."""
+    embedding and maps. `text` passes on vectors that a finished tower made."""
 
-    def __init__(self, tower: AudioTower, text: TextHead, scales: Scales, side: nn.Linear) -> None:
+    def __init__(self, tower: AudioTower, text: nn.Module, scales: Scales, side: nn.Linear) -> None:
         super().__init__()
         self.tower, self.text, self.scales, self.side = tower, text, scales, side
         self.middle = nn.Conv2d(WIDTHS[2], MIDDLE[0], 1)
         self.late = nn.Conv2d(FEATURES, LATE[0], 1)
+        self.hear = tower.maps  # of sounds as a batch has them
 
     def losses(
         self, batch: Batch, texts: Texts, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
-        middle, late = self.tower.maps(batch.decibels)
+        middle, late = self.hear(batch.sounds)
         # Time before frequency here, after it in the teacher.
         guesses = [self.middle(middle).float().mT, self.late(late).float().mT]
         features = pooled(late).float()
         f = functional.normalize(self.tower.proj(features), dim=-1)
-        versions = torch.from_numpy(rng.integers(0, texts.classes.shape[1], 527))
-        c = self.text(texts.classes[torch.arange(527), versions])
+        versions = rng.integers(0, texts.classes.shape[1], 527)
+        c = self.text(texts.classes[np.arange(527), versions])
         losses = class_losses(f, c, batch.logits, self.scales)
         losses["embedding"] = embedding_loss(self.side(features), batch.embedding)
         losses["middle"] = map_loss(guesses[0], batch.middle)
         losses["late"] = map_loss(guesses[1], batch.late)
         # One column for each caption that the batch has, and some of other sounds.
-        own = np.unique(batch.captions.numpy())
+        own = np.unique(batch.captions.cpu().numpy())
         other = rng.choice(texts.allowed, EXTRA_CAPTIONS, replace=False)
-        columns = torch.from_numpy(np.union1d(own[own >= 0], other))
-        forms = torch.from_numpy(rng.integers(0, texts.captions.shape[1], len(columns)))
+        columns = torch.from_numpy(np.union1d(own[own >= 0], other)).to(f.device)
+        forms = rng.integers(0, texts.captions.shape[1], len(columns))
+        forms = torch.from_numpy(forms).to(f.device)
         q = self.text(texts.captions[columns, forms])
         true = (batch.captions[:, :, None] == columns).any(1).float()
         heard = functional.logsigmoid(batch.logits) @ texts.bridge[columns].T
@@ -244,7 +288,9 @@ def start_from(
     """A student that computes what `bundle` does, in a larger `shape` if given, its norms, scales
     and side head fitted on 2,048 mixtures."""
     rows = usable_rows(store, banned)[:2048]
-    tower, text = load_audio(bundle / "audio.onnx"), load_text(bundle / "text.onnx")
+    tower = load_audio(bundle / "audio.onnx")
+    spoken = texts.classes.shape[-1] == DIMENSION
+    text = nn.Identity() if spoken else load_text(bundle / "text.onnx")
     tower = grown(tower, shape) if shape else tower
     decibels = augment(store.mel[rows], np.random.default_rng(0))
     insert_norms(tower, decibels[:512])
@@ -252,7 +298,7 @@ def start_from(
     features = torch.cat([tower.features(part) for part in decibels.split(128)])
     f = functional.normalize(tower.proj(features), dim=-1)
     logits = torch.from_numpy(store.logits[rows]).float()
-    cosines = f @ text(texts.classes[:, 0]).T
+    cosines = f @ text(texts.classes[:, 0].cpu()).T
     # The line through (cosine, logit) by least squares.
     x, y = cosines.flatten(), logits.flatten()
     scale = float(((x - x.mean()) * (y - y.mean())).mean() / x.var())
@@ -265,6 +311,17 @@ def start_from(
     side.weight.copy_(solved[:-1].T)
     side.bias.copy_(solved[-1])
     return Student(tower, text, Scales(scale, offset), side)
+
+
+def hold(tower: AudioTower, stages: int) -> None:
+    """Leave the stem and the first `stages` stages as they are, norms included: half of a step's time
+    goes there."""
+    if stages:
+        held = [tower.stem, *tower.body[: sum(tower.shape.depths[:stages])]]
+        for module in held:
+            module.requires_grad_(False).eval()
+        if tower.bands is not None:
+            tower.bands.requires_grad_(False)
 
 
 def rate(progress: float, warm: float = 0.02, flat: float = 0.3) -> float:
@@ -296,7 +353,8 @@ class Run:
         put(path, lambda file: torch.save(state, file))
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        device = next(self.student.parameters()).device
+        state = torch.load(path, map_location=device, weights_only=True)
         self.student.load_state_dict(state["student"])
         self.average = state["average"]
         for stepper, kept in zip(self.steppers, state["optimisers"], strict=True):
@@ -323,37 +381,51 @@ class Run:
                     self.average[name].lerp_(value, 1 - keep)
 
 
+def progress_of(run: Run, args: argparse.Namespace, entered: float) -> float:
+    """The part of the run that is over, by `args.minutes` of training or `args.wall` of the clock."""
+    by_clock = (time.monotonic() - entered) / 60 / args.wall if args.wall else 0.0
+    return max(run.spent / 60 / args.minutes, by_clock)
+
+
 def train(run: Run, stream: Iterator[Batch], texts: Texts, args: argparse.Namespace) -> None:
     """Train until `args.minutes` are spent, with a line of the log every 50 steps."""
     folder = args.work / args.run
     rng = np.random.default_rng(args.seed + run.step + 1)
     student = run.student.train()
-    student.tower.maps = torch.compile(student.tower.maps)
+    hold(student.tower, args.hold)
+    if args.once:
+        student.hear = partial(finished, student.tower, stages=args.hold)
+    if args.compile:
+        student.hear = torch.compile(student.hear)
     factors = {n: w * (args.captions if "to_" in n else 1.0) for n, w in LOSS_WEIGHTS.items()}
-    sums = dict.fromkeys(LOSS_WEIGHTS, 0.0)
-    first_step, last_save = run.step, run.spent
-    while run.spent < args.minutes * 60:
+    sums = torch.zeros(len(LOSS_WEIGHTS), device=args.device)
+    first_step, last_save, entered = run.step, run.spent, time.monotonic()
+    before = run.spent, entered
+    while (progress := progress_of(run, args, entered)) < 1:
         began = time.monotonic()
-        factor = rate(run.spent / (args.minutes * 60))
+        factor = rate(progress)
         run.set_rate(args.rate * factor)
-        batch = next(stream)
-        with torch.autocast("cpu", torch.bfloat16, enabled=not args.float32):
+        batch = next(stream).to(args.device)
+        with torch.autocast(args.device, torch.bfloat16, enabled=not args.float32):
             losses = student.losses(batch, texts, rng)
-        run.learn(torch.stack([factors[name] * value for name, value in losses.items()]).sum())
-        for name, value in losses.items():
-            sums[name] += float(value.detach()) / 50
-        took = time.monotonic() - began
+        values = torch.stack([losses[name] for name in LOSS_WEIGHTS])
+        run.learn((values * torch.tensor(list(factors.values()), device=args.device)).sum())
+        sums += values.detach() / 50
         # A pause (the job was stopped, or its first step compiled) is not training.
-        run.spent += min(took, 5.0)
+        run.spent += min(time.monotonic() - began, 5.0)
         if run.step % 50 == 0:
             line = {"step": run.step, "views": run.step * args.batch}
             line |= {"minutes": round(run.spent / 60, 2), "rate": round(factor, 3)}
-            line |= {"ms_per_view": round(1000 * took / args.batch, 2)}
-            text = json.dumps(line | {name: round(value, 4) for name, value in sums.items()})
+            seen, now = 50 * args.batch, time.monotonic()
+            line |= {"ms_per_view": round(1000 * (run.spent - before[0]) / seen, 3)}
+            line |= {"views_per_second": round(seen / (now - before[1]), 1)}
+            before = run.spent, now
+            means = dict(zip(LOSS_WEIGHTS, sums.tolist(), strict=True))
+            text = json.dumps(line | {name: round(value, 4) for name, value in means.items()})
             print(text, flush=True)
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(text + "\n")
-            sums = dict.fromkeys(LOSS_WEIGHTS, 0.0)
+            sums.zero_()
         if run.spent - last_save > 180 or run.step == first_step + 20:
             run.save(folder / "last.pt")
             last_save = run.spent
@@ -369,6 +441,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--grow", action="store_true", help="in the larger shape")
     parser.add_argument("--after", help="start from the averaged weights of this run")
     parser.add_argument("--minutes", type=float, default=70.0)
+    parser.add_argument("--wall", type=float, help="minutes on the clock that end it as well")
+    parser.add_argument("--hold", type=int, default=0, help="first stages that do not learn")
+    parser.add_argument("--once", action="store_true", help="keep what held stages hear")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=True, help="fuse the tower"
+    )
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--optimiser", choices=["muon", "adamw"], default="muon")
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -394,20 +473,24 @@ def main() -> None:
     store = open_store(args.work)
     if not args.labelling:
         store = in_memory(store)
-    texts = load_texts(args.work, clips, banned)
+    texts = load_texts(args.work, clips, banned, args.device)
     student = start_from(args.start, store, texts, banned, GROWN if args.grow else None)
     if args.after:
         earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
         # A run from before the maps were matched has no heads for them: they begin anew.
         student.load_state_dict(earlier["average"], strict=False)
-    student = student.to(memory_format=torch.channels_last)
+    student = student.to(args.device, memory_format=torch.channels_last)
     others = [student.text, student.scales, student.side, student.middle, student.late]
     steppers = optimisers(student.tower, others, args.optimiser, args.rate)
     average = {name: value.clone() for name, value in student.state_dict().items()}
     run = Run(student, average, steppers)
     if (folder / "last.pt").exists():
         run.load(folder / "last.pt")
-    stream = ahead(batches(store, texts, banned, args.batch, args.seed + run.step))
+    kept = None
+    if args.once:
+        ears = copy.deepcopy(student.tower).to("cpu").eval()
+        kept = Kept(ears, args.hold, store.mel, not args.float32)
+    stream = ahead(batches(store, texts, banned, args.batch, args.seed + run.step, kept))
     train(run, stream, texts, args)
 
 

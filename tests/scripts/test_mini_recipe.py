@@ -12,7 +12,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="the recipe trains with torch")
 
 from scripts.mini.bundle import Bundle, windows  # noqa: E402
+from scripts.mini.compare import SCALES, divergences  # noqa: E402
 from scripts.mini.corpus import Clip, families, held_out, split  # noqa: E402
+from scripts.mini.export import between  # noqa: E402
 from scripts.mini.frontend import (  # noqa: E402
     BYTE_STEP,
     BYTE_ZERO,
@@ -30,7 +32,7 @@ from scripts.mini.metrics import (  # noqa: E402
     recall_at,
     skewness,
 )
-from scripts.mini.mixtures import SAMPLES, make, sampling_weights  # noqa: E402
+from scripts.mini.mixtures import SAMPLES, favoured, make, sampling_weights  # noqa: E402
 from scripts.mini.optimiser import orthogonal  # noqa: E402
 from scripts.mini.polish import drift, polish  # noqa: E402
 from scripts.mini.student import (  # noqa: E402
@@ -43,8 +45,8 @@ from scripts.mini.student import (  # noqa: E402
     load_audio,
     load_text,
 )
-from scripts.mini.texts import bridge, read_concepts, words_alone  # noqa: E402
-from scripts.mini.train import Texts, augment, rate  # noqa: E402
+from scripts.mini.texts import bridge, forms_of, read_concepts, words_alone  # noqa: E402
+from scripts.mini.train import Texts, augment, hold, rate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 BUNDLED = Path(__file__).parents[2] / "audiosearch/models/mini"
@@ -130,6 +132,28 @@ def test_a_mixture_is_fixed_by_its_seed_and_loud_enough(
         assert 10 ** (-15.1 / 20) < peak <= 10 ** (-0.5 / 20) + 1e-6
         assert np.isfinite(first.student).all()
         assert 3 not in first.clips
+
+
+def test_favoured_clips_have_their_share_and_the_rest_keep_their_order() -> None:
+    weights = np.array([0.4, 0.3, 0.2, 0.1, 0.0])
+    after = favoured(weights, np.array([False, False, False, True, True]), 0.5)
+    assert after.sum() == pytest.approx(1)
+    assert after[3] == pytest.approx(0.5)
+    assert after[4] == 0
+    assert after[:3] / after[0] == pytest.approx(weights[:3] / weights[0])
+
+
+def test_a_source_sent_through_another_clip_is_another_sound(
+    corpus: tuple[list[Clip], np.ndarray],
+) -> None:
+    clips, samples = corpus
+    weights = sampling_weights(clips, np.array([0, 1, 2]))
+    plain, changed = (
+        make(np.random.default_rng(1), clips, samples, weights, bodies) for bodies in (0.0, 1.0)
+    )
+    assert np.isfinite(changed.heard).all()
+    assert np.abs(changed.heard).max() <= 10 ** (-0.5 / 20) + 1e-6
+    assert not np.array_equal(plain.heard, changed.heard)
 
 
 def test_windows_cover_a_sound_and_end_with_it() -> None:
@@ -224,6 +248,33 @@ def test_a_grown_tower_computes_what_the_small_one_does() -> None:
     assert float(gain.abs().max()) > 0
 
 
+def test_a_held_stage_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    tower = AudioTower(GROWN).train()
+    hold(tower, 2)
+    before = {name: value.clone() for name, value in tower.state_dict().items()}
+    optimiser = torch.optim.SGD([w for w in tower.parameters() if w.requires_grad], lr=0.1)
+    tower(torch.randn(4, 1, 90, 64) * 15 - 35).square()[:, 0].sum().backward()
+    optimiser.step()
+    changed = {n for n, value in tower.state_dict().items() if not torch.equal(value, before[n])}
+    held = ("stem.", "bands", *(f"body.{block}." for block in range(4)))
+    assert not [name for name in changed if name.startswith(held)]
+    assert {"body.4.c1.0.weight", "body.4.c1.1.running_mean", "proj.weight"} <= changed
+
+
+def test_between_two_towers_lie_both() -> None:
+    one = load_audio(BUNDLED / "audio.onnx")
+    other = load_audio(BUNDLED / "audio.onnx")
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.mul_(1.01)
+    x = torch.randn(2, 1, 90, 64) * 15 - 35
+    with torch.no_grad():
+        first, last = one(x), other(x)
+        assert torch.equal(between(load_audio(BUNDLED / "audio.onnx"), other, 0.0)(x), first)
+        assert torch.allclose(between(one, other, 1.0)(x), last, atol=1e-6)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # of the exporter
 def test_a_grown_tower_survives_its_graph(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="exports need onnx")
@@ -277,6 +328,23 @@ def test_both_pools_agree() -> None:
 def test_words_alone_are_a_query() -> None:
     assert words_alone("someone bites into an apple") == "bites apple"
     assert words_alone("rain") == "rain"
+
+
+def test_forms_of_a_caption_are_templates_or_the_prompt() -> None:
+    caption = "someone bites into an apple"
+    plain, short, *framed = forms_of(caption, 0, "a {}")
+    assert (plain, short, framed) == (caption, "bites apple", [f"a {caption}", "a bites apple"])
+    assert len(set(forms_of(caption, 0, None)[2:]) & {"the sound of " + caption}) == 1
+
+
+def test_divergence_is_none_where_cosines_say_what_the_teacher_does() -> None:
+    rng = np.random.default_rng(0)
+    cosines = rng.uniform(-0.2, 0.5, (50, 20)).astype(np.float32)
+    logits = SCALES[9] * cosines - 3
+    assert divergences(cosines, logits) == pytest.approx(np.zeros(50), abs=1e-5)
+    worse = divergences(rng.permuted(cosines, axis=1), logits)
+    assert (worse >= 0).all()
+    assert worse.mean() > 0.1
 
 
 def test_bridge_prefers_the_class_that_a_caption_means() -> None:
