@@ -40,13 +40,14 @@ from scripts.mini.student import (  # noqa: E402
     AudioTower,
     HalvingPool,
     TextHead,
+    finished,
     grown,
     insert_norms,
     load_audio,
     load_text,
 )
 from scripts.mini.texts import bridge, forms_of, read_concepts, words_alone  # noqa: E402
-from scripts.mini.train import Texts, augment, hold, rate  # noqa: E402
+from scripts.mini.train import Kept, Texts, augment, hold, rate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 BUNDLED = Path(__file__).parents[2] / "audiosearch/models/mini"
@@ -260,6 +261,21 @@ def test_a_held_stage_stays_as_it_is() -> None:
     held = ("stem.", "bands", *(f"body.{block}." for block in range(4)))
     assert not [name for name in changed if name.startswith(held)]
     assert {"body.4.c1.0.weight", "body.4.c1.1.running_mean", "proj.weight"} <= changed
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_what_held_stages_kept_is_heard_to_the_end(stages: int) -> None:
+    tower = load_audio(BUNDLED / "audio.onnx")
+    mel = np.random.default_rng(0).integers(60, 160, (6, 500, 64)).astype(np.uint8)
+    kept = Kept(tower, stages, mel, half=False)
+    rows = np.array([4, 1])
+    first = kept(rows, np.random.default_rng(1))
+    assert torch.equal(kept(rows, np.random.default_rng(2)), first)  # at one level and colour
+    assert kept.done.tolist() == [False, True, False, False, True, False]
+    with torch.no_grad():
+        expected = tower.maps(augment(mel[rows], np.random.default_rng(1)))
+        for ours, theirs in zip(finished(tower, first, stages), expected, strict=True):
+            assert (ours - theirs).abs().max() < 0.01 * theirs.abs().max()
 
 
 def test_between_two_towers_lie_both() -> None:
