@@ -62,11 +62,13 @@ def begun(tower: AudioTower, decibels: torch.Tensor, stages: int) -> torch.Tenso
 
 def finished(
     tower: AudioTower, first: torch.Tensor, stages: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`tower.maps` from where `begun` ended."""
-    ends = [sum(tower.shape.depths[:count]) for count in (stages, 3)]
-    middle = tower.body[ends[0] : ends[1]](first)
-    return middle, torch.relu(tower.head(tower.body[ends[1] :](middle)))
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """`tower.maps` from where `begun` ended; after all four stages the third's map is gone."""
+    if stages == 4:
+        return None, torch.relu(tower.head(first))
+    start, end = (sum(tower.shape.depths[:count]) for count in (stages, 3))
+    middle = tower.body[start:end](first)
+    return middle, torch.relu(tower.head(tower.body[end:](middle)))
 
 
 @torch.no_grad()

@@ -8,7 +8,8 @@ takes up where it stopped.
 
 Where the texts' vectors are those of a finished text tower (`texts --words BUNDLE`), only the audio
 tower learns. `--hold` leaves its first stages as they are, and with `--once` what these hear of a
-mixture is kept, at one level and colour, which makes a view cost a third. `--wall` ends a run by the
+mixture is kept, at one level and colour: a view costs a third with three stages held, and hardly
+anything with all four. `--wall` ends a run by the
 clock whatever else the machine does, and `--device cuda` trains on a GPU.
 
 The towers, the step and the way a checkpoint is put in place are those of `audiosearch.training`.
@@ -258,16 +259,16 @@ class Student(nn.Module):
         self, batch: Batch, texts: Texts, rng: np.random.Generator
     ) -> dict[str, torch.Tensor]:
         middle, late = self.hear(batch.sounds)
-        # Time before frequency here, after it in the teacher.
-        guesses = [self.middle(middle).float().mT, self.late(late).float().mT]
         features = pooled(late).float()
         f = functional.normalize(self.tower.proj(features), dim=-1)
         versions = rng.integers(0, texts.classes.shape[1], 527)
         c = self.text(texts.classes[np.arange(527), versions])
         losses = class_losses(f, c, batch.logits, self.scales)
         losses["embedding"] = embedding_loss(self.side(features), batch.embedding)
-        losses["middle"] = map_loss(guesses[0], batch.middle)
-        losses["late"] = map_loss(guesses[1], batch.late)
+        # Time before frequency here, after it in the teacher.
+        losses["late"] = map_loss(self.late(late).float().mT, batch.late)
+        if middle is not None:
+            losses["middle"] = map_loss(self.middle(middle).float().mT, batch.middle)
         # One column for each caption that the batch has, and some of other sounds.
         own = np.unique(batch.captions.cpu().numpy())
         other = rng.choice(texts.allowed, EXTRA_CAPTIONS, replace=False)
@@ -314,8 +315,7 @@ def start_from(
 
 
 def hold(tower: AudioTower, stages: int) -> None:
-    """Leave the stem and the first `stages` stages as they are, norms included: half of a step's time
-    goes there."""
+    """Leave the stem and the first `stages` stages as they are, norms included."""
     if stages:
         held = [tower.stem, *tower.body[: sum(tower.shape.depths[:stages])]]
         for module in held:
@@ -408,7 +408,8 @@ def train(run: Run, stream: Iterator[Batch], texts: Texts, args: argparse.Namesp
         batch = next(stream).to(args.device)
         with torch.autocast(args.device, torch.bfloat16, enabled=not args.float32):
             losses = student.losses(batch, texts, rng)
-        values = torch.stack([losses[name] for name in LOSS_WEIGHTS])
+        nothing = torch.zeros((), device=args.device)
+        values = torch.stack([losses.get(name, nothing) for name in LOSS_WEIGHTS])
         run.learn((values * torch.tensor(list(factors.values()), device=args.device)).sum())
         sums += values.detach() / 50
         # A pause (the job was stopped, or its first step compiled) is not training.
