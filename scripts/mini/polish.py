@@ -76,7 +76,7 @@ def main() -> None:
     if head is None:
         parser.error(f"run {args.after} has no text head of its own")
     polish(head, texts, args.steps, args.seed)
-    average = torch.load(source, weights_only=True)["average"]
+    average = torch.load(source, map_location="cpu", weights_only=True)["average"]
     average |= {f"text.{name}": value for name, value in head.state_dict().items()}
     (args.work / args.run).mkdir(exist_ok=True)
     torch.save({"average": average}, args.work / args.run / "last.pt")

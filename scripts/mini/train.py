@@ -477,7 +477,8 @@ def main() -> None:
     texts = load_texts(args.work, clips, banned, args.device)
     student = start_from(args.start, store, texts, banned, GROWN if args.grow else None)
     if args.after:
-        earlier = torch.load(args.work / args.after / "last.pt", weights_only=True)
+        path = args.work / args.after / "last.pt"
+        earlier = torch.load(path, map_location="cpu", weights_only=True)
         # A run from before the maps were matched has no heads for them: they begin anew.
         student.load_state_dict(earlier["average"], strict=False)
     student = student.to(args.device, memory_format=torch.channels_last)
