@@ -283,11 +283,28 @@ class Student(nn.Module):
 
 
 @torch.no_grad()
+def fit(layer: nn.Linear | nn.Conv2d, x: torch.Tensor, target: torch.Tensor) -> None:
+    """Make `layer` the best guess of `target` (n, out) from `x` (n, in), by ridge regression: a head
+    that knows nothing would shake the tower on its way to something."""
+    wide = torch.cat([x, torch.ones(len(x), 1)], 1)
+    ridge = wide.T @ wide + 10.0 * torch.eye(wide.shape[1])
+    solved = torch.linalg.solve(ridge, wide.T @ target)
+    layer.weight.copy_(solved[:-1].T.view_as(layer.weight))
+    assert layer.bias is not None
+    layer.bias.copy_(solved[-1])
+
+
+def cells(maps: torch.Tensor) -> torch.Tensor:
+    """(batch, channels, a, b) -> (batch * a * b, channels)."""
+    return maps.float().permute(0, 2, 3, 1).flatten(0, 2)
+
+
+@torch.no_grad()
 def start_from(
     bundle: Path, store: Store, texts: Texts, banned: np.ndarray, shape: Shape | None = None
 ) -> Student:
     """A student that computes what `bundle` does, in a larger `shape` if given, its norms, scales
-    and side head fitted on 2,048 mixtures."""
+    and side heads fitted on 2,048 mixtures."""
     rows = usable_rows(store, banned)[:2048]
     tower = load_audio(bundle / "audio.onnx")
     spoken = texts.classes.shape[-1] == DIMENSION
@@ -296,7 +313,8 @@ def start_from(
     decibels = augment(store.mel[rows], np.random.default_rng(0))
     insert_norms(tower, decibels[:512])
     tower.eval()
-    features = torch.cat([tower.features(part) for part in decibels.split(128)])
+    heard = [tower.maps(part) for part in decibels.split(128)]
+    features = torch.cat([pooled(late) for _, late in heard])
     f = functional.normalize(tower.proj(features), dim=-1)
     logits = torch.from_numpy(store.logits[rows]).float()
     cosines = f @ text(texts.classes[:, 0].cpu()).T
@@ -305,13 +323,15 @@ def start_from(
     scale = float(((x - x.mean()) * (y - y.mean())).mean() / x.var())
     offset = float(y.mean() - scale * x.mean())
     side = nn.Linear(FEATURES, TEACHER_DIMENSION)
-    target = torch.from_numpy(store.embedding[rows]).float()
-    wide = torch.cat([features, torch.ones(len(rows), 1)], 1)
-    ridge = wide.T @ wide + 10.0 * torch.eye(wide.shape[1])
-    solved = torch.linalg.solve(ridge, wide.T @ target)
-    side.weight.copy_(solved[:-1].T)
-    side.bias.copy_(solved[-1])
-    return Student(tower, text, Scales(scale, offset), side)
+    fit(side, features, torch.from_numpy(store.embedding[rows]).float())
+    student = Student(tower, text, Scales(scale, offset), side)
+    for place, (layer, kept) in enumerate(
+        ((student.middle, store.middle), (student.late, store.late))
+    ):
+        # Time before frequency here, after it in the teacher.
+        maps = torch.cat([pair[place].mT for pair in heard])
+        fit(layer, cells(maps), cells(_map(kept[rows])))
+    return student
 
 
 def hold(tower: AudioTower, stages: int) -> None:

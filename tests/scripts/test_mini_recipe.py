@@ -47,7 +47,7 @@ from scripts.mini.student import (  # noqa: E402
     load_text,
 )
 from scripts.mini.texts import bridge, forms_of, read_concepts, words_alone  # noqa: E402
-from scripts.mini.train import Kept, Texts, augment, hold, rate  # noqa: E402
+from scripts.mini.train import Kept, Texts, augment, cells, fit, hold, rate  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 BUNDLED = Path(__file__).parents[2] / "audiosearch/models/mini"
@@ -278,6 +278,18 @@ def test_what_held_stages_kept_is_heard_to_the_end(stages: int) -> None:
     assert (ours[0] is None) == (stages == 4)
     for mine, right in zip(ours, theirs, strict=True):
         assert mine is None or (mine - right).abs().max() < 0.01 * right.abs().max()
+
+
+def test_a_head_begins_as_the_best_guess() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4000, 12)
+    target = x @ torch.randn(12, 5) + torch.randn(5)
+    for layer in (torch.nn.Linear(12, 5), torch.nn.Conv2d(12, 5, 1)):
+        fit(layer, x, target)
+        maps = x.view(40, 10, 10, 12).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            guess = layer(x) if isinstance(layer, torch.nn.Linear) else cells(layer(maps))
+        assert (guess - target).square().mean() < 0.001 * target.var()
 
 
 def test_between_two_towers_lie_both() -> None:
