@@ -166,6 +166,8 @@ def compare(
 ) -> Plan:
     """Compare folders with the catalog. `on_file` gets the number of files seen so far."""
     plan = Plan()
+    # A folder and what is below it may both be named.
+    seen: set[tuple[int, bytes]] = set()
     for scan in scans:
         rows = _stored(connection, scan, model_id)
         if not os.path.isdir(scan.root):  # noqa: PTH112 (bytes)
@@ -184,9 +186,13 @@ def compare(
             files = iter(())  # as a watched folder that was removed
         for file in files:
             relative = file.path
+            row = rows.pop(relative, None)
+            if len(scans) > 1:
+                if (scan.root_id, relative) in seen:
+                    continue
+                seen.add((scan.root_id, relative))
             plan.files += 1
             on_file(plan.files)
-            row = rows.pop(relative, None)
             if row and _unchanged(file, row, options):
                 plan.kept.append(row.id)
                 plan.known_failures += row.failure is not None

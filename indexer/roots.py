@@ -63,7 +63,8 @@ def plan_scans(connection: Connection, sources: Sequence[str]) -> list[Scan]:
             root_id, root, below = _root_for(connection, folder, whole=False)
             single.setdefault(root_id, []).append(below + b"/" + name if below else name)
     for root_id, files in single.items():
-        scans[root_id, b"\0"] = Scan(root_id, _path(connection, root_id), files=tuple(files))
+        once = tuple(dict.fromkeys(files))
+        scans[root_id, b"\0"] = Scan(root_id, _path(connection, root_id), files=once)
     return list(scans.values())
 
 

@@ -87,6 +87,22 @@ def test_many_files_in_one_job(client: TestClient, folder: Path) -> None:
     assert outside.status_code == 422
 
 
+def test_a_file_that_is_named_twice(client: TestClient, folder: Path) -> None:
+    """It is one sound; the later item, and the folder around it, add nothing to that."""
+    (folder / "new").mkdir()
+    for name in ("a.mp3", "b.mp3"):
+        shutil.copy(EWE, folder / "new" / name)
+    path = str(folder / "new" / "a.mp3")
+    items = [{"path": path, "external_id": "first"}, {"path": path, "external_id": "last"}]
+    summary = done(client, client.post("/v1/ingest", json={"items": items}).json())["summary"]
+    assert summary["added"] + summary["copied"] == 1
+    assert client.get("/v1/sounds/external:last").json()["path"] == path
+    paths = [str(folder / "new"), str(folder / "new" / "b.mp3"), str(folder), path]
+    summary = done(client, client.post("/v1/jobs", json={"paths": paths}).json())["summary"]
+    assert summary["added"] + summary["copied"] == 1
+    assert summary["unchanged"] == 3
+
+
 def test_only_files_that_are_not_there(client: TestClient, folder: Path) -> None:
     items = [{"path": str(folder / "gone.wav")}]
     summary = done(client, client.post("/v1/ingest", json={"items": items}).json())["summary"]
