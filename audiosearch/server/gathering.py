@@ -11,15 +11,18 @@ import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from fastapi import Response
+from starlette.requests import ClientDisconnect
 
 from audiosearch.errors import AudioSearchError
 from audiosearch.library import Library
 from audiosearch.results import Hit
 from audiosearch.search.query import Match, Term
+from audiosearch.server.clients import hung_up
 from audiosearch.server.pools import Pools
 
 # With sixteen the scan takes half as long each as with eight, with more the first waits long for the
@@ -48,6 +51,7 @@ class _Waiting:
     options: Options
     answer: Callable[[list[Hit]], Response]
     future: asyncio.Future[Response]
+    hung_up: Callable[[], bool]
 
 
 class Gathering:
@@ -68,9 +72,10 @@ class Gathering:
         Raises what `Library.search` and `answer` raise, and `UnicodeEncodeError`.
         """
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(terms, options, answer, future))
+        self._waiting.append(_Waiting(terms, options, answer, future, hung_up.get()))
         if len(self._workers) < self._most_workers:
-            worker = asyncio.create_task(self._work())
+            # It works for others too, who have not hung up when this client does.
+            worker = asyncio.create_task(self._work(), context=Context())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         return await future
@@ -102,8 +107,12 @@ class Gathering:
             if batch and self._waiting[0].options != batch[0].options:
                 break
             waiting = self._waiting.popleft()
-            if not waiting.future.cancelled():  # the client hung up
-                batch.append(waiting)
+            if waiting.future.cancelled():
+                continue
+            if waiting.hung_up():
+                waiting.future.set_exception(ClientDisconnect())
+                continue
+            batch.append(waiting)
         return batch
 
     def _outcomes(self, batch: Sequence[_Waiting]) -> list[_Outcome]:

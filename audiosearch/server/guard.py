@@ -16,7 +16,6 @@ from collections import OrderedDict
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from anyio import CancelScope
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -24,6 +23,7 @@ from starlette.responses import Response
 
 from audiosearch.remote.keys import Key, KeyRing
 from audiosearch.server.addressing import routed
+from audiosearch.server.clients import hung_up
 from audiosearch.server.exchange import App, Exchange, Message, Receive, Send
 from audiosearch.server.hands import SAFE, UPLOADS, Hands, HandsFull, Lane, lane_of, reads
 from audiosearch.server.metrics import Metrics
@@ -91,13 +91,10 @@ class Guard:
             if exchange.has_body and scope["path"] not in UPLOADS:
                 with self.hands.one("receiving", exchange.client):
                     await exchange.read_body()
-            with self.hands.one(lane, exchange.client), CancelScope() as turn:
-                if reads(exchange.method, scope["path"]):
-                    # Nobody waits for it any more: others have its turn.
-                    scope["on_hang_up"] = turn.cancel
+            if "hung_up" in scope and reads(exchange.method, scope["path"]):
+                hung_up.set(scope["hung_up"])
+            with self.hands.one(lane, exchange.client):
                 await self._app(inner, exchange.receive, exchange.send)
-            if turn.cancelled_caught:
-                exchange.status = _HUNG_UP
         except HandsFull:
             answer = problem(503, "busy", "the server has its hands full: try again", retry=1)
             await answer(scope, exchange.receive, exchange.send)

@@ -17,11 +17,17 @@ from typing import Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from audiosearch.errors import LibraryBusy
+from audiosearch.server.clients import check_waiting
 
 Result = TypeVar("Result")
 
 # For the turn to write; then the lock may take as long again. In seconds.
 _PATIENCE = 30.0
+
+
+def _in_turn(work: Callable[..., Result], *args: Any, **named: Any) -> Result:
+    check_waiting()
+    return work(*args, **named)
 
 
 def _processors() -> CapacityLimiter:
@@ -44,15 +50,19 @@ class Pools:
 
     async def embed(self, work: Callable[..., Result], *args: Any, **named: Any) -> Result:
         """What `work` returns, which waits for the text tower."""
-        return await to_thread.run_sync(partial(work, *args, **named), limiter=self.texts)
+        return await to_thread.run_sync(partial(_in_turn, work, *args, **named), limiter=self.texts)
 
     async def search(self, work: Callable[..., Result], *args: Any, **named: Any) -> Result:
         """What `work` returns, which computes and waits for nobody."""
-        return await to_thread.run_sync(partial(work, *args, **named), limiter=self.searchers)
+        return await to_thread.run_sync(
+            partial(_in_turn, work, *args, **named), limiter=self.searchers
+        )
 
     async def decode(self, work: Callable[..., Result], *args: Any, **named: Any) -> Result:
         """What `work` returns, which may wait for a decoding process."""
-        return await to_thread.run_sync(partial(work, *args, **named), limiter=self.decoders)
+        return await to_thread.run_sync(
+            partial(_in_turn, work, *args, **named), limiter=self.decoders
+        )
 
     async def write(self, work: Callable[..., Result], *args: Any, **named: Any) -> Result:
         """What `work` returns, which may wait for the writer's lock.

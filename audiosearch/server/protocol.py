@@ -2,15 +2,13 @@
 
 The head of a request comes in time, and is not larger than any needs. What is no HTTP gets a problem
 document. Of connections beyond those that are kept, only probes are answered, so that whoever opens
-very many does not make a server look dead. `scope["abort"]` ends the connection at once, whatever is
-still to be sent; the application may set `scope["on_hang_up"]`, which is called when the client has
-gone before its answer.
+very many does not make a server look dead. `scope["abort"]()` ends the connection at once, whatever
+is still to be sent; `scope["hung_up"]()` says whether the client did.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -53,10 +51,6 @@ class Protocol(HttpToolsProtocol):
         """Nothing is due any more."""
         self._stop_waiting()
         super().connection_lost(exc)
-        if self.cycle is not None and not self.cycle.response_complete:
-            on_hang_up: Callable[[], None] | None = self.cycle.scope.get("on_hang_up")  # type: ignore[assignment]
-            if on_hang_up:
-                on_hang_up()
 
     def data_received(self, data: bytes) -> None:
         """A part of a request."""
@@ -70,7 +64,8 @@ class Protocol(HttpToolsProtocol):
         """The headers of a request are due."""
         self._await_headers()
         super().on_message_begin()
-        self.scope["abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+        own: dict[str, Any] = {"abort": self.transport.abort, "hung_up": self.transport.is_closing}
+        self.scope.update(own)  # type: ignore[typeddict-item]
 
     def on_headers_complete(self) -> None:
         """They came."""

@@ -215,7 +215,7 @@ def test_a_search_nobody_waits_for_is_not_made(
         begun = len(made)
         for client in clients:
             client.close()
-        wait_until(lambda: hands.counts()["searching"] <= begun)
+        wait_until(lambda: not server.server_state.connections)
         go.set()
         wait_until(lambda: hands.counts()["searching"] == 0)
         assert len(made) == begun < 16
