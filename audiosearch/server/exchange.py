@@ -32,6 +32,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
+# Bytes a second of a body, on average; less is a client that only keeps its place.
+_SLOWEST = 1_000
+
 # What frameworks answer in plain text.
 _PLAIN = {400: "bad-request", 404: "not-found", 416: "range-not-satisfiable", 500: "error"}
 
@@ -44,6 +47,7 @@ class Exchange:
         self._stalled = settings.stalled
         self._body: bytes | None = None
         self._arrived = False
+        self._began, self._taken = time.monotonic(), 0
         self._problem: Message | None = None
         self.method: str = scope["method"]
         self.headers = Headers(scope=scope)
@@ -115,7 +119,11 @@ class Exchange:
                 message = await self._receive()
         except TimeoutError as error:
             raise _too_slow() from error
-        self.left -= len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self._taken += size
+        if time.monotonic() - self._began > self._stalled + self._taken / _SLOWEST:
+            raise _too_slow()
+        self.left -= size
         if self.left < 0:
             raise HTTPException(413, "the body is larger than allowed")
         self._arrived = not message.get("more_body")

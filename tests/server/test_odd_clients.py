@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,22 @@ def test_a_body_that_stalls_is_408(tmp_path: Path, dogs: Dogs, path: str) -> Non
         request = head(port, path, "Content-Type: application/json", "Content-Length: 50")
         problem_in(said(port, request + b'{"terms"'), 408, "too-slow")
         assert not list((tmp_path / "new").glob("*"))
+
+
+def test_a_body_that_trickles_is_408(tmp_path: Path, dogs: Dogs) -> None:
+    dogs(tmp_path / "sounds", tmp_path / "library")
+    with (
+        live(tmp_path / "library", stalled=0.5, uploads=tmp_path / "new") as port,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+        client.sendall(head(port, "/v1/uploads?name=a.wav", "Content-Length: 100000"))
+        client.settimeout(0.1)
+        answer = b""
+        while not answer:
+            client.sendall(b"x")
+            with suppress(TimeoutError):
+                answer = client.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_stalled_bodies_keep_nobody_out(directory: Path) -> None:
