@@ -42,11 +42,12 @@ def sounds_standing_out(
     """Return the mask of the sounds that stand out for a query (d,) by their scores, and the least
     of these scores, exact to a rounding.
     """
-    mean, spread = sample.spread(query)
+    best = sample.best(query)
+    mean, spread = sample.spread(query, best)
     bound = mean + DEVIATIONS * spread
-    few = LEAST_SOUNDS
+    few, expected = LEAST_SOUNDS, _expected(best >= bound, search.count)
     while True:
-        windows, scores = search.above(connection, query, bound, few)
+        windows, scores = search.above(connection, query, bound, few, expected)
         contents = table.contents_of(windows)
         _, first = np.unique(contents, return_index=True)
         if len(first) >= LEAST_SOUNDS:
@@ -58,6 +59,13 @@ def sounds_standing_out(
             break
         few *= 8
     return table.of_contents(contents[scores >= bound]), bound
+
+
+def _expected(standing_out: np.ndarray, count: int) -> int:
+    """Return how many of `count` windows stand out, most likely not more, by a sample (n,) of sounds."""
+    n = max(1, len(standing_out))
+    hits = float(standing_out.sum())
+    return int(count * (hits + 2 * hits**0.5 + 1) / n)
 
 
 def sounds_above(

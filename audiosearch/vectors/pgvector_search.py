@@ -115,9 +115,16 @@ class PgvectorSearch:
         return scores
 
     def above(
-        self, connection: Connection, query: np.ndarray, least: float, few: int = 0
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        least: float,
+        few: int = 0,
+        expected: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return all windows above a score; see `WindowSearch`. Every window is compared."""
+        """Return all windows above a score; see `WindowSearch`. Every window is compared, whatever
+        is expected.
+        """
         values = {"query": packed(query, half=False), "least": least}
         _prepare(connection)
         rows = connection.execute(_above(self.model.id), values).all()

@@ -64,8 +64,15 @@ class WindowSearch(Protocol):
         """
 
     def above(
-        self, connection: Connection, query: np.ndarray, least: float, few: int = 0
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        least: float,
+        few: int = 0,
+        expected: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids and the scores of the windows that score at least `least`, and of the
         first `few` windows in any case; best first. It is for counting: see `above`.
+
+        `expected` is a guess of their number. A good one saves time, a bad one changes nothing.
         """

@@ -126,13 +126,18 @@ class FaissSearch:
         return self._exactly(connection, query, k, np.concatenate(candidates))
 
     def above(
-        self, connection: Connection, query: np.ndarray, least: float, few: int = 0
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        least: float,
+        few: int = 0,
+        expected: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return all windows above a score; see `WindowSearch`. No vector is read from the
         database.
         """
         base = self.base
-        ids, scores = above.in_index(base.index, base.kind, self.dead, query, least, few)
+        ids, scores = above.in_index(base.index, base.kind, self.dead, query, least, few, expected)
         return above.merged(ids, scores, self.tail_ids, self.tail @ query, least, few)
 
     def _allowed(self, connection: Connection, where: Filter) -> np.ndarray:
