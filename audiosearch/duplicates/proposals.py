@@ -88,7 +88,7 @@ def propose(contents: Contents) -> Pairs:
     whoever walks along them needs few sounds at a time.
     """
     count = len(contents.ids)
-    index, list_of = _index(contents.vectors)
+    index, place_of = _index(contents.vectors)
     keys = [np.empty(0, np.int64)]
     for begin in range(0, count, _BATCH):
         rows = contents.vectors[begin : begin + _BATCH].astype(np.float32)
@@ -103,7 +103,7 @@ def propose(contents: Contents) -> Pairs:
     first, second = np.divmod(np.unique(np.concatenate(keys)), max(1, count))
     cosines = cosines_of(contents.vectors, first, second)
     order = np.flatnonzero(cosines >= LEAST_COSINE)
-    order = order[np.argsort(list_of[first[order]], kind="stable")]
+    order = order[np.argsort(place_of[first[order]], kind="stable")]
     return Pairs(first[order], second[order], cosines[order])
 
 
@@ -130,21 +130,26 @@ def cosines_of(vectors: np.ndarray, first: np.ndarray, second: np.ndarray) -> np
 
 
 def _index(vectors: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Return an index over the vectors, and the neighbourhood (n,) of each of them, a number."""
+    """Return an index over the vectors, and the place (n,) of the list of each of them: lists whose
+    places are near have similar vectors.
+    """
     import faiss
 
     count, dimension = vectors.shape
     if count <= _EXACT_UPTO:
         index = faiss.IndexFlatIP(dimension)
         index.add(vectors.astype(np.float32))
-        return index, np.zeros(count, np.int64)
+        return index, np.zeros(count)
     index = kinds.empty_index("ivf", dimension, count)
     step = max(1, count // kinds.training_size(count))
     index.train(vectors[::step].astype(np.float32))
-    lists = [np.empty((0, 1), np.int64)]
+    lists = []
     for begin in range(0, count, _BATCH):
         rows = vectors[begin : begin + _BATCH].astype(np.float32)
         index.add(rows)
         lists.append(index.quantizer.search(rows, 1)[1])
     index.nprobe = min(_PROBES, index.nlist)
-    return index, np.concatenate(lists)[:, 0]
+    centres = index.quantizer.reconstruct_n(0, index.nlist)
+    _, _, axes = np.linalg.svd(centres - centres.mean(axis=0), full_matrices=False)
+    places: np.ndarray = (centres @ axes[0])[np.concatenate(lists)[:, 0]]
+    return index, places
