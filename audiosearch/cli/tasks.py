@@ -80,10 +80,10 @@ def run_tasks(
 _SPACE = " " * 4
 _HEADS = ("task", "of", "sounds", "zero", "paper", "head", "tuned", "paper", "interval")
 _LEGEND = """\
-zero: zero-shot. head: a classifier on the model's frozen vectors, trained on the
-other folds or the training part. tuned: the same, with the audio tower trained
-too (--fine-tune DIR). paper: its zero-shot figure, and its best. interval: 95 %,
-of the last of ours."""
+zero: zero-shot. head: a classifier on the model's frozen vectors, trained on
+the other folds or the training part. tuned: the same, with the audio tower
+trained too (--fine-tune DIR). paper: its zero-shot figure, and its best.
+interval: 95 %, of the last of ours."""
 
 
 def _where(task: Task) -> str:

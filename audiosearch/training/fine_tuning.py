@@ -73,7 +73,7 @@ def _begin(examples: Examples, model: str, folder: Path) -> Path:
         "settings": SETTINGS,
         "classes": examples.classes,
         "sounds": [
-            [str(path), split, np.flatnonzero(truth).tolist()]
+            [str(path.absolute()), split, np.flatnonzero(truth).tolist()]
             for path, split, truth in zip(
                 examples.paths, examples.splits, examples.truth, strict=True
             )
