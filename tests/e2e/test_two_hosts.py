@@ -108,9 +108,9 @@ class Pair:
     folder: Path
     finished: Outcome
 
-    def command(self, library: Path, *options: str) -> list[str | Path]:
+    def command(self, library: Path, *options: str, folder: Path | None = None) -> list[str | Path]:
         where = options or ("--cluster", "auto")
-        return ["audiosearch", "index", "-L", library, self.folder, *where]
+        return ["audiosearch", "index", "-L", library, folder or self.folder, *where]
 
     def index(self, library: Path, *options: str, code: int = 0, **environment: str) -> str:
         """Index on the head node. Return what it says."""
@@ -231,13 +231,16 @@ def test_two_coordinators(pair: Pair, tmp_path: Path) -> None:
 
 
 def test_a_cable_that_is_pulled(pair: Pair, tmp_path: Path) -> None:
-    process = pair.head.start(*pair.command(tmp_path / "library"))
-    wait_until(lambda: stored_sounds(tmp_path / "library"), process)
+    folder, library = tmp_path / "in", tmp_path / "library"
+    kills.make_sounds(folder, 3 * COUNT)
+    process = pair.head.start(*pair.command(library, folder=folder))
+    wait_until(lambda: stored_sounds(library) and pair.other.processes("indexer.worker"), process)
     pair.other.run("ip", "link", "set", "eth0", "down")
     _, said = process.communicate()
     assert process.returncode == 0, said
     assert "the node 10.77.0.2 is gone: others go on with its files" in said
-    assert outcome(tmp_path / "library") == pair.finished
+    kills.run("index", "-L", tmp_path / "undisturbed", folder)
+    assert outcome(library) == outcome(tmp_path / "undisturbed")
     wait_until(lambda: not pair.other.processes("ray::"))  # nobody works for a run that is over
     pair.other.run("ip", "link", "set", "eth0", "up")
     pair.other.run("ray", "start", "--address", "HEAD:6379", *SMALL)
@@ -273,6 +276,6 @@ def test_no_process_stays(hosts: tuple[Host, Host], tmp_path: Path, number: int)
         if number == signal.SIGINT:
             assert process.returncode == 130, (phase, said)
         wait_until(lambda: not head.processes())
-        assert list(temporary.iterdir()) == [], phase
+        assert list(temporary.glob("ray-*")) == [], phase
     kills.run("index", "-L", tmp_path / "0", tmp_path / "in")
     shutil.rmtree(temporary)

@@ -107,7 +107,8 @@ def _cluster(work: Path, seed: int, times: float) -> list[str]:
             name = f"{disturb.__name__}, {'PostgreSQL' if postgres else 'folder'}"
             began = time.monotonic()
             found = [f"{name}: {fault}" for fault in rig.play(disturb, postgres=postgres)]
-            print(f"  {name}: {len(found)} faults, {time.monotonic() - began:.0f} s", flush=True)
+            took = time.monotonic() - began
+            print(f"  {name}: {found or 'no fault'}, {took:.0f} s", flush=True)
             faults += found
             counts[name] += 1
     print(f"cluster: disturbed by {dict(counts)}")

@@ -95,7 +95,7 @@ class Rig:
         faults = []
         if process.returncode != expected or "Traceback" in talk:
             faults.append(f"exit {process.returncode} in place of {expected}: {talk[-500:]}")
-        if expected == 1 and "was lost" not in talk:
+        if expected == 1 and not any(clear in talk for clear in ("was lost", "cannot connect")):
             faults.append(f"no clear line: {talk[-500:]}")
         wait_until(lambda: not self.nodes.workers())  # whatever happened, they end with their run
         faults += [f"before the rerun: {error}" for error in kills.inconsistencies(library)]
