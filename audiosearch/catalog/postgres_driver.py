@@ -88,4 +88,6 @@ def _remedy(text: str) -> str:
         return "; make it with: createdb NAME"
     if re.search(r"refused|No such file|timeout|timed out|translate|resolve|unreachable", text):
         return "; is the server running, and is that its address?"
+    if re.search(r"closed the connection|database system is", text):
+        return "; try again in a moment"
     return ""

@@ -94,17 +94,19 @@ class PostgresStore:
         with self._session() as session:
             if not self._holds_library(session):
                 raise self._missing()
-            self._check_server(session)
+            self._check_version(session)
+            self._check_pgvector(session)
         return self._engine(read_only=True)
 
     def writer(self, *, create: bool = False) -> Engine:
         """Return an engine that writes. With `create` the schema and the extension are made."""
         with self._session() as session:
+            if not create and not self._holds_library(session):
+                raise self._missing()
+            self._check_version(session)
             if create:
                 self._make_schema(session)
-            elif not self._holds_library(session):
-                raise self._missing()
-            self._check_server(session)
+            self._check_pgvector(session)
         engine = self._engine()
         if create:
             first = f"SELECT pg_advisory_xact_lock({_key('creation', self.address.schema)})"
@@ -252,14 +254,17 @@ class PostgresStore:
             )
         return True
 
-    def _check_server(self, session: Any) -> None:
-        """Raise `AudioSearchError` where server or pgvector are too old, or pgvector is not there."""
+    def _check_version(self, session: Any) -> None:
+        """Raise `AudioSearchError` where the server is too old."""
         version = session.info.server_version // 10_000
         if version < LEAST_SERVER:
             raise AudioSearchError(
                 f"the server of {self.name} is PostgreSQL {version}: audiosearch needs "
                 f"{LEAST_SERVER} or later"
             )
+
+    def _check_pgvector(self, session: Any) -> None:
+        """Raise `AudioSearchError` where pgvector is too old, or not there."""
         row = session.execute(
             "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
         ).fetchone()
