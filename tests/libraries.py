@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, select, update
 
 from audiosearch.catalog import reading, schema
 from audiosearch.catalog.dialect import on_postgresql
@@ -50,6 +50,18 @@ def moved(library: Path, to: Path, *, root: Path) -> None:
         if on_postgresql(connection):
             fold_roots(connection)
     engine.dispose()
+
+
+def state(library: Path) -> object:
+    """Return all that a library's database holds: SQLite's file to the byte, or PostgreSQL's rows."""
+    file = library / "library.db"
+    if file.exists():
+        return file.read_bytes()
+    engine = store_at(library).reader()
+    with engine.connect() as connection:
+        rows = [connection.execute(select(table)).all() for table in schema.metadata.sorted_tables]
+    engine.dispose()
+    return [sorted(map(repr, each)) for each in rows]
 
 
 @dataclass

@@ -292,6 +292,7 @@ def test_library_of_a_newer_version(shell: Shell) -> None:
         assert "upgrade" in line
 
 
+@pytest.mark.sqlite("what it mounts is the folder of SQLite's file")
 @thorough_only
 def test_read_only_library(shell: Shell) -> None:
     """A library on a medium that nobody can write still answers."""

@@ -15,6 +15,7 @@ from audiosearch import Library
 from indexer.progress import Progress
 from tests.e2e.conftest import COMMAND, Indexed, Shell, tone, write
 from tests.effort import thorough_only
+from tests.libraries import state
 from tests.waiting import stored_sounds, wait_until
 
 
@@ -24,12 +25,11 @@ def folder(indexed: Indexed) -> Path:
     return indexed("my sounds", ["a.wav", "b.wav", "deep/c.wav", "deep/d.flac"])
 
 
-@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_nothing_to_do(shell: Shell, folder: Path) -> None:
-    before = (shell.library / "library.db").read_bytes()
+    before = state(shell.library)
     assert "4 unchanged" in shell("index", folder).talk
     assert "4 unchanged" in shell("index").talk  # all folders of the library
-    assert (shell.library / "library.db").read_bytes() == before
+    assert state(shell.library) == before
 
 
 def test_what_an_unchanged_file_belongs_to(shell: Shell, folder: Path) -> None:
@@ -138,15 +138,14 @@ def test_folder_inside_and_around(shell: Shell, folder: Path) -> None:
     assert [root["path"] for root in roots] == [str(folder), str(shell.home / "other")]
 
 
-@pytest.mark.sqlite("it opens the file of SQLite itself")
 def test_dry_run_changes_nothing(shell: Shell, folder: Path) -> None:
     write(folder / "new.wav")
     (folder / "a.wav").unlink()
-    before = (shell.library / "library.db").read_bytes()
+    before = state(shell.library)
     talk = shell("index", folder, "--dry-run").talk
     assert "would be: 1 added" in talk
     assert "1 removed" in talk
-    assert (shell.library / "library.db").read_bytes() == before
+    assert state(shell.library) == before
     fresh = shell.home / "fresh"
     shell("index", "-L", fresh, folder, "-n", library=False)
     assert not fresh.exists()
@@ -198,7 +197,7 @@ def test_second_writer(shell: Shell, folder: Path) -> None:
     shell("index", folder)
 
 
-@pytest.mark.sqlite("it opens the file of SQLite itself")
+@pytest.mark.sqlite("it damages the cache of FAISS")
 def test_status_and_doctor(shell: Shell, folder: Path) -> None:
     (folder / "bad.wav").write_bytes(b"not a sound at all, not even close")
     shell("index", folder)
