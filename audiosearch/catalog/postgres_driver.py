@@ -46,9 +46,7 @@ def postgres_error(error: Exception, name: str) -> AudioSearchError:
     if state == "25006":
         return LibraryReadOnly(f"cannot write the library {name}: the server only lets it be read")
     if state == "53100":
-        return LibraryReadOnly(
-            f"cannot write the library {name}: the server's disk is full; what was committed is kept"
-        )
+        return _full(text, name)
     if state in ("55P03", "40001", "40P01", "57014"):
         return LibraryBusy(
             f"the library {name} is busy with another program ({text}): try again later"
@@ -61,6 +59,16 @@ def postgres_error(error: Exception, name: str) -> AudioSearchError:
     return LibraryDamaged(
         f"the database of the library {name} cannot be used: {text} ({state}): "
         "see audiosearch doctor"
+    )
+
+
+def _full(text: str, name: str) -> AudioSearchError:
+    if "shared memory" in text:  # as in a container with Docker's default
+        return LibraryUnreachable(
+            f"the library {name} cannot be used now: the server's shared memory is full ({text})"
+        )
+    return LibraryReadOnly(
+        f"cannot write the library {name}: the server's disk is full; what was committed is kept"
     )
 
 

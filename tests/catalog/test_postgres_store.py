@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, select, text
 
+from audiosearch.catalog.postgres_driver import driver, postgres_error
 from audiosearch.catalog.schema import at_path, sounds
 from audiosearch.catalog.store import Store, store_at
 from audiosearch.errors import (
@@ -221,3 +222,15 @@ def test_a_sound_is_looked_up_by_its_path_in_an_index(store: Store) -> None:
         plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {shown}").scalars())
     assert re.search(r"Index Cond: \(\(root_id = 1\) AND \(sha256\(path\) = ", plan), plan
     engine.dispose()
+
+
+def test_full_shared_memory_is_no_full_disk() -> None:
+    """PostgreSQL gives both the same code."""
+    psycopg = driver()
+    said = "could not resize shared memory segment: No space left on device"
+    error = postgres_error(psycopg.errors.DiskFull(said), "postgresql:///x")
+    assert str(error) == (
+        f"the library postgresql:///x cannot be used now: the server's shared memory is full ({said})"
+    )
+    error = postgres_error(psycopg.errors.DiskFull("could not extend file"), "postgresql:///x")
+    assert "the server's disk is full" in str(error)
