@@ -12,21 +12,27 @@ import argparse
 import csv
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy import Engine
 
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import reading
+from audiosearch.catalog.records import StoredModel
+from audiosearch.catalog.store import Address, Store, store_at
 from audiosearch.catalog.words import words_of
 from audiosearch.models.embedding import mean_of
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer import roots, store
 from indexer.belongings import Belongings
-from indexer.cache import refresh_cache
+from indexer.cache import refresh_cache, renew_cache
 from indexer.isolated import IsolatedReader
+from indexer.lock import writing
 from indexer.meta import set_meta
 from indexer.pipeline import Embedded
 from indexer.plan import FileTask
@@ -63,9 +69,11 @@ def vectors(base: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
     return unit(unit(share * base[one] + (1 - share) * base[two]) + 0.5 * noise)
 
 
-def outcomes(
-    base: np.ndarray, first: int, last: int, per_sound: int, root_id: int
-) -> Iterator[Embedded]:
+# Draws that many unit vectors (n, d).
+Draw = Callable[[int, np.random.Generator], np.ndarray]
+
+
+def outcomes(draw: Draw, first: int, last: int, per_sound: int, root_id: int) -> Iterator[Embedded]:
     """Yield the sounds number `first` to `last`, each with 1 to 2 `per_sound` - 1 windows."""
     rng = np.random.default_rng(first)
     words = vocabulary()
@@ -73,7 +81,7 @@ def outcomes(
     chances = 1 / np.arange(1, len(words) + 1)
     chances /= chances.sum()
     counts = rng.integers(1, 2 * per_sound, last - first)
-    every = vectors(base, int(counts.sum()), rng)
+    every = draw(int(counts.sum()), rng)
     place = 0
     for number, count in enumerate(counts.tolist(), start=first):
         own = every[place : place + count]
@@ -94,29 +102,44 @@ def outcomes(
         )
 
 
-def make(directory: Path, sounds: int, windows_per_sound: int, first: int = 0) -> None:
-    """Add `sounds` sounds to a library, or to a new one, and renew its cache."""
-    base = anchors()
-    store.create_library(directory)
-    engine = database.writer(directory)
-    try:
+def make(
+    where: Address,
+    sounds: int,
+    windows_per_sound: int,
+    first: int = 0,
+    draw: Draw | None = None,
+) -> None:
+    """Add `sounds` sounds to a library, or to a new one, and renew its cache or index. Their vectors
+    are of `draw`, or those of `vectors`.
+    """
+    store_of = store_at(where)
+    draw = draw or partial(vectors, anchors())
+    with filling(store_of) as (engine, active, root_id):
+        for begin in range(first, first + sounds, BATCH):
+            end = min(begin + BATCH, first + sounds)
+            batch = list(outcomes(draw, begin, end, windows_per_sound, root_id))
+            with engine.begin() as connection:
+                store.store_batch(connection, batch, active.id, set(), Belongings())
+        refresh_cache(store_of.directory, engine, active)
+        renew_cache(store_of.directory, engine, active)
+        store_of.merge_log(engine)
+
+
+@contextmanager
+def filling(store_of: Store) -> Iterator[tuple[Engine, StoredModel, int]]:
+    """Give an engine that writes into a library, made where there is none; its model, and the id of
+    the root of what is made.
+    """
+    store.create_library(store_of)
+    with writing(store_of) as engine:
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
             set_meta(connection, "active_model", model_id)
             # The root does not exist: nothing reads from it.
             root_id, *_ = roots._root_for(connection, b"/synthetic", whole=True)
-        for begin in range(first, first + sounds, BATCH):
-            end = min(begin + BATCH, first + sounds)
-            batch = list(outcomes(base, begin, end, windows_per_sound, root_id))
-            with engine.begin() as connection:
-                store.store_batch(connection, batch, model_id, set(), Belongings())
-        with engine.connect() as connection:
             active = reading.active_model(connection)
         assert active
-        refresh_cache(directory, engine, active)
-        database.merge_log(engine)
-    finally:
-        engine.dispose()
+        yield engine, active, root_id
 
 
 def main() -> None:

