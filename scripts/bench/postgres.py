@@ -415,7 +415,10 @@ def spread(space: Space, queries: np.ndarray) -> None:
 def run(args: argparse.Namespace, url: str, postmaster: int | None, folder: Path) -> None:
     """Fill both libraries and print what they take."""
     model = load_model()
-    real = made_vectors.real_windows(model, args.sounds, 3_000)
+    if args.sounds.suffix == ".npy":
+        real = np.load(args.sounds)
+    else:
+        real = made_vectors.real_windows(model, args.sounds, 3_000)
     space = Space.of(real)
     queries = made_vectors.queries(model, made_vectors.sentences())
     spread(space, queries)
@@ -448,7 +451,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--windows", type=int, default=200_000)
-    parser.add_argument("--sounds", type=Path, default=made_vectors.SAMPLES)
+    parser.add_argument(
+        "--sounds", type=Path, default=made_vectors.SAMPLES, help="a folder, or a .npy of windows"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 16])
     parser.add_argument("--seconds", type=float, default=10, help="of each load")
