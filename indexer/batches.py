@@ -14,7 +14,7 @@ from audiosearch import paths
 from audiosearch.catalog import reading
 from audiosearch.results import Failure, Remark
 from indexer.belongings import Belongings
-from indexer.cache import is_far_behind, refresh_cache
+from indexer.cache import is_far_behind, prepare_for_many, refresh_cache
 from indexer.pipeline import Embedded, Failed, Outcome
 from indexer.plan import FileTask
 from indexer.store import store_batch
@@ -24,6 +24,9 @@ from indexer.summary import Summary
 _FILES = 64
 _WINDOWS = 512
 _SECONDS = 2.0
+
+# After so many windows a run is taken for a long one.
+_MANY = 2_000
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Batches:
     _windows: int = 0
     _since: float = field(default_factory=time.monotonic)
     _behind: int = 0
+    _apart: bool = False
 
     def add(self, outcome: Outcome) -> None:
         """Add one finished file, and commit the batch if it is due."""
@@ -86,6 +90,9 @@ class Batches:
             ]
             self._batch.clear()
             self._behind += self._windows
+            if self._behind >= _MANY and not self._apart:
+                prepare_for_many(self.engine, self.model_id)
+                self._apart = True
             if is_far_behind(self._behind, 0):
                 self._renew_cache()
         self._windows, self._since = 0, time.monotonic()

@@ -18,7 +18,7 @@ from audiosearch.vectors.codec import from_blobs
 from audiosearch.vectors.stored import batches
 from audiosearch.vectors.validity import is_long, usable_footer, windows_behind
 from indexer.meta import set_meta
-from indexer.pgvector_index import renew_index
+from indexer.pgvector_index import keep_apart, renew_index
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,12 @@ BEHIND_AT_MOST = 50_000
 def is_far_behind(rows: int, covered: int) -> bool:
     """Return whether this many rows after the cache are worth a new one in the middle of a run."""
     return rows > max(BEHIND_AT_MOST, covered // 4)
+
+
+def prepare_for_many(engine: Engine, model_id: int) -> None:
+    """Let a run add many windows of a model at the pace of an empty library."""
+    if engine.dialect.name == "postgresql":
+        keep_apart(engine, model_id)
 
 
 def renew_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheFooter | None:
@@ -57,10 +63,11 @@ def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheF
 
     Returns `None` where it already holds all windows.
 
-    The function then deletes the tombstones that no cache needs any more. PostgreSQL keeps its index
-    up to date itself.
+    The function then deletes the tombstones that no cache needs any more. In PostgreSQL there is an
+    index in its place, in the middle of a run.
     """
     if engine.dialect.name == "postgresql":
+        renew_index(engine, model, more=True)
         return None
     with engine.connect() as connection:
         generation = reading.generation(connection)

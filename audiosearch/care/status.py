@@ -16,7 +16,7 @@ from audiosearch.catalog.store import Store
 from audiosearch.models.identity import describe_identity
 from audiosearch.results import PartOptions, RootStatus, Status
 from audiosearch.vectors.cachefile import CACHE, CacheUnusable
-from audiosearch.vectors.pgvector_search import has_index
+from audiosearch.vectors.pgvector_search import indexed_ranges
 from audiosearch.vectors.validity import usable_footer
 
 
@@ -28,7 +28,7 @@ def library_status(connection: Connection, store: Store) -> Status:
     windows = reading.count_windows(connection, stored.id) if stored else 0
     kind, cache = "none", "none"
     if stored and on_postgresql(connection):
-        kind = "hnsw" if has_index(connection, stored.id) else "exact"
+        kind = "hnsw" if indexed_ranges(connection, stored.id) else "exact"
         cache = "not needed: PostgreSQL searches"
     elif stored:
         try:

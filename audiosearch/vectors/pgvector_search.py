@@ -1,19 +1,21 @@
 """The search for the nearest windows inside PostgreSQL, by pgvector.
 
-The index over a model's vectors (`indexer.pgvector_index`) proposes; the scores come from the
-stored vectors, by the function that scores SQLite's, so they are equal to the bit. Where few windows
-pass a filter, where the library is small, and where the index gives too few, all that may count are
-compared. A statement carries the filter itself, and no ids but those of few contents.
+The indexes over a model's vectors (`indexer.pgvector_index`), each over a range of ids of windows,
+propose; the scores come from the stored vectors, by the function that scores SQLite's, so they are
+equal to the bit. Windows after the last range are compared, as are all that may count where few
+windows pass a filter, where the library is small, and where an index gives too few. A statement
+carries the filter itself, and no ids but those of few contents.
 
 The order of a proposal is that of `<#>`, the negative inner product.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import (
@@ -59,6 +61,21 @@ _MORE, _EACH = 16, 2
 
 _BLOCK = 4_096
 _COUNTS_KEPT = 500
+# Ranges change in the life of a server.
+_STATEMENTS = 32
+
+_NAME = re.compile(r"windows_hnsw_(\d+)_(\d+)_(\d+)")
+
+
+class Range(NamedTuple):
+    """The windows with ids above `after` and up to `upto`."""
+
+    after: int
+    upto: int = 2**63 - 1
+
+    def index_name(self, model_id: int) -> str:
+        """Return the name of the index over the vectors of a model in this range."""
+        return f"windows_hnsw_{model_id}_{self.after}_{self.upto}"
 
 
 def _counts() -> Latest[int]:
@@ -69,12 +86,15 @@ def _counts() -> Latest[int]:
 class PgvectorSearch:
     """Search over one state of the windows of one model; see `WindowSearch`.
 
-    It keeps how many windows the latest filters pass.
+    `ranges` have an index each, and `last` is the last window. It keeps how many windows the latest
+    filters pass.
     """
 
     model: StoredModel
     generation: int
     count: int
+    ranges: tuple[Range, ...] = ()
+    last: int = 0
     counts: Latest[int] = field(default_factory=_counts)
 
     def for_queries(self, queries: Sequence[np.ndarray]) -> PgvectorSearch:
@@ -92,11 +112,10 @@ class PgvectorSearch:
         """Return the k nearest windows; see `WindowSearch`."""
         few = self._passing(connection, where) if where else self.count
         limit = _MORE + _EACH * k
-        proposed = None
-        if self.count >= INDEX_FROM and _EXACT_PART * self.count < few and limit <= _EF_MOST:
-            proposed = self._indexed(connection, query, limit, where, excluded_contents)
-        if proposed is None or len(proposed) < limit:
+        if self.count < INDEX_FROM or few <= _EXACT_PART * self.count or limit > _EF_MOST:
             proposed = self._compared(connection, query, _MORE + k, where, excluded_contents)
+        else:
+            proposed = self._proposed(connection, query, limit, k, where, excluded_contents)
         scores = self.scores_of(connection, query, proposed)
         # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
         order = np.lexsort((proposed, -scores))[:k]
@@ -140,6 +159,27 @@ class PgvectorSearch:
             where, lambda: reading.count_allowed_windows(connection, where, self.model.id)
         )
 
+    def _proposed(
+        self,
+        connection: Connection,
+        query: np.ndarray,
+        limit: int,
+        k: int,
+        where: Filter | None,
+        excluded: Sequence[int],
+    ) -> np.ndarray:
+        """Return what each index proposes, and the nearest of the windows after the last one."""
+        parts = []
+        for part in self.ranges:
+            ids = self._indexed(connection, query, limit, where, excluded, part)
+            if len(ids) < limit:
+                ids = self._compared(connection, query, _MORE + k, where, excluded, part)
+            parts.append(ids)
+        rest = Range(self.ranges[-1].upto if self.ranges else 0)
+        if self.last > rest.after:
+            parts.append(self._compared(connection, query, _MORE + k, where, excluded, rest))
+        return np.concatenate(parts)
+
     def _indexed(
         self,
         connection: Connection,
@@ -147,9 +187,10 @@ class PgvectorSearch:
         limit: int,
         where: Filter | None,
         excluded: Sequence[int],
+        part: Range,
     ) -> np.ndarray:
-        """Return the windows that the index proposes; fewer where its walk ends before."""
-        statement = _nearest_by_index(self.model.id, self.model.dimension)
+        """Return the windows that the index of a range proposes; fewer where its walk ends before."""
+        statement = _nearest_by_index(self.model.id, self.model.dimension, part)
         if where:
             # An EXISTS with OFFSET stays one question for each window of the walk. As a join it
             # would be answered for the whole library first.
@@ -173,9 +214,10 @@ class PgvectorSearch:
         limit: int,
         where: Filter | None,
         excluded: Sequence[int],
+        part: Range | None = None,
     ) -> np.ndarray:
-        """Return the nearest windows by a comparison of all that may count."""
-        statement = _nearest_of_all(self.model.id)
+        """Return the nearest windows by a comparison of all that may count; of those of a range."""
+        statement = _nearest_of_all(self.model.id, part)
         if where:
             passing = (
                 select(sounds.c.content_id)
@@ -195,21 +237,39 @@ class PgvectorSearch:
 def current(connection: Connection, model: StoredModel, generation: int) -> PgvectorSearch:
     """Return the search over the state that the connection's transaction sees."""
     return PgvectorSearch(
-        model, generation, reading.count_allowed_windows(connection, None, model.id)
+        model,
+        generation,
+        reading.count_allowed_windows(connection, None, model.id),
+        indexed_ranges(connection, model.id),
+        reading.last_window(connection, model.id),
     )
 
 
-def index_name(model_id: int) -> str:
-    """Return the name of the index over the vectors of a model."""
-    return f"windows_hnsw_{model_id}"
+def indexed_ranges(connection: Connection, model_id: int) -> tuple[Range, ...]:
+    """Return the ranges of a model's windows that have an index, in their order. Each begins where
+    the one before it ends, the first with the first window.
+    """
+    ranges: dict[int, Range] = {}
+    for name in index_names(connection, valid=True):
+        if match := _NAME.fullmatch(name):
+            number, after, upto = map(int, match.groups())
+            if number == model_id:
+                ranges[after] = max(Range(after, upto), ranges.get(after, Range(0, 0)))
+    chain, after = [], 0
+    while after in ranges:
+        chain.append(ranges[after])
+        after = chain[-1].upto
+    return tuple(chain)
 
 
-def has_index(connection: Connection, model_id: int) -> bool:
-    """Return whether the windows of a model have an index."""
+def index_names(connection: Connection, *, valid: bool = False) -> list[str]:
+    """Return the names of the indexes over vectors; of those that are complete."""
     query = text(
-        "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema() AND indexname = :name"
+        "SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid "
+        "WHERE indrelid = 'windows'::regclass AND relname LIKE 'windows_hnsw_%'"
+        + (" AND indisvalid" if valid else "")
     )
-    return connection.execute(query, {"name": index_name(model_id)}).first() is not None
+    return [row[0] for row in connection.execute(query)]
 
 
 def indexed_vector(dimension: int) -> str:
@@ -237,24 +297,30 @@ def _of_model(model_id: int) -> Any:
     return windows.c.model_id == literal_column(str(model_id))
 
 
-@cache
-def _nearest_by_index(model_id: int, dimension: int) -> Select[Any]:
+def _of_range(part: Range | None) -> list[Any]:
+    if part is None:
+        return []
+    return [text(f"windows.id > {part.after} AND windows.id <= {part.upto}")]
+
+
+@lru_cache(_STATEMENTS)
+def _nearest_by_index(model_id: int, dimension: int, part: Range) -> Select[Any]:
     distance = (
         f"CAST(windows.vector AS halfvec({dimension})) <#> CAST(:query AS halfvec({dimension}))"
     )
     return (
         select(windows.c.id)
-        .where(_of_model(model_id), text(_NOT_EXCLUDED))
+        .where(_of_model(model_id), *_of_range(part), text(_NOT_EXCLUDED))
         .order_by(text(distance))
         .limit(bindparam("limit"))
     )
 
 
-@cache
-def _nearest_of_all(model_id: int) -> Select[Any]:
+@lru_cache(_STATEMENTS)
+def _nearest_of_all(model_id: int, part: Range | None) -> Select[Any]:
     return (
         select(windows.c.id)
-        .where(_of_model(model_id), text(_NOT_EXCLUDED))
+        .where(_of_model(model_id), *_of_range(part), text(_NOT_EXCLUDED))
         .order_by(text(_DISTANCE))
         .limit(bindparam("limit"))
     )

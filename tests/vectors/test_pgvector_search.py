@@ -13,16 +13,17 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
 
 from audiosearch.catalog import reading, schema, vector_type
+from audiosearch.catalog.dialect import follow_ids
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 from audiosearch.search import ranking
 from audiosearch.search.sample import Sample
 from audiosearch.vectors import pgvector_search
 from audiosearch.vectors.codec import to_blob, unit
-from audiosearch.vectors.pgvector_search import has_index
+from audiosearch.vectors.pgvector_search import Range, index_names, indexed_ranges
 from audiosearch.vectors.window_index import WindowSearch
 from audiosearch.vectors.window_search import SearchState
-from indexer.pgvector_index import renew_index
+from indexer.pgvector_index import keep_apart, renew_index
 from tests.postgres_server import empty_database, postgres_engine
 
 DIMENSION = 24
@@ -262,7 +263,7 @@ def test_the_index_is_made_once_and_goes_with_its_model(own: Pair) -> None:
             connection.execute(text(f"DELETE FROM {table}"))
     assert not renew_index(engine, StoredModel(2, "other", "other", {}, DIMENSION))
     with engine.connect() as connection:
-        assert not has_index(connection, 1)
+        assert index_names(connection) == []
         assert connection.execute(text("SELECT count(*) FROM tombstones")).scalar() == 0
 
 
@@ -279,3 +280,74 @@ def test_a_snapshot_is_one_state(own: Pair) -> None:
     with reader.connect() as connection:
         later, _ = SearchState(Path()).current(connection, MODEL).nearest(connection, query, 10)
         assert before[0] not in later
+
+
+def add(made: Pair, every: np.ndarray) -> None:
+    """Add the windows of one more sound to both, with the ids that PostgreSQL gives them."""
+    with made.postgres.begin() as connection:
+        content = connection.execute(text("SELECT max(id) + 1 FROM contents")).scalar_one()
+        query = text(
+            "SELECT nextval(pg_get_serial_sequence('windows', 'id')) FROM generate_series(1, :n)"
+        )
+        ids = [row[0] for row in connection.execute(query, {"n": len(every)})]
+    rows = [
+        {
+            "id": window,
+            "content_id": content,
+            "model_id": 1,
+            "position": n,
+            "start": n,
+            "end": n + 1,
+            "vector": to_blob(vector),
+        }
+        for n, (window, vector) in enumerate(zip(ids, every, strict=True))
+    ]
+    kinds = {"duration": 5, "sample_rate": 48_000, "channels": 1, "format": "wav", "tags": "{}"}
+    file = {"root_id": 1, "path": b"%d.wav" % content, "size": 1, "mtime_ns": 1}
+    size = {"content_id": content, "model_id": 1, "mean": b"", "windows": len(every)}
+    for engine in (made.sqlite, made.postgres):
+        with engine.begin() as connection:
+            hash_ = content.to_bytes(32, "little")
+            connection.execute(insert(schema.contents).values(id=content, hash=hash_, **kinds))
+            connection.execute(insert(schema.sounds).values(content_id=content, **file))
+            connection.execute(insert(schema.embeddings).values(**size))
+            connection.execute(insert(schema.windows), rows)
+
+
+def ranges(made: Pair) -> list[Range]:
+    with made.postgres.connect() as connection:
+        return list(indexed_ranges(connection, 1))
+
+
+def test_many_windows_come_apart_from_the_index_and_get_one_of_their_own(own: Pair) -> None:
+    with own.postgres.begin() as connection:
+        follow_ids(connection, schema.sounds, schema.windows)
+    [first] = ranges(own)
+    assert first == Range(0, 600 + 500)
+    add(own, vectors(40, 7))  # few: they go into the index
+    second, third = Range(1_100, 1_700 + 500), Range(2_200, 2_800)
+    for batch, more, expected in (
+        (300, False, [first]),  # too few for an index
+        (300, False, [first, second]),
+        (600, True, [first, second, third]),  # more follow: they begin after it anyway
+        (3_000, False, [Range(0, 5_800 + 1_210)]),  # so many that the others are made anew
+    ):
+        keep_apart(own.postgres, 1)
+        add(own, vectors(batch, batch))
+        compared(own, Filter(max_duration=50))
+        before = ranges(own)
+        assert renew_index(own.postgres, MODEL, more=more) == (before != expected)
+        assert ranges(own) == expected
+        with own.postgres.connect() as connection:
+            assert len(index_names(connection)) == len(expected)
+        compared(own, None)
+
+
+def compared(made: Pair, where: Filter | None) -> None:
+    """Compare what both find, also of windows that have no index: the best are the same."""
+    for query in vectors(5, 11):
+        ours, theirs = made.both(
+            lambda connection, search, query=query: search.nearest(connection, query, 10, where)
+        )
+        assert len(set(ours[0].tolist()) & set(theirs[0].tolist())) >= 9
+        assert ours[1][:3].tobytes() == theirs[1][:3].tobytes()
