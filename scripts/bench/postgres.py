@@ -22,6 +22,7 @@ import contextlib
 import functools
 import itertools
 import multiprocessing
+import os
 import re
 import statistics
 import tempfile
@@ -50,7 +51,7 @@ from indexer.summary import Summary
 from scripts.bench import made_vectors, measure
 from scripts.bench.made_vectors import Space
 from scripts.bench.make_library import Draw, filling, make, outcomes
-from scripts.bench.readers import Answers, K, Reader, at_once
+from scripts.bench.readers import K, Reader, Searches, at_once
 from scripts.figures import pss, tree
 
 PER_SOUND = 4
@@ -73,6 +74,7 @@ class Side:
     """One of the two libraries, and what it took: rows of the table, in their order."""
 
     address: str
+    postmaster: int | None = None
     rows: dict[str, str] = field(default_factory=dict)
 
 
@@ -95,9 +97,9 @@ class Truth:
         return best[0]
 
 
-def recall(answers: Answers, tenth: np.ndarray) -> float:
+def recall(nearest: list[np.ndarray], tenth: np.ndarray) -> float:
     """Return the part of the nearest ten that was returned."""
-    pairs = zip(answers.scores, tenth, strict=True)
+    pairs = zip(nearest, tenth, strict=True)
     return float(np.mean([(scores >= least - TIE).sum() / K for scores, least in pairs]))
 
 
@@ -125,24 +127,62 @@ def database(url: str | None, folder: Path, memory: str) -> Iterator[tuple[str, 
         yield server.get_uri(database="postgres"), server.get_pid()
 
 
+def server_cpu(postmaster: int | None) -> float:
+    """Return the CPU seconds of a server's processes so far, with those that ended."""
+    if postmaster is None:
+        return 0.0
+    total = 0
+    for pid in tree(postmaster):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11 : 15 if pid == postmaster else 13]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 # -- rows in --------------------------------------------------------------------------------------
 
 
-def rows_in(address: str, files: Sequence[Embedded]) -> tuple[float, float]:
-    """Store finished files as `index` does. Return the rows of `windows` a second, and the seconds of
-    the renewal of the cache or index in the end.
+@dataclass(frozen=True)
+class Took:
+    """Seconds on the clock, and CPU seconds of this process and of the server."""
+
+    wall: float
+    cpu: float
+
+    @classmethod
+    def now(cls, postmaster: int | None) -> Took:
+        return cls(time.perf_counter(), time.process_time() + server_cpu(postmaster))
+
+    def __sub__(self, other: Took) -> Took:
+        return Took(self.wall - other.wall, self.cpu - other.cpu)
+
+    def a_second(self, rows: int) -> str:
+        """Return rows a second, and CPU milliseconds a row."""
+        return f"{rows / self.wall:,.0f} / {1000 * self.cpu / rows:.2f}"
+
+    def seconds(self) -> str:
+        return f"{self.wall:.1f} / {self.cpu:.1f}"
+
+
+def rows_in(side: Side, address: str, files: Sequence[Embedded]) -> tuple[Took, Took]:
+    """Store finished files as `index` does. Return what that took, and the renewal of the cache or
+    index in the end.
     """
     store = store_at(address)
     with filling(store) as (engine, active, _):
         batches = Batches(store.directory, engine, active.id, set(), Belongings(), Summary())
-        began = time.perf_counter()
+        began = Took.now(side.postmaster)
         for outcome in files:
             batches.add(outcome)
         batches.commit()
-        stored = time.perf_counter()
+        stored = Took.now(side.postmaster)
         renew_cache(store.directory, engine, active)
-        ended = time.perf_counter()
-    return sum(len(outcome.vectors) for outcome in files) / (stored - began), ended - stored
+        ended = Took.now(side.postmaster)
+    return stored - began, ended - stored
+
+
+def windows_of(files: Sequence[Embedded]) -> int:
+    return sum(len(outcome.vectors) for outcome in files)
 
 
 def made_files(draw: Draw, first: int, windows: int, root_id: int) -> list[Embedded]:
@@ -153,31 +193,34 @@ def made_files(draw: Draw, first: int, windows: int, root_id: int) -> list[Embed
 # -- the copy -------------------------------------------------------------------------------------
 
 
-def copied(source: str, target: str) -> dict[str, tuple[float, float]]:
-    """Copy a library in a process of its own, and return the seconds and the peak memory in MB of each
-    step: copy, compare, index.
+def copied(source: str, target: str, postmaster: int | None) -> dict[str, tuple[Took, float]]:
+    """Copy a library in a process of its own, and return what each step took (copy, compare, index),
+    and its peak memory in MB.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_copy, args=(source, target, theirs))
+    process = context.Process(target=_copy, args=(source, target, postmaster, theirs))
     process.start()
-    steps: dict[str, tuple[float, float]] = ours.recv()
+    steps: dict[str, tuple[Took, float]] = ours.recv()
     process.join()
     return steps
 
 
-def _copy(source: str, target: str, answer: Any) -> None:
-    marks: list[tuple[str, float, float]] = [("", time.perf_counter(), 0.0)]
+def _copy(source: str, target: str, postmaster: int | None, answer: Any) -> None:
+    marks = [("", Took.now(postmaster), 0.0)]
+
+    def mark(name: str) -> None:
+        marks.append((name, Took.now(postmaster), _peak()))
 
     def step(progress: Any) -> None:
         if progress.step != marks[-1][0]:
-            marks.append((progress.step, time.perf_counter(), _peak()))
+            mark(progress.step)
         if progress.step == "compare" and progress.done == progress.total:
-            marks.append(("index", time.perf_counter(), _peak()))
+            mark("index")
 
     with Library.open(source) as library:
         library.copy(target, on_progress=step)
-    marks.append(("", time.perf_counter(), _peak()))
+    mark("")
     pairs = itertools.pairwise(marks)
     answer.send({name: (end - begin, peak) for (name, begin, _), (_, end, peak) in pairs if name})
 
@@ -198,7 +241,6 @@ class Bench:
 
     lite: Side
     post: Side
-    postmaster: int | None
     space: Space
     queries: np.ndarray
     windows: int
@@ -212,14 +254,19 @@ class Bench:
         """Make the library in SQLite, mark the sounds of the last filter, and copy it."""
         folder = Path(self.lite.address)
         small = {self.lite.address: f"{folder}-small", self.post.address: self._schema("small")}
-        speeds = defaultdict[str, list[float]](list)
+        runs = defaultdict[str, list[Took]](list)
         files = made_files(self.space.draw, 0, 10_000, 1)
         for turn in range(self.rounds):
             for side in self.sides:
                 address = f"{small[side.address]}{turn}"
-                speeds[side.address].append(rows_in(address, files)[0])
+                runs[side.address].append(rows_in(side, address, files)[0])
         for side in self.sides:
-            side.rows["rows in, empty library, rows/s"] = f"{_median(speeds[side.address]):,.0f}"
+            middle = Took(
+                *(_median([getattr(t, w) for t in runs[side.address]]) for w in ("wall", "cpu"))
+            )
+            side.rows["rows in, empty library: rows/s / CPU ms a row"] = middle.a_second(
+                windows_of(files)
+            )
         began = time.perf_counter()
         make(folder, self.windows // PER_SOUND, PER_SOUND, draw=self.space.draw)
         log(f"made in {time.perf_counter() - began:.0f} s")
@@ -243,9 +290,9 @@ class Bench:
         folder = Path(self.lite.address)
         (folder / "vectors.faiss").unlink(missing_ok=True)
         with filling(store_at(folder)) as (engine, active, _):
-            began = time.perf_counter()
+            began = Took.now(None)
             renew_cache(folder, engine, active)
-            self.lite.rows["index made, s"] = f"{time.perf_counter() - began:.0f}"
+            self.lite.rows["index made: s / CPU s"] = (Took.now(None) - began).seconds()
 
     def copy(self, *, back: bool) -> None:
         """Copy to PostgreSQL, and `back` into another folder."""
@@ -255,11 +302,11 @@ class Bench:
             target = f"{self.lite.address}-back"
             ways.append(("copy to SQLite", self.post.address, target, self.lite))
         for name, source, target, side in ways:
-            steps = copied(source, target)
+            steps = copied(source, target, self.post.postmaster)
             if side is self.post:
-                side.rows["index made, s"] = f"{steps['index'][0]:.0f}"
-            side.rows["copy into it, windows/s"] = f"{rows / steps['copy'][0]:,.0f}"
-            side.rows["compare after the copy, s"] = f"{steps['compare'][0]:.0f}"
+                side.rows["index made: s / CPU s"] = steps["index"][0].seconds()
+            side.rows["copy into it: windows/s / CPU ms a window"] = steps["copy"][0].a_second(rows)
+            side.rows["compare after the copy: s / CPU s"] = steps["compare"][0].seconds()
             peak = " / ".join(f"{steps[step][1]:.0f}" for step in ("copy", "compare", "index"))
             side.rows["memory to copy / compare / index, MB"] = peak
             log(f"{name}: {steps}")
@@ -296,26 +343,34 @@ class Bench:
                     log(f"{name}: passes {passing.mean():.3f} of the windows")
                 tenth[name] = truth.tenth_scores(asked, passing)
         del truth
-        answers = defaultdict[tuple[str, str], list[Answers]](list)
+        searches = defaultdict[tuple[str, str], list[Searches]](list)
+        server = defaultdict[tuple[str, str], list[float]](list)
         with contextlib.ExitStack() as stack:
             readers = {s.address: stack.enter_context(Reader(s.address)) for s in self.sides}
-            for _ in range(self.rounds):
+            for turn in range(self.rounds):
                 for name in filters:
-                    asked = near if name == AWAY else self.queries
-                    for address, reader in readers.items():
-                        answers[address, name].append(reader.search(asked, FILTERS[name]))
+                    where, asked = FILTERS[name], near if name == AWAY else self.queries
+                    for side in self.sides:
+                        reader = readers[side.address]
+                        if turn == 0:  # the first search counts what the filter passes
+                            part = recall(reader.nearest(asked, where), tenth[name])
+                            side.rows[f"{title.format(name)}: recall@10"] = f"{part:.3f}"
+                        before = server_cpu(side.postmaster)
+                        searches[side.address, name].append(reader.search(asked, where))
+                        spent = server_cpu(side.postmaster) - before
+                        server[side.address, name].append(spent)
             for side in self.sides:
                 memory = readers[side.address].memory()
                 for name in filters:
-                    mine = answers[side.address, name]
-                    label = title.format(name)
+                    mine = searches[side.address, name]
                     seconds = [second for each in mine for second in each.seconds]
-                    parts = [f"{recall(each, tenth[name]):.3f}" for each in mine[:1]]
-                    side.rows[f"{label}: p50 / p95, ms"] = measure.p50_p95(seconds)
-                    side.rows[f"{label}: recall@10"] = parts[0]
+                    cpu = sum(each.cpu for each in mine) + sum(server[side.address, name])
+                    side.rows[f"{title.format(name)}: p50 / p95 / CPU, ms"] = (
+                        f"{measure.p50_p95(seconds)} / {1000 * cpu / len(seconds):.1f}"
+                    )
                 side.rows.setdefault("memory of a reader, MB", f"{memory:.0f}")
-        if self.postmaster:
-            total = sum(pss(pid) for pid in tree(self.postmaster))
+        if self.post.postmaster:
+            total = sum(pss(pid) for pid in tree(self.post.postmaster))
             self.post.rows.setdefault("memory of the server, MB", f"{total:.0f}")
 
     def load(self, clients: Sequence[int], seconds: float) -> None:
@@ -352,26 +407,28 @@ class Bench:
         first = self.windows // PER_SOUND
         files = made_files(self.space.draw, first, int(part * self.windows), 1)
         for side in self.sides:
-            speed, renewal = rows_in(side.address, files)
-            side.rows[f"{part:.0%} more, rows/s"] = f"{speed:,.0f}"
-            side.rows[f"{part:.0%} more, index afterwards, s"] = f"{renewal:.1f}"
+            stored, renewal = rows_in(side, side.address, files)
+            name = f"{part:.0%} more"
+            side.rows[f"{name}: rows/s / CPU ms a row"] = stored.a_second(windows_of(files))
+            side.rows[f"{name}, index afterwards: s / CPU s"] = renewal.seconds()
 
     def delete(self) -> None:
         """Remove 1 % of the sounds."""
         going = list(range(1, self.windows // PER_SOUND + 1, 100))
         for side in self.sides:
             with Library.open(side.address) as library:
-                began = time.perf_counter()
+                began = Took.now(side.postmaster)
                 library.remove(going)
-                side.rows["delete 1 % of the sounds, s"] = f"{time.perf_counter() - began:.1f}"
+                took = Took.now(side.postmaster) - began
+                side.rows["delete 1 % of the sounds: s / CPU s"] = took.seconds()
 
     def vacuum(self) -> None:
         """Do what PostgreSQL does by itself some time after a deletion."""
         engine = store_at(self.post.address).writer()
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            began = time.perf_counter()
+            began = Took.now(self.post.postmaster)
             connection.execute(text("VACUUM windows"))
-            self.post.rows["vacuum, s"] = f"{time.perf_counter() - began:.0f}"
+            self.post.rows["vacuum: s / CPU s"] = (Took.now(self.post.postmaster) - began).seconds()
         engine.dispose()
 
     def _schema(self, name: str) -> str:
@@ -422,8 +479,8 @@ def run(args: argparse.Namespace, url: str, postmaster: int | None, folder: Path
     space = Space.of(real)
     queries = made_vectors.queries(model, made_vectors.sentences())
     spread(space, queries)
-    lite, post = Side(str(folder / "library")), Side(url)
-    bench = Bench(lite, post, postmaster, space, queries, args.windows, args.rounds)
+    lite, post = Side(str(folder / "library")), Side(url, postmaster)
+    bench = Bench(lite, post, space, queries, args.windows, args.rounds)
     steps: list[tuple[str, Callable[[], None]]] = [
         ("rows in", bench.fill),
         ("index", bench.index),
@@ -439,6 +496,8 @@ def run(args: argparse.Namespace, url: str, postmaster: int | None, folder: Path
         ("searches", functools.partial(bench.search, ["no filter"], "{}, after the vacuum")),
     ]
     for name, step in steps:
+        if args.only and name not in args.only:
+            continue
         log(name)
         step()
     header = [f"{args.windows:,} windows", "SQLite + FAISS", "PostgreSQL + pgvector"]
@@ -460,6 +519,9 @@ def main() -> None:
     parser.add_argument("--more", type=float, default=0.1, help="part that is added in the end")
     parser.add_argument("--memory", default="2GB", help="shared_buffers and maintenance_work_mem")
     parser.add_argument("--back", action="store_true", help="copy back into SQLite too")
+    parser.add_argument(
+        "--only", nargs="*", help="these steps alone, by the names that are printed"
+    )
     parser.add_argument("--url", help="an empty database (default: a server of its own)")
     parser.add_argument("--folder", type=Path, help="for what it makes, which goes afterwards")
     args = parser.parse_args()

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -26,15 +25,11 @@ ROUND = 50
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The seconds of each search, wall and the reader's own CPU; and the ids (int64) and scores of
-    the nearest windows of each query.
-    """
+class Searches:
+    """The seconds of each search, and the CPU seconds of the reader in all of them."""
 
     seconds: list[float]
     cpu: float
-    ids: list[np.ndarray]
-    scores: list[np.ndarray]
 
 
 class Reader:
@@ -59,10 +54,15 @@ class Reader:
             self._calls.send(None)
         self._process.join()
 
-    def search(self, queries: np.ndarray, where: dict[str, Any] | None = None) -> Answers:
+    def search(self, queries: np.ndarray, where: dict[str, Any] | None = None) -> Searches:
         """Search for each query (n, d) among the sounds that a filter passes."""
-        answer: Answers = self._ask("search", queries, where)
-        return answer
+        searches: Searches = self._ask("search", queries, where)
+        return searches
+
+    def nearest(self, queries: np.ndarray, where: dict[str, Any] | None = None) -> list[np.ndarray]:
+        """Return the scores of the nearest windows of each query."""
+        scores: list[np.ndarray] = self._ask("nearest", queries, where)
+        return scores
 
     def memory(self) -> float:
         """Return the reader's proportional set size in MB."""
@@ -97,33 +97,30 @@ def at_once(address: str, clients: int, queries: np.ndarray, seconds: float) -> 
 def _serve(address: str, calls: Connection) -> None:
     from audiosearch import Library
 
+    kinds: dict[str, Callable[..., Any]] = {"search": _search, "nearest": _nearest, "load": _load}
     with Library.open(address) as library, contextlib.suppress(EOFError):
         while call := calls.recv():
-            kind, *rest = call
-            calls.send(_search(library, *rest) if kind == "search" else _load(library, *rest))
+            calls.send(kinds[call[0]](library, *call[1:]))
 
 
-def _search(library: Any, queries: np.ndarray, where: dict[str, Any] | None) -> Answers:
-    from audiosearch.catalog import reading
-    from audiosearch.catalog.filters import make_filter
-
-    library.search(queries[0], K, where=where, match="sound")  # counts what the filter passes
-    began, seconds = os.times(), []
+def _search(library: Any, queries: np.ndarray, where: dict[str, Any] | None) -> Searches:
+    began, seconds = time.process_time(), []
     for query in queries:
         start = time.perf_counter()
         library.search(query, K, where=where, match="sound")
         seconds.append(time.perf_counter() - start)
-    ended = os.times()
-    ids, scores = [], []
+    return Searches(seconds, time.process_time() - began)
+
+
+def _nearest(library: Any, queries: np.ndarray, where: dict[str, Any] | None) -> list[np.ndarray]:
+    from audiosearch.catalog import reading
+    from audiosearch.catalog.filters import make_filter
+
+    condition = make_filter(where) if where else None
     with library._reader.snapshot() as connection:
         stored = reading.active_model(connection)
         search = library._engine._state.current(connection, stored)
-        for query in queries:
-            found = search.nearest(connection, query, ROUND, make_filter(where) if where else None)
-            ids.append(found[0][:K])
-            scores.append(found[1][:K])
-    cpu = ended.user + ended.system - began.user - began.system
-    return Answers(seconds, cpu, ids, scores)
+        return [search.nearest(connection, query, ROUND, condition)[1][:K] for query in queries]
 
 
 def _load(library: Any, queries: np.ndarray, at: float, seconds: float) -> list[float]:
