@@ -81,15 +81,23 @@ class Synthetic:
         """Add a sound whose windows have the vectors (n, d) and last a second each. `content` is
         its hash.
         """
+        belongings = Belongings(values.pop("external_id", None), values.pop("metadata", None))
+        outcome = self.outcome(name, vectors, content, **values)
+        with self.engine.begin() as connection:
+            store.store_batch(connection, [outcome], self.model_id, set(), belongings)
+
+    def outcome(
+        self, name: str | bytes, vectors: np.ndarray, content: bytes | None = None, **values: Any
+    ) -> Embedded:
+        """Return such a sound as the indexer gets it, without storing it."""
         self.made += 1
         count = len(vectors)
         task = self._task(name, values.pop("mtime_ns", self.made))
         info = {"sample_rate": 48_000, "channels": 1, "format": "wav", "subtype": "pcm_16"}
         tags = values.pop("tags", {})
-        belongings = Belongings(values.pop("external_id", None), values.pop("metadata", None))
         starts, ends = [float(i) for i in range(count)], [float(i + 1) for i in range(count)]
         duration = values.pop("duration", float(count))
-        outcome = Embedded(
+        return Embedded(
             task,
             Hashed(content or self.made.to_bytes(32, "big"), task.size, task.mtime_ns),
             Done(duration, info | values, tags, None),
@@ -98,8 +106,6 @@ class Synthetic:
             ends,
             mean_of(vectors),
         )
-        with self.engine.begin() as connection:
-            store.store_batch(connection, [outcome], self.model_id, set(), belongings)
 
     def fail(self, name: str, kind: str = "undecodable", reason: str = "no sound") -> None:
         """Add a file that could not be embedded."""
@@ -138,17 +144,20 @@ class Synthetic:
 
 
 @contextmanager
-def synthetic(directory: Path, root: Path | None = None) -> Iterator[Synthetic]:
-    """Make an empty library for mini's vectors, with the root `root` (default: beside it)."""
-    root = root or directory.parent / "sounds"
+def synthetic(where: Path | str, root: Path | None = None) -> Iterator[Synthetic]:
+    """Make an empty library for mini's vectors, with the root `root` (default: beside it). `where`
+    is a folder, or an address in PostgreSQL.
+    """
+    place = store_at(where)
+    root = root or place.directory.parent / "sounds"
     root.mkdir(exist_ok=True)
-    store.create_library(directory)
-    engine = store_at(directory).writer()
+    store.create_library(place)
+    engine = place.writer()
     try:
         with engine.begin() as connection:
             model_id = store.ensure_model(connection, load_model())
             set_meta(connection, "active_model", model_id)
             (scan,) = roots.plan_scans(connection, [str(root)])
-        yield Synthetic(directory, root, engine, model_id, scan.root_id)
+        yield Synthetic(place.directory, root, engine, model_id, scan.root_id)
     finally:
         engine.dispose()

@@ -255,7 +255,7 @@ class Bench:
         folder = Path(self.lite.address)
         small = {self.lite.address: f"{folder}-small", self.post.address: self._schema("small")}
         runs = defaultdict[str, list[Took]](list)
-        files = made_files(self.space.draw, 0, 10_000, 1)
+        files = made_files(self.space.draw, 0, 4_000, 1)
         for turn in range(self.rounds):
             for side in self.sides:
                 address = f"{small[side.address]}{turn}"

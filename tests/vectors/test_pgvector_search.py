@@ -343,6 +343,30 @@ def test_many_windows_come_apart_from_the_index_and_get_one_of_their_own(own: Pa
         compared(own, None)
 
 
+def test_an_index_that_a_reader_holds_stays_until_next_time(own: Pair) -> None:
+
+    def hurry(raw: Any, _: Any) -> None:
+        raw.execute("SET lock_timeout = 300")
+        raw.commit()
+
+    event.listen(own.postgres, "connect", hurry)
+    [old] = ranges(own)
+    with own.postgres.begin() as connection:
+        follow_ids(connection, schema.sounds, schema.windows)
+    keep_apart(own.postgres, 1)
+    add(own, vectors(900, 12))
+    with own.postgres.connect() as reader:
+        reader.execute(text("SELECT count(*) FROM windows")).all()
+        assert renew_index(own.postgres, MODEL)
+        assert len(index_names(reader)) == 2
+        assert [part.after for part in ranges(own)] == [0]
+        compared(own, None)
+    assert not renew_index(own.postgres, MODEL)
+    with own.postgres.connect() as connection:
+        [name] = index_names(connection)
+    assert name != old.index_name(1)
+
+
 def compared(made: Pair, where: Filter | None) -> None:
     """Compare what both find, also of windows that have no index: the best are the same."""
     for query in vectors(5, 11):
