@@ -13,6 +13,7 @@ from tests.libraries import random_units, synthetic
 # A few of these cost more than all the rest of a query together (`import transformers`: seconds).
 HEAVY = ["torch", "transformers", "onnx", "scipy", "sqlalchemy.orm", "av", "soundfile", "soxr"]
 HEAVY += ["mutagen", "tqdm", "filelock", "indexer", "fastapi", "rich", "ray", "psycopg"]
+HEAVY += ["sqlalchemy.dialects.postgresql"]  # an option of one table would load it
 
 QUERY = """
 import sys
