@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 
 from sqlalchemy import Engine
 
-from audiosearch.catalog.postgres_address import read_address
 from audiosearch.errors import AudioSearchError
 from audiosearch.paths import is_address, user_path
 
@@ -90,6 +89,7 @@ def store_at(where: Address) -> Store:
     from audiosearch.catalog.sqlite_store import SqliteStore
 
     if isinstance(where, str) and is_address(where):
+        from audiosearch.catalog.postgres_address import read_address
         from audiosearch.catalog.postgres_store import PostgresStore
 
         return PostgresStore(read_address(where))

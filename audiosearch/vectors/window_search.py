@@ -22,7 +22,7 @@ from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
-from audiosearch.vectors import above, kinds, pgvector_search
+from audiosearch.vectors import above, kinds
 from audiosearch.vectors.cachefile import CacheUnusable, SnapshotTooOld, read_cache
 from audiosearch.vectors.codec import exact_scores
 from audiosearch.vectors.held import HeldVectors, vectors_of_index
@@ -312,6 +312,8 @@ class SearchState:
         newer: bool,
     ) -> WindowSearch:
         if connection.dialect.name == "postgresql":
+            from audiosearch.vectors import pgvector_search
+
             return pgvector_search.current(connection, model, generation)
         floor = int(reading.get_meta(connection, "tombstone_floor") or 0)
         if (
