@@ -16,7 +16,6 @@ from audiosearch.catalog.store import Store
 from audiosearch.models.identity import describe_identity
 from audiosearch.results import PartOptions, RootStatus, Status
 from audiosearch.vectors.cachefile import CACHE, CacheUnusable
-from audiosearch.vectors.pgvector_search import indexed_ranges
 from audiosearch.vectors.validity import usable_footer
 
 
@@ -28,6 +27,8 @@ def library_status(connection: Connection, store: Store) -> Status:
     windows = reading.count_windows(connection, stored.id) if stored else 0
     kind, cache = "none", "none"
     if stored and on_postgresql(connection):
+        from audiosearch.vectors.pgvector_search import indexed_ranges
+
         kind = "hnsw" if indexed_ranges(connection, stored.id) else "exact"
         cache = "not needed: PostgreSQL searches"
     elif stored:
