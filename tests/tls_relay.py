@@ -44,7 +44,7 @@ class Authority:
         """
         certificate, key = (self.folder / f"{name}.{self.name}.{end}" for end in ("pem", "key"))
         more = ["-addext", f"subjectAltName={','.join(names)}"] if names else []
-        by = ["-CA", self.certificate, "-CAkey", self.key]
+        by: list[str | Path] = ["-CA", self.certificate, "-CAkey", self.key]
         _openssl(name, certificate, key, *by, "-addext", "basicConstraints=CA:FALSE", *more)
         return certificate, key
 
@@ -58,7 +58,16 @@ def authority(folder: Path, name: str) -> Authority:
 
 def _openssl(name: str, certificate: Path, key: Path, *options: str | Path) -> None:
     kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"]
-    names = ["-subj", f"/CN={name}", "-days", "2", "-out", certificate, "-keyout", key]
+    names: list[str | Path] = [
+        "-subj",
+        f"/CN={name}",
+        "-days",
+        "2",
+        "-out",
+        certificate,
+        "-keyout",
+        key,
+    ]
     try:
         subprocess.run(
             ["openssl", "req", *kind, *names, *options], check=True, capture_output=True, text=True

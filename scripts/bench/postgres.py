@@ -44,15 +44,15 @@ from audiosearch.catalog.store import store_at
 from audiosearch.models.registry import load_model
 from audiosearch.vectors.codec import unit
 from indexer.batches import Batches
+from indexer.belongings import Belongings
 from indexer.cache import renew_cache
 from indexer.pipeline import Embedded
-from indexer.store import Belongings
 from indexer.summary import Summary
 from scripts.bench import made_vectors, measure
 from scripts.bench.made_vectors import Space
 from scripts.bench.make_library import Draw, filling, make, outcomes
 from scripts.bench.readers import K, Reader, Searches, at_once
-from scripts.figures import pss, tree
+from scripts.processes import pss, tree
 
 PER_SOUND = 4
 # So few windows are no long run (see `indexer.batches`).

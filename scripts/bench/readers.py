@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.figures import pss
+from scripts.processes import pss
 
 K = 10
 # What a search for ten sounds asks its index for.

@@ -81,7 +81,8 @@ def test_where_the_password_comes_from(pg: Shell, guarded: Server) -> None:
     del pg.environment["PGPASSWORD"]
     shutil.copy(passfile, pg.home / ".pgpass")
     (pg.home / ".pgpass").chmod(0o600)
-    by_home, by_file = {}, {"HOME": "/nonexistent", "PGPASSFILE": str(passfile)}
+    by_home: dict[str, str] = {}
+    by_file = {"HOME": "/nonexistent", "PGPASSFILE": str(passfile)}
     named = f"passfile={quote(str(passfile))}"
     for where, more in (
         (address, by_home),
@@ -151,7 +152,7 @@ def test_a_password_in_the_argument_stays_there(pg: Shell, guarded: Server) -> N
     address = f"postgresql://anna:{IN_ADDRESS}@{guarded.address}/told?application_name=x"
     for i in range(30):
         write(pg.home / "in" / f"{i}.wav")
-    command = [COMMAND, "index", "-L", address, pg.home / "in"]
+    command: list[str | Path] = [COMMAND, "index", "-L", address, pg.home / "in"]
     with subprocess.Popen(
         command, env=pg.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -119,7 +119,8 @@ def lost(shell: Shell) -> str:
 @contextmanager
 def index_half(shell: Shell) -> Iterator[subprocess.Popen[str]]:
     """An index run in the middle, when a part is committed."""
-    command = [COMMAND, "index", "-L", shell.library, shell.home / "in", "--workers", "1"]
+    command: list[str | Path] = [COMMAND, "index", "-L", shell.library]
+    command += [shell.home / "in", "--workers", "1"]
     with subprocess.Popen(
         command, env=shell.environment, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -13,8 +13,8 @@ from audiosearch.catalog.store import store_at
 from audiosearch.vectors import pgvector_search
 from audiosearch.vectors.pgvector_search import Range, indexed_ranges
 from indexer import batches, pgvector_index
+from indexer.belongings import Belongings
 from indexer.cache import renew_cache
-from indexer.store import Belongings
 from indexer.summary import Summary
 from tests.libraries import random_units, synthetic
 from tests.postgres_server import postgres_url  # noqa: F401

@@ -74,7 +74,8 @@ def test_two_towers_are_compared_text_by_text() -> None:
     def bad(texts: list[str]) -> np.ndarray:
         return -good(texts)
 
-    (row,) = on_questions([question("captions", ["0", "1", "2"], AXES[:3])], bad, good)
+    questions = [question("captions", ["0", "1", "2"], AXES[:3])]
+    (row,) = on_questions((bad, questions), (good, questions))
     assert row["before"]["map"] == pytest.approx(1 / 3, abs=1e-4)
     assert row["after"]["map"] == 1
     assert row["after"]["map_difference"] == [0.6667, 0.6667]
