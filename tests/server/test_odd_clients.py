@@ -195,13 +195,13 @@ def test_a_stream_lasts_as_long_as_it_has_to(
     dogs(tmp_path / "sounds", tmp_path / "library")
     with live(tmp_path / "library", stalled=0.3) as port, writer_lock(tmp_path / "library"):
         jobs = f"http://127.0.0.1:{port}/v1/jobs"
-        job = httpx.post(jobs, json={}).json()
+        job = httpx.post(jobs, json={}, timeout=60).json()
         beats, last = 0, ""
         with httpx.stream("GET", f"{jobs}/{job['id']}/events", timeout=60) as lines:
             for line in lines.iter_lines():
                 beats += line == ":"
                 if beats == 2:
-                    httpx.delete(f"{jobs}/{job['id']}")
+                    httpx.delete(f"{jobs}/{job['id']}", timeout=60)
                 last = line or last
         assert json.loads(last.removeprefix("data: "))["state"] == "cancelled"
 
@@ -355,7 +355,10 @@ def test_next_never_leads_to_an_error(client: TestClient, monkeypatch: pytest.Mo
 
 
 def test_head_is_get_without_the_body(directory: Path) -> None:
-    with live(directory) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with (
+        live(directory) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+    ):
         paths = [
             "/healthz",
             "/v1/search?q=rain",
