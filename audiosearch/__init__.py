@@ -8,7 +8,12 @@ with Library.open("~/sfx.library") as library:
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+# Since 1.29, ONNX Runtime reports to its makers which models run, keeps a number of the machine, and
+# reads this when it is loaded: so it stands before every import of it, here and in other processes.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.2.0"
 
