@@ -1,12 +1,13 @@
 """The indexes over a model's vectors in PostgreSQL: pgvector's HNSW. Only the writer makes them, while
 it holds the lock.
 
-PostgreSQL keeps an index up to date with every row, and that is slow: a row that goes into an index
-of 200,000 costs ten times what it costs to make the index of all of them at once
-(`scripts.bench.postgres`). Each index is therefore over a range of ids that ends some way after the
-last window. A few new windows take these ids and go into the index one by one. Many begin after them
-(`keep_apart`): searches compare these, until they are enough for an index of their own. Where there
-would be too many indexes, or where the last is smaller than what comes, a new one takes its place.
+PostgreSQL keeps an index up to date with every row, and that is slow: in a library of 20,000 windows a
+row that goes into the index costs five times the processor time that it costs to index all rows at
+once (`scripts.bench.postgres`). Each index is therefore over a range of ids that ends some way after
+the last window. A few new windows take these ids and go into the index one by one. Many begin after
+them (`keep_apart`): searches compare these, until they are enough for an index of their own. Where
+there would be too many indexes, or where the last is smaller than what comes, a new one takes its
+place.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ _MOST_MEMORY_KIB = 1 << 20
 _DISK_FULL = "53100"
 _LOCK_NOT_AVAILABLE = "55P03"
 
-# Each search walks all indexes: one of 200,000 vectors takes some 2 ms.
+# Each search walks all indexes, and compares the windows without one: of half as many as the first
+# index is made for that costs as much processor time as a walk (`scripts.bench.postgres`).
 MOST_INDEXES = 3
+_APART = 2
 # A range ends so far after its last window: a quarter of all windows may be added one by one.
 _ROOM = 4
 
@@ -58,7 +61,7 @@ def renew_index(engine: Engine, model: StoredModel, *, more: bool = False) -> bo
         connection.execute(delete(tombstones))
         kept = list(indexed_ranges(connection, model.id))
         count = _count(connection, model.id, kept[-1].upto if kept else 0)
-        if count >= INDEX_FROM:
+        if count >= (INDEX_FROM // _APART if kept else INDEX_FROM):
             while kept:
                 last = kept[-1]
                 size = _count(connection, model.id, last.after) - count

@@ -327,8 +327,8 @@ def test_many_windows_come_apart_from_the_index_and_get_one_of_their_own(own: Pa
     add(own, vectors(40, 7))  # few: they go into the index
     second, third = Range(1_100, 1_700 + 500), Range(2_200, 2_800)
     for batch, more, expected in (
-        (300, False, [first]),  # too few for an index
-        (300, False, [first, second]),
+        (200, False, [first]),  # too few for an index
+        (400, False, [first, second]),
         (600, True, [first, second, third]),  # more follow: they begin after it anyway
         (3_000, False, [Range(0, 5_800 + 1_210)]),  # so many that the others are made anew
     ):
