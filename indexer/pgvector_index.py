@@ -2,7 +2,7 @@
 it holds the lock.
 
 PostgreSQL keeps an index up to date with every row, and that is slow: in a library of 20,000 windows a
-row that goes into the index costs five times the processor time that it costs to index all rows at
+row that goes into the index costs six times the processor time that it costs to index all rows at
 once (`scripts.bench.postgres`). Each index is therefore over a range of ids that ends some way after
 the last window. A few new windows take these ids and go into the index one by one. Many begin after
 them (`keep_apart`): searches compare these, until they are enough for an index of their own. Where
