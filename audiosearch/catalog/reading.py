@@ -275,13 +275,8 @@ def mean_vector(connection: Connection, content_id: int, model_id: int) -> bytes
 
 def allowed_windows(connection: Connection, condition: Filter, model_id: int) -> np.ndarray:
     """Return the ids (int64, ascending) of the model's windows whose sound meets the condition."""
-    passing = (
-        select(sounds.c.content_id)
-        .select_from(sounds.join(roots).join(contents))
-        .where(and_(*conditions(condition)))
-    )
     query = select(windows.c.id).where(
-        windows.c.model_id == model_id, windows.c.content_id.in_(passing)
+        windows.c.model_id == model_id, windows.c.content_id.in_(_passing(condition))
     )
     ids = np.fromiter((row[0] for row in connection.execute(query)), dtype=np.int64)
     ids.sort()
@@ -296,13 +291,30 @@ def count_allowed_windows(connection: Connection, condition: Filter | None, mode
         embeddings.c.model_id == model_id
     )
     if condition:
-        passing = (
-            select(sounds.c.content_id)
-            .select_from(sounds.join(roots).join(contents))
-            .where(and_(*conditions(condition)))
-        )
-        query = query.where(embeddings.c.content_id.in_(passing))
+        query = query.where(embeddings.c.content_id.in_(_passing(condition)))
     return int(connection.execute(query).scalar_one())
+
+
+def allowed_contents(
+    connection: Connection, condition: Filter, model_id: int, most: int
+) -> list[tuple[int, int]]:
+    """Return contents that pass a condition, `most` of them at most: id, and number of windows of the
+    model.
+    """
+    query = (
+        select(embeddings.c.content_id, embeddings.c.windows)
+        .where(embeddings.c.model_id == model_id, embeddings.c.content_id.in_(_passing(condition)))
+        .limit(most)
+    )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def _passing(condition: Filter) -> Select[tuple[int | None]]:
+    return (
+        select(sounds.c.content_id)
+        .select_from(sounds.join(roots).join(contents))
+        .where(and_(*conditions(condition)))
+    )
 
 
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as

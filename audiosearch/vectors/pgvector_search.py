@@ -4,7 +4,7 @@ The indexes over a model's vectors (`indexer.pgvector_index`), each over a range
 propose; the scores come from the stored vectors, by the function that scores SQLite's, so they are
 equal to the bit. Windows after the last range are compared, as are all that may count where few
 windows pass a filter, where the library is small, and where an index gives too few. A statement
-carries the filter itself, and no ids but those of few contents.
+carries the contents that a filter passes where they are few, else the filter itself.
 
 The order of a proposal is that of `<#>`, the negative inner product.
 """
@@ -60,7 +60,12 @@ _SCAN_MOST = 5_000
 _MORE, _EACH = 16, 2
 
 _BLOCK = 4_096
-_COUNTS_KEPT = 500
+
+# So many filters are remembered in a state, and of each up to so many contents that it passes: a part
+# of the path takes 1.5 us for each sound of the library, in every search that asks it anew. All of
+# them are 32 MB at most.
+_FILTERS_KEPT = 200
+_CONTENTS_KEPT = 20_000
 # Ranges change in the life of a server.
 _STATEMENTS = 32
 
@@ -78,16 +83,25 @@ class Range(NamedTuple):
         return f"windows_hnsw_{model_id}_{self.after}_{self.upto}"
 
 
-def _counts() -> Latest[int]:
-    return Latest(_COUNTS_KEPT)
+@dataclass(frozen=True)
+class _Allowed:
+    """What a filter passes: how many windows, and the contents, where they are few."""
+
+    where: Filter
+    windows: int
+    contents: list[int] | None
+
+
+def _filters() -> Latest[_Allowed]:
+    return Latest(_FILTERS_KEPT)
 
 
 @dataclass(frozen=True)
 class PgvectorSearch:
     """Search over one state of the windows of one model; see `WindowSearch`.
 
-    `ranges` have an index each, and `last` is the last window. It keeps how many windows the latest
-    filters pass.
+    `ranges` have an index each, and `last` is the last window. `filters` keeps what the latest filters
+    pass.
     """
 
     model: StoredModel
@@ -95,7 +109,7 @@ class PgvectorSearch:
     count: int
     ranges: tuple[Range, ...] = ()
     last: int = 0
-    counts: Latest[int] = field(default_factory=_counts)
+    filters: Latest[_Allowed] = field(default_factory=_filters)
 
     def for_queries(self, queries: Sequence[np.ndarray]) -> PgvectorSearch:
         """Return the search itself: each query walks the index by itself."""
@@ -110,12 +124,13 @@ class PgvectorSearch:
         excluded_contents: Sequence[int] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the k nearest windows; see `WindowSearch`."""
-        few = self._passing(connection, where) if where else self.count
+        allowed = self._allowed(connection, where) if where else None
+        few = allowed.windows if allowed else self.count
         limit = _MORE + _EACH * k
         if self.count < INDEX_FROM or few <= _EXACT_PART * self.count or limit > _EF_MOST:
-            proposed = self._compared(connection, query, _MORE + k, where, excluded_contents)
+            proposed = self._compared(connection, query, _MORE + k, allowed, excluded_contents)
         else:
-            proposed = self._proposed(connection, query, limit, k, where, excluded_contents)
+            proposed = self._proposed(connection, query, limit, k, allowed, excluded_contents)
         scores = self.scores_of(connection, query, proposed)
         # The order is by score, then by id. `audiosearch.search.ranking` breaks ties by path.
         order = np.lexsort((proposed, -scores))[:k]
@@ -153,11 +168,17 @@ class PgvectorSearch:
             ids, scores = self.nearest(connection, query, few)
         return above.merged(ids, scores, ids[:0], scores[:0], least, few)
 
-    def _passing(self, connection: Connection, where: Filter) -> int:
-        """Return how many windows a filter passes."""
-        return self.counts.get(
-            where, lambda: reading.count_allowed_windows(connection, where, self.model.id)
-        )
+    def _allowed(self, connection: Connection, where: Filter) -> _Allowed:
+        """Return what a filter passes."""
+
+        def make() -> _Allowed:
+            rows = reading.allowed_contents(connection, where, self.model.id, _CONTENTS_KEPT + 1)
+            if len(rows) <= _CONTENTS_KEPT:
+                return _Allowed(where, sum(count for _, count in rows), [row[0] for row in rows])
+            count = reading.count_allowed_windows(connection, where, self.model.id)
+            return _Allowed(where, count, None)
+
+        return self.filters.get(where, make)
 
     def _proposed(
         self,
@@ -165,19 +186,19 @@ class PgvectorSearch:
         query: np.ndarray,
         limit: int,
         k: int,
-        where: Filter | None,
+        allowed: _Allowed | None,
         excluded: Sequence[int],
     ) -> np.ndarray:
         """Return what each index proposes, and the nearest of the windows after the last one."""
         parts = []
         for part in self.ranges:
-            ids = self._indexed(connection, query, limit, where, excluded, part)
+            ids = self._indexed(connection, query, limit, allowed, excluded, part)
             if len(ids) < limit:
-                ids = self._compared(connection, query, _MORE + k, where, excluded, part)
+                ids = self._compared(connection, query, _MORE + k, allowed, excluded, part)
             parts.append(ids)
         rest = Range(self.ranges[-1].upto if self.ranges else 0)
         if self.last > rest.after:
-            parts.append(self._compared(connection, query, _MORE + k, where, excluded, rest))
+            parts.append(self._compared(connection, query, _MORE + k, allowed, excluded, rest))
         return np.concatenate(parts)
 
     def _indexed(
@@ -185,53 +206,64 @@ class PgvectorSearch:
         connection: Connection,
         query: np.ndarray,
         limit: int,
-        where: Filter | None,
+        allowed: _Allowed | None,
         excluded: Sequence[int],
         part: Range,
     ) -> np.ndarray:
         """Return the windows that the index of a range proposes; fewer where its walk ends before."""
         statement = _nearest_by_index(self.model.id, self.model.dimension, part)
-        if where:
+        if allowed and allowed.contents is None:
             # An EXISTS with OFFSET stays one question for each window of the walk. As a join it
             # would be answered for the whole library first.
             passing = (
                 select(literal_column("1"))
                 .select_from(sounds.join(roots).join(contents))
-                .where(sounds.c.content_id == windows.c.content_id, *conditions(where))
+                .where(sounds.c.content_id == windows.c.content_id, *conditions(allowed.where))
                 .offset(0)
                 .exists()
             )
             statement = statement.where(passing)
         _prepare(connection, max(_EF, limit))
         values = {"query": packed(query, half=True), "excluded": list(excluded), "limit": limit}
-        rows = connection.execute(statement, values).all()
-        return np.array([row[0] for row in rows], np.int64)
+        return _ids(connection, statement, values, allowed)
 
     def _compared(
         self,
         connection: Connection,
         query: np.ndarray,
         limit: int,
-        where: Filter | None,
+        allowed: _Allowed | None,
         excluded: Sequence[int],
         part: Range | None = None,
     ) -> np.ndarray:
         """Return the nearest windows by a comparison of all that may count; of those of a range."""
         statement = _nearest_of_all(self.model.id, part)
-        if where:
+        if allowed and allowed.contents is None:
             passing = (
                 select(sounds.c.content_id)
                 .distinct()
                 .select_from(sounds.join(roots).join(contents))
-                .where(*conditions(where))
+                .where(*conditions(allowed.where))
                 .cte("passing")
                 .prefix_with("MATERIALIZED")
             )
             statement = statement.where(windows.c.content_id.in_(select(passing.c.content_id)))
         _prepare(connection)
         values = {"query": packed(query, half=False), "excluded": list(excluded), "limit": limit}
-        rows = connection.execute(statement, values).all()
-        return np.array([row[0] for row in rows], np.int64)
+        return _ids(connection, statement, values, allowed)
+
+
+def _ids(
+    connection: Connection,
+    statement: Select[Any],
+    values: dict[str, Any],
+    allowed: _Allowed | None,
+) -> np.ndarray:
+    """Return the ids of the windows that a statement gives; of those of a few contents."""
+    if allowed and allowed.contents is not None:
+        statement = statement.where(text(_AMONG))
+        values = {**values, "contents": allowed.contents}
+    return np.array([row[0] for row in connection.execute(statement, values)], np.int64)
 
 
 def current(connection: Connection, model: StoredModel, generation: int) -> PgvectorSearch:
@@ -287,6 +319,7 @@ _SETTINGS = text(
     "set_config('hnsw.ef_search', :ef, true), "
     "set_config('hnsw.max_scan_tuples', :most, true), set_config('jit', 'off', true)"
 )
+_AMONG = "windows.content_id = ANY(CAST(:contents AS bigint[]))"
 _NOT_EXCLUDED = "windows.content_id <> ALL(CAST(:excluded AS bigint[]))"
 # Exact but for a rounding of float32: the order of what is compared.
 _DISTANCE = "CAST(windows.vector AS vector) <#> CAST(:query AS vector)"

@@ -159,6 +159,13 @@ def own(tmp_path: Path, postgres_server: str, monkeypatch: pytest.MonkeyPatch) -
         yield made
 
 
+@pytest.fixture(params=[20_000, 0])
+def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters pass few contents, which are remembered; they pass many, and are asked again."""
+    monkeypatch.setattr(pgvector_search, "_CONTENTS_KEPT", request.param)
+
+
+@pytest.mark.usefixtures("_kept")
 @pytest.mark.parametrize("excluded", [[], [1, 3, 5, 100]])
 def test_a_comparison_of_all_is_that_of_sqlite(pair: Pair, excluded: list[int]) -> None:
     for query in vectors(5, 2):
@@ -173,6 +180,7 @@ def test_a_comparison_of_all_is_that_of_sqlite(pair: Pair, excluded: list[int]) 
             assert theirs[1].dtype == np.float32
 
 
+@pytest.mark.usefixtures("_kept")
 def test_what_the_index_proposes_is_scored_exactly(indexed: Pair) -> None:
     recalls = []
     for query in vectors(10, 3):
@@ -209,6 +217,7 @@ def plan(engine: Engine, where: Filter | None) -> str:
     return plans[0]
 
 
+@pytest.mark.usefixtures("_kept")
 def test_few_windows_are_compared_and_many_come_by_the_index(indexed: Pair) -> None:
     for where, way in zip(FILTERS, (True, False, True, True), strict=True):
         assert ("windows_hnsw_1" in plan(indexed.postgres, where)) is way, where
