@@ -8,12 +8,12 @@ import json
 import os
 import shutil
 import signal
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -177,11 +177,8 @@ def test_a_node_that_loses_its_mount(pair: Pair, tmp_path: Path) -> None:
 
 
 def test_a_node_with_another_version(pair: Pair, tmp_path: Path) -> None:
-    (metadata,) = [
-        Path(str(file.locate()))
-        for file in distribution("audiosearch").files or ()
-        if file.name == "METADATA"
-    ]
+    installed = Path(sysconfig.get_path("purelib"))
+    (metadata,) = installed.glob("audiosearch-*.dist-info/METADATA")
     text = metadata.read_text(encoding="utf-8")
     (tmp_path / "METADATA").write_text(text.replace(f"Version: {__version__}", "Version: 0.0.1"))
     with mounted(pair.other, "--bind", tmp_path / "METADATA", metadata):
