@@ -5,8 +5,8 @@
 A CatID is a category in capitals and a subcategory with one capital: ``DOORWood``. A name counts
 only if it has all four blocks, and a creator that begins with a capital, a digit or a letter that
 has no case, as in Chinese: without the list of categories, ``MYSong_final_mix_2`` must not become a
-category. With the list, a CatID that
-is on it and any further block are enough. The blocks are kept as they are written.
+category. With the list, a CatID that is on it and any further block are enough. The blocks are kept
+as they are written.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class Hands:
                 del self._of_client[own]
 
     def let_searches_go_first(self) -> None:
-        """Wait until no search is in hand, for a moment (`_COURTESY`) at most. For other threads."""
+        """Wait until no search is in hand, for 0.1 s at most. For other threads."""
         self._no_search.wait(_COURTESY)
 
     def counts(self) -> dict[str, int]:

@@ -86,7 +86,9 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class _Allowed:
-    """What a filter passes: how many windows, and the contents, where they are few."""
+    """What the filter `where` passes: the number of `windows`, and the ids of the `contents`; `None`
+    where these are more than are kept.
+    """
 
     where: Filter
     windows: int
