@@ -1,13 +1,17 @@
-"""Which sound a request means: by its id, or by the embedding program's own."""
+"""Which sound a request means: by its id, or by the embedding program's own.
+
+A path and a body write the second as `external:` and that id.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Depends, Path, Request
-from pydantic import WithJsonSchema
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
 from starlette.concurrency import run_in_threadpool
 
 from audiosearch.errors import SoundNotFound
@@ -15,10 +19,11 @@ from audiosearch.library import Library
 from audiosearch.server.answers import TheLibrary
 from audiosearch.server.exchange import Message
 from audiosearch.server.problems import Problem
-from audiosearch.server.types import LARGEST_ID
+from audiosearch.server.types import LARGEST_ID, Id
 
 _EXTERNAL = "external:"
 _ANY = r"[\s\S]"  # a dot leaves out the end of a line
+_EXTERNAL_PATTERN = rf"^external:{_ANY}{{1,1000}}$"
 _PATTERN = rf"^([1-9][0-9]{{0,18}}|external:{_ANY}{{1,1000}})$"
 _BELOW = "/v1/sounds/"
 # What stands for a slash of an id until the route is known.
@@ -28,10 +33,22 @@ _DESCRIBED = WithJsonSchema(
     {
         "anyOf": [
             {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
-            {"type": "string", "pattern": rf"^external:{_ANY}{{1,1000}}$"},
+            {"type": "string", "pattern": _EXTERNAL_PATTERN},
         ]
     }
 )
+
+
+def _kind(value: Any) -> str:
+    return "external" if isinstance(value, str) else "id"
+
+
+# In a body.
+SoundKey = Annotated[
+    Annotated[Id, Tag("id")] | Annotated[str, Field(pattern=_EXTERNAL_PATTERN), Tag("external")],
+    Discriminator(_kind),
+    Field(description="The id, or `external:` and the external id of the one sound that has it."),
+]
 
 
 def routed(scope: Message) -> Message:
@@ -55,6 +72,16 @@ def by_external_id(library: Library, external_id: str) -> int:
     if len(known) > 1:
         raise Problem(409, "ambiguous", f"several sounds have the external id {external_id!r}")
     return known[0].id
+
+
+def id_of(library: Library, key: int | str) -> int:
+    """The id of the sound that a `SoundKey` names. Raises as `by_external_id` does."""
+    return by_external_id(library, key.removeprefix(_EXTERNAL)) if isinstance(key, str) else key
+
+
+def ids_of(library: Library, keys: Iterable[int | str]) -> list[int]:
+    """The ids of the sounds that these name, in their order. Raises as `by_external_id` does."""
+    return [id_of(library, key) for key in keys]
 
 
 async def _sound_id(

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from audiosearch.catalog.collecting import exported
 from audiosearch.catalog.collections import FAVOURITES, Collection, SavedSearch
 from audiosearch.catalog.records import Sound
-from audiosearch.server.addressing import SoundId
+from audiosearch.library import Library
+from audiosearch.server.addressing import SoundId, SoundKey, id_of, ids_of
 from audiosearch.server.answers import (
     TheLibrary,
     ThePools,
@@ -23,7 +24,7 @@ from audiosearch.server.answers import (
 )
 from audiosearch.server.problems import Problem
 from audiosearch.server.sound_routes import SoundPage, SparseSoundPage
-from audiosearch.server.types import LARGEST_ID, Fields, Id
+from audiosearch.server.types import LARGEST_ID, Fields
 
 router = APIRouter(prefix="/v1", tags=["collections"])
 
@@ -56,8 +57,8 @@ class CollectionAddition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [1]}})
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=_MOST_AT_ONCE)]
-    before: Id | None = None
+    ids: Annotated[list[SoundKey], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    before: SoundKey | None = None
 
 
 class CollectionRemoval(BaseModel):
@@ -65,7 +66,7 @@ class CollectionRemoval(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [1]}})
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    ids: Annotated[list[SoundKey], Field(min_length=1, max_length=_MOST_AT_ONCE)]
 
 
 class NewSavedSearch(Named):
@@ -194,8 +195,15 @@ async def collect_sounds(
     adding: CollectionAddition,
     if_match: IfMatch = None,
 ) -> Response:
-    add, check = library.collections.add, _matching(if_match)
-    return tagged(await pools.search(add, collection_id, adding.ids, adding.before, check))
+    check = _matching(if_match)
+    return tagged(await pools.search(_collect, library, collection_id, adding, check))
+
+
+def _collect(
+    library: Library, collection_id: int, adding: CollectionAddition, check: Callable[[Any], None]
+) -> Collection:
+    before = None if adding.before is None else id_of(library, adding.before)
+    return library.collections.add(collection_id, ids_of(library, adding.ids), before, check)
 
 
 @router.post(
@@ -208,8 +216,14 @@ async def uncollect_sounds(
     taking: CollectionRemoval,
     if_match: IfMatch = None,
 ) -> Response:
-    remove, check = library.collections.remove, _matching(if_match)
-    return tagged(await pools.search(remove, collection_id, taking.ids, check))
+    check = _matching(if_match)
+    return tagged(await pools.search(_uncollect, library, collection_id, taking, check))
+
+
+def _uncollect(
+    library: Library, collection_id: int, taking: CollectionRemoval, check: Callable[[Any], None]
+) -> Collection:
+    return library.collections.remove(collection_id, ids_of(library, taking.ids), check)
 
 
 @router.get(

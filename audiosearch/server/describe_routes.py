@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
-from audiosearch.server.addressing import SoundId
+from audiosearch.server.addressing import SoundId, SoundKey, id_of
 from audiosearch.server.answers import TheLibrary, ThePools, as_json, tagged
 from audiosearch.server.problems import Problem
-from audiosearch.server.types import ExternalId, Id, Metadata, Text, small_enough
+from audiosearch.server.types import ExternalId, Metadata, Text, small_enough
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
@@ -49,7 +49,7 @@ class SoundDescription(Description):
         json_schema_extra={"example": {"path": "/sounds/door.wav", "external_id": "A-7"}},
     )
 
-    id: Id | None = None
+    id: SoundKey | None = None
     path: Text | None = None
 
 
@@ -84,7 +84,7 @@ def _describe_many(library: Library, many: DescriptionBatch) -> DescriptionResul
             raise InvalidQuery("each sound is named by its id or by its path")
         which = about.id if about.id is not None else str(about.path)
         try:
-            sound = library.sound(which)
+            sound = library.sound(which if about.id is None else id_of(library, about.id))
         except (SoundNotFound, UnicodeEncodeError, ValueError):
             unknown.append(which)
         else:

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audiosearch.catalog.changes import Change
 from audiosearch.catalog.records import Sound
+from audiosearch.server.addressing import SoundKey, ids_of
 from audiosearch.server.answers import TheJobs, TheLibrary, as_json, streamed
 from audiosearch.server.job_view import JobStatus
 from audiosearch.server.search_models import Filters
-from audiosearch.server.types import LARGEST_ID, Id
+from audiosearch.server.types import LARGEST_ID
 
 router = APIRouter(prefix="/v1", tags=["sounds"])
 
@@ -47,7 +48,7 @@ class RetryRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": []}})
 
-    ids: Annotated[list[Id], Field(max_length=1_000)] = []
+    ids: Annotated[list[SoundKey], Field(max_length=1_000)] = []
 
 
 @router.get("/changes", response_model=ChangePage, summary="What changed since, and goes on.")
@@ -80,7 +81,7 @@ def failures(
     "/failures/retry", response_model=JobStatus, status_code=202, summary="Try failed files again."
 )
 def retry(library: TheLibrary, jobs: TheJobs, again: RetryRequest) -> Response:
-    paths = tuple(library.sound(number).path for number in again.ids)
+    paths = tuple(library.sound(number).path for number in ids_of(library, again.ids))
     job = jobs.add(paths, options={"retry": True})
     return as_json(job, 202, {"Location": f"/v1/jobs/{job.id}"})
 

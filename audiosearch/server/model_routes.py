@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
 from audiosearch.results import Classification
-from audiosearch.server.addressing import by_external_id
+from audiosearch.server.addressing import SoundKey, by_external_id, ids_of
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
-from audiosearch.server.types import ExternalId, Id, Text, Word
+from audiosearch.server.types import ExternalId, Text, Word
 from audiosearch.server.upload_routes import BODY, TheUpload
 
 router = APIRouter(prefix="/v1", tags=["model"])
@@ -28,7 +28,7 @@ class ClassifyRequest(BaseModel):
         extra="forbid", json_schema_extra={"example": {"ids": [1], "labels": ["dog", "rain"]}}
     )
 
-    ids: Annotated[list[Id], Field(max_length=100)] = []
+    ids: Annotated[list[SoundKey], Field(max_length=100)] = []
     external_ids: Annotated[list[ExternalId], Field(max_length=100)] = []
     labels: Annotated[
         list[Word] | None, Field(min_length=1, max_length=100, description="Or a head.")
@@ -51,7 +51,10 @@ async def classify(library: TheLibrary, pools: ThePools, asked: ClassifyRequest)
 
 
 def _classify(library: Library, asked: ClassifyRequest) -> Classifications:
-    ids = [*asked.ids, *(by_external_id(library, name) for name in asked.external_ids)]
+    ids = [
+        *ids_of(library, asked.ids),
+        *(by_external_id(library, name) for name in asked.external_ids),
+    ]
     if not ids:
         raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
     classifications = library.classify(

@@ -15,7 +15,7 @@ from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
 from audiosearch.results import Hit
 from audiosearch.search.query import Term
-from audiosearch.server.addressing import by_external_id
+from audiosearch.server.addressing import SoundKey, by_external_id, id_of
 from audiosearch.server.types import (
     MOST_QUERIES,
     MOST_RESULTS,
@@ -24,7 +24,6 @@ from audiosearch.server.types import (
     ExternalId,
     Fields,
     Finite,
-    Id,
     Matching,
     Number,
     Text,
@@ -148,7 +147,7 @@ class SearchTerm(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: Text | None = None
-    id: Id | None = None
+    id: SoundKey | None = None
     external_id: ExternalId | None = None
     vector: Annotated[list[Coordinate] | None, Field(max_length=4096)] = None
     weight: Finite = 1.0
@@ -157,7 +156,7 @@ class SearchTerm(BaseModel):
 
     def term(self, library: Library) -> Term:
         """As the library knows it."""
-        number = self.id
+        number = None if self.id is None else id_of(library, self.id)
         if self.external_id is not None and number is None:
             number = by_external_id(library, self.external_id)
         elif self.external_id is not None:

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from audiosearch.catalog.ucs import UcsCategory, parse_list
 from audiosearch.library import Library
 from audiosearch.results import UcsSuggestions
+from audiosearch.server.addressing import SoundKey, id_of
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.search_models import Filters
-from audiosearch.server.types import Id, Number, Word
+from audiosearch.server.types import Number, Word
 
 router = APIRouter(prefix="/v1/ucs", tags=["sounds"])
 
@@ -69,7 +70,7 @@ class UcsChoice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: Id
+    id: SoundKey
     cat_id: Annotated[Word, Field(min_length=1)] | None
 
 
@@ -148,5 +149,9 @@ async def keep_ucs(library: TheLibrary, pools: ThePools, asked: UcsChoices) -> R
     """All of them or, with an error, none. A sound has its choice in `ucs`, where `source` is
     `kept`.
     """
-    chosen = {choice.id: choice.cat_id for choice in asked.choices}
-    return as_json(UcsChoicesSet(await pools.write(library.keep_ucs, chosen)))
+    return as_json(UcsChoicesSet(await pools.write(_keep, library, asked)))
+
+
+def _keep(library: Library, asked: UcsChoices) -> int:
+    chosen = {id_of(library, choice.id): choice.cat_id for choice in asked.choices}
+    return library.keep_ucs(chosen)

@@ -378,6 +378,28 @@ class Bench:
             total = sum(pss(pid) for pid in tree(self.post.postmaster))
             self.post.rows.setdefault("memory of the server, MB", f"{total:.0f}")
 
+    def walks(self, efs: Sequence[int]) -> None:
+        """Time a reader of PostgreSQL that keeps so many candidates in its walk, by turns."""
+        truth = self.truth()
+        tenth = truth.tenth_scores(self.queries, np.ones(len(truth.ids), bool))
+        del truth
+        searches = defaultdict[int, list[Searches]](list)
+        with Reader(self.post.address) as reader:
+            for _, ef in itertools.product(range(self.rounds), efs):
+                reader.walk(ef)
+                part = recall(reader.nearest(self.queries), tenth)
+                self.post.rows[f"{ef} candidates in the walk: recall@10"] = f"{part:.3f}"
+                before = server_cpu(self.post.postmaster)
+                searches[ef].append(reader.search(self.queries))
+                spent = server_cpu(self.post.postmaster) - before
+                searches[ef][-1] = Searches(searches[ef][-1].seconds, searches[ef][-1].cpu + spent)
+        for ef, runs in searches.items():
+            seconds = [second for each in runs for second in each.seconds]
+            cpu = sum(each.cpu for each in runs)
+            self.post.rows[f"{ef} candidates in the walk: p50 / p95 / CPU, ms"] = (
+                f"{measure.p50_p95(seconds)} / {1000 * cpu / len(seconds):.1f}"
+            )
+
     def load(self, clients: Sequence[int], seconds: float) -> None:
         """Let several readers search at once, by turns."""
         for count in clients:
@@ -496,6 +518,7 @@ def run(args: argparse.Namespace, url: str, postmaster: int | None, folder: Path
         ("index", bench.index),
         ("copy", functools.partial(bench.copy, back=args.back)),
         ("searches", functools.partial(bench.search, list(FILTERS))),
+        ("walks", functools.partial(bench.walks, args.walks)),
         ("readers", functools.partial(bench.load, args.clients, args.seconds)),
         ("sizes", bench.sizes),
         ("1 % and more", functools.partial(bench.add, args.more)),
@@ -527,6 +550,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 16])
+    parser.add_argument(
+        "--walks", type=int, nargs="*", default=[], help="candidates that pgvector's walk keeps"
+    )
     parser.add_argument("--seconds", type=float, default=10, help="of each load")
     parser.add_argument("--more", type=float, default=0.1, help="part that is added in the end")
     parser.add_argument("--memory", default="2GB", help="shared_buffers and maintenance_work_mem")

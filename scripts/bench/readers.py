@@ -64,6 +64,10 @@ class Reader:
         scores: list[np.ndarray] = self._ask("nearest", queries, where)
         return scores
 
+    def walk(self, ef: int) -> None:
+        """Keep so many candidates in the walk of each index of pgvector from here on."""
+        self._ask("walk", ef)
+
     def memory(self) -> float:
         """Return the reader's proportional set size in MB."""
         return pss(self._process.pid or 0)
@@ -98,6 +102,7 @@ def _serve(address: str, calls: Connection) -> None:
     from audiosearch import Library
 
     kinds: dict[str, Callable[..., Any]] = {"search": _search, "nearest": _nearest, "load": _load}
+    kinds["walk"] = _walk
     with Library.open(address) as library, contextlib.suppress(EOFError):
         while call := calls.recv():
             calls.send(kinds[call[0]](library, *call[1:]))
@@ -121,6 +126,12 @@ def _nearest(library: Any, queries: np.ndarray, where: dict[str, Any] | None) ->
         stored = reading.active_model(connection)
         search = library._engine._state.current(connection, stored)
         return [search.nearest(connection, query, ROUND, condition)[1][:K] for query in queries]
+
+
+def _walk(library: Any, ef: int) -> None:
+    from audiosearch.vectors import pgvector_search
+
+    pgvector_search._EF = ef
 
 
 def _load(library: Any, queries: np.ndarray, at: float, seconds: float) -> list[float]:

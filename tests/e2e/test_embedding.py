@@ -93,7 +93,7 @@ def test_ingest(shell: Shell, port: int) -> None:
 
 def test_a_copy(shell: Shell, port: int) -> None:
     lines = run(shell, [sys.executable, "-"], block("copy"), port)
-    assert lines == ["True", "[('changed', 'asset-2')]", "{'rights': 'own'}", "412"]
+    assert lines == ["True", "[('changed', 'asset-2')]", "{'rights': 'own'}", "412", "1"]
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")

@@ -139,6 +139,59 @@ def test_sounds_by_the_programs_own_id(client: TestClient) -> None:
     assert client.post("/v1/search", json=both).status_code == 422
 
 
+def test_bodies_name_sounds_by_the_programs_own_id(client: TestClient) -> None:
+    number = id_of(client, "dogs.mp3")
+    other = next(
+        sound["id"]
+        for sound in client.get("/v1/sounds").json()["sounds"]
+        if sound["id"] != number
+    )
+
+    def post(place: str, body: Any) -> Any:
+        answer = client.post(f"/v1/{place}", json=body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    for key in (number, "external:D"):
+        assert post("search", {"terms": [{"id": key}], "k": 1})["hits"][0]["id"] == number
+        (classified,) = post("classify", {"ids": [key], "labels": ["dog"]})["sounds"]
+        assert classified["path"].endswith("dogs.mp3")
+        assert post("descriptions", {"sounds": [{"id": key, "metadata": {"of": str(key)}}]}) == {
+            "described": 1,
+            "unknown": [],
+        }
+        assert client.get(f"/v1/sounds/{number}").json()["metadata"] == {"of": str(key)}
+        post("collections/1/sounds", {"ids": [other]})
+        post("collections/1/sounds", {"ids": [key], "before": other})
+        favourites = client.get("/v1/collections/1/sounds").json()["sounds"]
+        assert [sound["id"] for sound in favourites] == [number, other]
+        post("collections/1/sounds", {"ids": [other], "before": key})
+        favourites = client.get("/v1/collections/1/sounds").json()["sounds"]
+        assert [sound["id"] for sound in favourites] == [other, number]
+        assert post("collections/1/remove", {"ids": [other, key]})["sounds"] == 0
+        done(client, post("failures/retry", {"ids": [key]}))
+        choice = {"choices": [{"id": key, "cat_id": "ANMLDog"}]}
+        assert client.patch("/v1/ucs/choices", json=choice).json() == {"changed": 1}
+        choice["choices"][0]["cat_id"] = None
+        assert client.patch("/v1/ucs/choices", json=choice).json() == {"changed": 1}
+
+
+def test_bodies_that_name_no_sound(client: TestClient) -> None:
+    unknown = {"sounds": [{"id": "external:Z", "metadata": {}}]}
+    answer = client.post("/v1/descriptions", json=unknown)
+    assert answer.json() == {"described": 0, "unknown": ["external:Z"]}
+    two = [sound["id"] for sound in client.get("/v1/sounds").json()["sounds"][:2]]
+    same = {"sounds": [{"id": number, "external_id": "S"} for number in two]}
+    assert client.post("/v1/descriptions", json=same).json()["described"] == 2
+    for place in ("collections/1/sounds", "collections/1/remove", "failures/retry", "classify"):
+        for key, status in (("external:Z", 404), ("external:S", 409), ("D", 422), ("1", 422)):
+            body: dict[str, Any] = {"ids": [key]}
+            if place == "classify":
+                body["labels"] = ["dog"]
+            answer = client.post(f"/v1/{place}", json=body)
+            assert answer.status_code == status, (place, key, answer.text)
+
+
 @pytest.mark.parametrize(
     "own",
     quick_first(
