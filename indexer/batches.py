@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from audiosearch import paths
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.results import Failure, Remark
 from indexer.belongings import Belongings
 from indexer.cache import is_far_behind, prepare_for_many, refresh_cache
@@ -102,7 +102,7 @@ class Batches:
             active = reading.active_model(connection)
             if active is None or active.id != self.model_id:
                 return  # no reader uses a model before its build is finished
-            covered = reading.count_windows(connection, active.id) - self._behind
+            covered = window_reading.count_windows(connection, active.id) - self._behind
         if is_far_behind(self._behind, covered):
             refresh_cache(self.directory, self.engine, active)
             self._behind = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, Engine, delete, select
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import tombstones, windows
 from audiosearch.vectors import kinds
@@ -87,8 +87,8 @@ def refresh_cache(directory: Path, engine: Engine, model: StoredModel) -> CacheF
 
 def _changed(connection: Connection, model: StoredModel, old: CacheFooter) -> bool:
     """Return whether windows were added or deleted since the cache was written."""
-    return reading.last_window(connection, model.id) > old.covers or bool(
-        reading.dead_windows(connection, old.generation)
+    return window_reading.last_window(connection, model.id) > old.covers or bool(
+        window_reading.dead_windows(connection, old.generation)
     )
 
 
@@ -99,13 +99,13 @@ def _write(
     old: CacheFooter | None,
     generation: int,
 ) -> CacheFooter:
-    count = reading.count_windows(connection, model.id)
+    count = window_reading.count_windows(connection, model.id)
     kind = kinds.kind_for(count)
     index, after, trained = None, 0, 0
     if old and old.kind == kind and (kind == "flat" or count <= old.trained_on * _RETRAIN_GROWTH):
         try:
             index = read_cache(directory, old, writable=True)
-            dead = np.array(reading.dead_windows(connection, old.generation), dtype=np.int64)
+            dead = np.array(window_reading.dead_windows(connection, old.generation), dtype=np.int64)
             kinds.remove(index, dead)
             after, trained = old.covers, old.trained_on
         except CacheUnusable as reason:
@@ -114,7 +114,7 @@ def _write(
         index, trained = kinds.empty_index(kind, model.dimension, count), count
         if kind == "ivf":
             index.train(_training_vectors(connection, model, count))
-    new = reading.vectors_after(connection, model.id, after)
+    new = window_reading.vectors_after(connection, model.id, after)
     kinds.add(index, batches(new, model.dimension))
     footer = CacheFooter(
         library_id=reading.get_meta(connection, "library_id") or "",
@@ -122,7 +122,7 @@ def _write(
         kind=kind,
         dimension=model.dimension,
         count=index.ntotal,
-        covers=max(after, reading.last_window(connection, model.id)),
+        covers=max(after, window_reading.last_window(connection, model.id)),
         generation=generation,
         trained_on=trained,
     )

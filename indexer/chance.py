@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.models.model import Model, apply_template
 from audiosearch.search import chance
@@ -22,7 +22,7 @@ def renew_chance(directory: Path, engine: Engine, stored: StoredModel, model: Mo
     `model` is the loaded one, of the same digest as `stored`. It takes as long as a hundred searches.
     """
     with engine.connect() as connection:
-        windows = reading.count_windows(connection, stored.id)
+        windows = window_reading.count_windows(connection, stored.id)
         enough = reading.count_sounds(connection) >= chance.LEAST_SOUNDS
         if not enough or not chance.is_stale(chance.stored_chance(connection, stored), windows):
             return

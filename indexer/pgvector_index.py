@@ -17,7 +17,7 @@ import logging
 from sqlalchemy import Connection, Engine, delete, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import meta, models, tombstones, windows
 from audiosearch.vectors.pgvector_search import (
@@ -69,9 +69,9 @@ def renew_index(engine: Engine, model: StoredModel, *, more: bool = False) -> bo
                     break
                 count += size
                 kept.pop()
-            total = reading.count_allowed_windows(connection, None, model.id)
+            total = window_reading.count_allowed_windows(connection, None, model.id)
             room = 0 if more else max(INDEX_FROM, total // _ROOM)
-            last_window = reading.last_window(connection, model.id)
+            last_window = window_reading.last_window(connection, model.id)
             kept.append(Range(kept[-1].upto if kept else 0, last_window + room))
             log.info("indexing %d vectors", count)
             _make(connection, model, kept[-1], count)

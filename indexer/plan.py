@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, and_, func, select
 
 from audiosearch import paths
-from audiosearch.catalog.dialect import position
-from audiosearch.catalog.reading import CHUNK
+from audiosearch.catalog.dialect import CHUNK, position
 from audiosearch.catalog.schema import embeddings, failures, sounds
 from indexer.options import Options
 from indexer.rules import Rules, root_rules

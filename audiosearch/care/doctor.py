@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError
 
-from audiosearch.catalog import migrations, reading
+from audiosearch.catalog import migrations, reading, window_reading
 from audiosearch.catalog.dialect import on_postgresql, portable
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import embeddings, windows
@@ -249,7 +249,7 @@ def cache_findings(
         if not quick:
             read_cache(directory, footer)
     except CacheUnusable as reason:
-        if reading.count_windows(connection, model.id):
+        if window_reading.count_windows(connection, model.id):
             message = f"the vector cache is not used: {reason}; the next index run writes a new one"
             yield Finding("notice", "cache", message)
         return
@@ -257,7 +257,9 @@ def cache_findings(
         portable("SELECT count(*) FROM windows WHERE model_id = :m AND id <= :upto"),
         {"m": model.id, "upto": footer.covers},
     ).scalar_one()
-    dead = [i for i in reading.dead_windows(connection, footer.generation) if i <= footer.covers]
+    dead = [
+        i for i in window_reading.dead_windows(connection, footer.generation) if i <= footer.covers
+    ]
     if covered != footer.count - len(dead):
         message = (
             f"the vector cache holds {footer.count - len(dead)} windows, the database {covered}"

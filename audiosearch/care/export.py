@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel, WindowRow
 from audiosearch.errors import AudioSearchError, InvalidQuery
@@ -46,7 +46,7 @@ def _columns(
     contents = reading.contents_of_sounds(connection, sounds)
     of_content: dict[int, list[WindowRow]] = {}
     if model:
-        for row in reading.windows_of_contents(connection, set(contents.values()), model.id):
+        for row in window_reading.windows_of_contents(connection, set(contents.values()), model.id):
             of_content.setdefault(row.content_id, []).append(row)
     rows = [
         (window, sound)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audiosearch import paths
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.dialect import on_postgresql
 from audiosearch.catalog.folder_options import FolderRule, rules_of
 from audiosearch.catalog.records import Root
@@ -24,7 +24,7 @@ def library_status(connection: Connection, store: Store) -> Status:
     stored = reading.active_model(connection)
     building = reading.building_model(connection)
     numbers = reading.counts(connection)
-    windows = reading.count_windows(connection, stored.id) if stored else 0
+    windows = window_reading.count_windows(connection, stored.id) if stored else 0
     kind, cache = "none", "none"
     if stored and on_postgresql(connection):
         from audiosearch.vectors.pgvector_search import indexed_ranges

@@ -32,6 +32,9 @@ from sqlalchemy.types import NullType, TypeEngine
 
 POSTGRESQL = "postgresql"
 
+# One statement takes this many parameters; SQLite's own limit is 32,766.
+CHUNK = 10_000
+
 # This subquery takes any number of ids in a single parameter.
 IDS = "(SELECT value FROM json_each(:ids))"
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, select
 
+from audiosearch.catalog.dialect import CHUNK
 from audiosearch.catalog.filters import Filter, conditions
-from audiosearch.catalog.reading import CHUNK
 from audiosearch.catalog.schema import contents, embeddings, roots, sounds
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.reader import CatalogReader
 from audiosearch.duplicates.matching import THRESHOLD, Fingerprints, Matcher
 from audiosearch.duplicates.proposals import LEAST_COSINE, lengths_allow
@@ -91,7 +91,7 @@ def _contents(reader: CatalogReader, hits: Sequence[Hit]) -> _Contents | None:
         if model is None or len(by_sound) < len(hits) or len(hits) < 2:
             return None
         ids = [by_sound[hit.id] for hit in hits]
-        blobs = [reading.mean_vector(connection, content, model.id) for content in ids]
+        blobs = [window_reading.mean_vector(connection, content, model.id) for content in ids]
     known = [blob for blob in blobs if blob is not None]
     if len(known) < len(ids):
         return None

@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, select
 
 from audiosearch.catalog import reading
+from audiosearch.catalog.dialect import CHUNK
 from audiosearch.catalog.heads import head_row
 from audiosearch.catalog.schema import embeddings
 from audiosearch.errors import InvalidQuery
@@ -55,9 +56,7 @@ class ContentScores:
 
 def compute_scores(connection: Connection, head: Head, stored: StoredModel) -> ContentScores:
     """Compute the probabilities of every content that the model has embedded."""
-    rows = connection.execution_options(yield_per=reading.CHUNK).execute(
-        _MEANS, {"model": stored.id}
-    )
+    rows = connection.execution_options(yield_per=CHUNK).execute(_MEANS, {"model": stored.id})
     ids: list[np.ndarray] = []
     parts: list[np.ndarray] = []
     for numbers, vectors in batches(((row[0], row[1]) for row in rows), stored.dimension):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.models.embedding import EmbeddedFile
@@ -104,10 +104,10 @@ def stored_windows(
     """
     sound_id = which if isinstance(which, int) else _unchanged(connection, which)
     content = reading.content_of_sound(connection, sound_id) if sound_id else None
-    rows = reading.windows_of_contents(connection, [content], stored.id) if content else []
+    rows = window_reading.windows_of_contents(connection, [content], stored.id) if content else []
     if not rows:
         return None
-    vectors = dict(reading.vectors_by_id(connection, [row.id for row in rows]))
+    vectors = dict(window_reading.vectors_by_id(connection, [row.id for row in rows]))
     return EmbeddedFile(
         from_blobs([vectors[row.id] for row in rows], stored.dimension),
         np.array([row.start for row in rows]),
@@ -118,7 +118,7 @@ def stored_windows(
 
 def _stored_mean(connection: Connection, sound_id: int, stored: StoredModel) -> np.ndarray | None:
     content = reading.content_of_sound(connection, sound_id)
-    blob = reading.mean_vector(connection, content, stored.id) if content else None
+    blob = window_reading.mean_vector(connection, content, stored.id) if content else None
     return from_blobs([blob], stored.dimension)[0] if blob else None
 
 

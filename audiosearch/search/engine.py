@@ -8,7 +8,6 @@ the library's generation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, get_args
 
@@ -18,22 +17,20 @@ from sqlalchemy import Connection
 from audiosearch.catalog import reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.reader import CatalogReader
-from audiosearch.catalog.records import Sound, StoredModel
+from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import InvalidQuery
 from audiosearch.heads.head import Head, load_head
 from audiosearch.heads.scores import HeadScores
 from audiosearch.models.active import ActiveModel
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.results import Classification, Hit, Suggestion, UcsSuggestions
-from audiosearch.search import ranking
 from audiosearch.search.chance import stored_chance
 from audiosearch.search.classification import classify, classify_by_head
 from audiosearch.search.composition import path_of, query_vector, stored_windows
-from audiosearch.search.fusion import fused_key
-from audiosearch.search.hybrid import in_reach, named_windows, words_in_state
+from audiosearch.search.hits import Query, hits_by_sound, hits_by_words
+from audiosearch.search.hybrid import words_in_state
 from audiosearch.search.isolation import Isolation
 from audiosearch.search.query import Match, Term, check_text
-from audiosearch.search.ranking import Moment, Place
 from audiosearch.search.sample import Sample
 from audiosearch.search.state_cache import StateCache
 from audiosearch.search.suggestions import Suggestions
@@ -54,22 +51,6 @@ Answer = TypeVar("Answer")
 
 # The unit vector (d,) of a query, and what its words match.
 _Composed = tuple[np.ndarray, WordMatches]
-
-
-@dataclass(frozen=True)
-class _Query:
-    """A composed query: its `vector` (d,), and in `words` the sounds that its words match, by id.
-
-    Scores are weak up to `floor` above the mean of the sample; `None` where that is not known.
-    """
-
-    vector: np.ndarray
-    condition: Filter
-    k: int
-    moments: bool
-    group: bool
-    words: WordMatches
-    floor: float | None = None
 
 
 class SearchEngine:
@@ -163,9 +144,10 @@ class SearchEngine:
                     term.text is not None and term.weight > 0 for term in terms
                 )
                 floor = chance.margin if chance and judged else None
-                query = _Query(vector, resolved, k, moments, group, words, floor)
-                by = self._hits_by_words if match == "words" else self._hits
-                answers.append(by(connection, search, query))
+                query = Query(vector, resolved, k, moments, group, words, floor)
+                sample = self.sample(connection, search)
+                by = hits_by_words if match == "words" else hits_by_sound
+                answers.append(by(connection, search, sample, query))
             return answers
 
         answers = self._over_one_state(queries, hits, template=template, match=match)
@@ -328,37 +310,6 @@ class SearchEngine:
 
         return query_vector(connection, terms, stored, embed_texts, embed_part)
 
-    def _hits(self, connection: Connection, search: WindowSearch, query: _Query) -> list[Hit]:
-        vector, where = query.vector, query.condition or None
-        sample = self.sample(connection, search)
-        count = min(query.k, search.count)
-        if query.moments:
-            base = sample.median(vector)
-            best = ranking.all_moments(connection, search, vector, count, where, base)
-        else:
-            best = ranking.best_moments(connection, search, vector, count, where)
-        best = ranking.leading(best, count)
-        heard = frozenset(moment.content_id for moment in best)
-        sampled = sample.best(vector)
-        if query.words:
-            named = named_windows(connection, search, vector, query.words, query.k, heard)
-            spread = sample.spread(vector, sampled)
-            sure = not query.condition
-            best = in_reach(connection, best, named, query.k, spread, sure=sure)
-        return self._ranked(connection, query, sample, best, heard, sampled)
-
-    def _hits_by_words(
-        self, connection: Connection, search: WindowSearch, query: _Query
-    ) -> list[Hit]:
-        """Return the sounds that hold words of the query, best word score first."""
-        named = named_windows(connection, search, query.vector, query.words, query.k)
-        moments = named.moments(connection)
-        sample = self.sample(connection, search)
-        sampled = sample.best(query.vector)
-        return self._ranked(
-            connection, query, sample, moments, frozenset(), sampled, words_alone=True
-        )
-
     def sample(self, connection: Connection, search: WindowSearch) -> Sample:
         """Return the sample of a state, which percentiles refer to."""
         model = search.model
@@ -371,63 +322,6 @@ class SearchEngine:
                 model.dimension,
                 self.state_cache.previous_sample(search.generation, model.digest),
             ),
-        )
-
-    def _ranked(
-        self,
-        connection: Connection,
-        query: _Query,
-        sample: Sample,
-        moments: Sequence[Moment],
-        heard: frozenset[int],
-        sampled: np.ndarray,
-        *,
-        words_alone: bool = False,
-    ) -> list[Hit]:
-        compared = query.words or query.floor is not None
-        mean, spread = sample.spread(query.vector, sampled) if compared else (0.0, 0.0)
-
-        def place(moment: Moment, sound: Sound) -> Place:
-            match = query.words.get(sound.id)
-            why: tuple[str, ...] = ("sound",) if moment.content_id in heard else ()
-            if match is None:
-                # The copy of a named sound may lack the word in its own name: the sound is the
-                # same.
-                score = 0.0
-            else:
-                score = match.score
-                why += tuple(f"words: {field}" for field in match.fields)
-            if words_alone:
-                return Place(score, why)
-            weak = match is None and query.floor is not None and moment.score - mean <= query.floor
-            if not query.words:
-                return Place(moment.score, why, weak)
-            return Place(fused_key(moment.score, score, mean, spread), why, weak)
-
-        scores = sorted({moment.score for moment in moments})
-        percentiles = sample.percentiles(query.vector, np.array(scores, dtype=np.float32), sampled)
-        sounds = reading.sounds_of_contents(
-            connection, [moment.content_id for moment in moments], query.condition
-        )
-        if words_alone:
-            sounds = {
-                content: matching
-                for content, copies in sounds.items()
-                if (matching := [sound for sound in copies if sound.id in query.words])
-            }
-        return ranking.make_hits(
-            # The condition may exclude a moment that words brought; one that was heard meets it
-            # already.
-            [
-                moment
-                for moment in moments
-                if moment.content_id in sounds or moment.content_id in heard
-            ],
-            sounds,
-            dict(zip(scores, percentiles.tolist(), strict=True)),
-            query.k,
-            query.group,
-            place,
         )
 
 

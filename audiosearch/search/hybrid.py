@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.search import ranking
 from audiosearch.search.fusion import fused_key
 from audiosearch.search.ranking import Moment
@@ -82,7 +82,7 @@ def named_windows(
     word_scores: dict[int, float] = {}
     # Copies share their windows.
     content_of: dict[int, int] = {}
-    for sound_id, content_id, window_id in reading.windows_of_sounds(
+    for sound_id, content_id, window_id in window_reading.windows_of_sounds(
         connection, leading, search.model.id
     ):
         word_scores[content_id] = max(leading[sound_id], word_scores.get(content_id, 0.0))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import window_reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import Sound, WindowRow
 from audiosearch.errors import LibraryDamaged
@@ -147,7 +147,7 @@ def leading(moments: Iterable[Moment], k: int) -> list[Moment]:
 
 
 def _rows_of(connection: Connection, ids: np.ndarray) -> dict[int, WindowRow]:
-    rows = reading.windows_by_id(connection, ids)
+    rows = window_reading.windows_by_id(connection, ids)
     if len(rows) < len(ids):
         raise LibraryDamaged(CACHE_AHEAD)
     return rows

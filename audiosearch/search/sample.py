@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import window_reading
 from audiosearch.vectors.codec import from_blobs
 
 # A percentile needs no more sounds than this (its error is about 1 point). A long sound adds at
@@ -35,13 +35,13 @@ class Sample:
         """Read the sample. What `previous`, a sample of the same model, has of it is not read again:
         during an index run a state lasts for a second, and little changes.
         """
-        sample = np.array(reading.sample_contents(connection, SAMPLE_SOUNDS), dtype=np.int64)
+        sample = np.array(window_reading.sample_contents(connection, SAMPLE_SOUNDS), dtype=np.int64)
         kept = np.empty(0, np.int64), np.empty((0, dimension), np.float32)
         if previous is not None:
             still = np.isin(previous._content, sample)
             kept = previous._content[still], previous._vectors()[still]
         missing = np.setdiff1d(sample, kept[0])
-        rows = list(reading.sample_windows(connection, model_id, missing, SAMPLE_WINDOWS))
+        rows = list(window_reading.sample_windows(connection, model_id, missing, SAMPLE_WINDOWS))
         read = np.array([row[0] for row in rows], dtype=np.int64)
         self._content: np.ndarray = np.concatenate([kept[0], read])
         self.contents, self._sound = np.unique(self._content, return_inverse=True)

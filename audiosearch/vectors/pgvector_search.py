@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import window_reading
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.records import StoredModel
 from audiosearch.catalog.schema import contents, roots, sounds, windows
@@ -175,10 +175,12 @@ class PgvectorSearch:
         """Return what a filter passes."""
 
         def make() -> _Allowed:
-            rows = reading.allowed_contents(connection, where, self.model.id, _CONTENTS_KEPT + 1)
+            rows = window_reading.allowed_contents(
+                connection, where, self.model.id, _CONTENTS_KEPT + 1
+            )
             if len(rows) <= _CONTENTS_KEPT:
                 return _Allowed(where, sum(count for _, count in rows), [row[0] for row in rows])
-            count = reading.count_allowed_windows(connection, where, self.model.id)
+            count = window_reading.count_allowed_windows(connection, where, self.model.id)
             return _Allowed(where, count, None)
 
         return self.filters.get(where, make)
@@ -274,9 +276,9 @@ def current(connection: Connection, model: StoredModel, generation: int) -> Pgve
     return PgvectorSearch(
         model,
         generation,
-        reading.count_allowed_windows(connection, None, model.id),
+        window_reading.count_allowed_windows(connection, None, model.id),
         indexed_ranges(connection, model.id),
-        reading.last_window(connection, model.id),
+        window_reading.last_window(connection, model.id),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import window_reading
 from audiosearch.vectors.codec import from_blobs
 
 
@@ -20,7 +20,7 @@ def vectors_of(
 
     Windows that no longer exist are left out.
     """
-    rows = sorted(reading.vectors_by_id(connection, ids))
+    rows = sorted(window_reading.vectors_by_id(connection, ids))
     existing = np.array([row[0] for row in rows], dtype=np.int64)
     return existing, from_blobs((row[1] for row in rows), dimension)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.records import StoredModel
 from audiosearch.vectors.cachefile import CacheFooter, CacheUnusable, SnapshotTooOld, read_footer
 
@@ -48,8 +48,8 @@ def windows_behind(connection: Connection, model: StoredModel, footer: CacheFoot
     """Return how many windows came or went since the cache was written. It stops counting beyond
     `FEW`.
     """
-    new = reading.count_windows_after(connection, model.id, footer.covers, FEW + 1)
-    return new + reading.count_dead_windows(connection, footer.generation, FEW + 1)
+    new = window_reading.count_windows_after(connection, model.id, footer.covers, FEW + 1)
+    return new + window_reading.count_dead_windows(connection, footer.generation, FEW + 1)
 
 
 def is_long(behind: int, covered: int) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
 from audiosearch.errors import LibraryDamaged
@@ -143,12 +143,12 @@ class FaissSearch:
     def _allowed(self, connection: Connection, where: Filter) -> np.ndarray:
         """Return the ids (int64, ascending) of the windows whose sound meets a filter."""
         return self.filters.get(
-            where, lambda: reading.allowed_windows(connection, where, self.model.id)
+            where, lambda: window_reading.allowed_windows(connection, where, self.model.id)
         )
 
     def _windows_of(self, connection: Connection, contents: Sequence[int]) -> np.ndarray:
         """Return the ids (int64, ascending) of the windows of these contents."""
-        rows = reading.windows_of_contents(connection, contents, self.model.id)
+        rows = window_reading.windows_of_contents(connection, contents, self.model.id)
         return np.array(sorted(row.id for row in rows), dtype=np.int64)
 
     def _in_base(
@@ -253,7 +253,7 @@ def _base(
     except CacheUnusable as reason:
         if isinstance(reason, SnapshotTooOld) and not newer:
             raise
-        count = reading.count_windows(connection, model.id)
+        count = window_reading.count_windows(connection, model.id)
         if count > FEW:
             log.warning(
                 "the vector cache of %s is not used: %s; reading %d vectors from the database "
@@ -263,11 +263,13 @@ def _base(
                 count,
             )
     index = kinds.empty_index("flat", model.dimension, count)
-    kinds.add(index, batches(reading.vectors_after(connection, model.id, 0), model.dimension))
+    kinds.add(
+        index, batches(window_reading.vectors_after(connection, model.id, 0), model.dimension)
+    )
     return _Base(
         index,
         "flat",
-        reading.last_window(connection, model.id),
+        window_reading.last_window(connection, model.id),
         reading.generation(connection),
         vectors_of_index(index, "flat"),
     )
@@ -323,7 +325,7 @@ class SearchState:
             and not self._newer_file(connection, model, last.base)
         ):
             base = last.base
-            newly_dead = reading.dead_windows(connection, last.generation)
+            newly_dead = window_reading.dead_windows(connection, last.generation)
             alive = ~np.isin(last.tail_ids, newly_dead)
             tail_ids, tail = last.tail_ids[alive], last.tail[alive]
             read_upto = max(base.covers, int(last.tail_ids[-1]) if len(last.tail_ids) else 0)
@@ -332,8 +334,10 @@ class SearchState:
             tail_ids = np.empty(0, np.int64)
             tail = np.empty((0, model.dimension), np.float32)
             read_upto = base.covers
-        new = list(batches(reading.vectors_after(connection, model.id, read_upto), model.dimension))
-        dead = np.array(reading.dead_windows(connection, base.generation), dtype=np.int64)
+        new = list(
+            batches(window_reading.vectors_after(connection, model.id, read_upto), model.dimension)
+        )
+        dead = np.array(window_reading.dead_windows(connection, base.generation), dtype=np.int64)
         return FaissSearch(
             model,
             generation,

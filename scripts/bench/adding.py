@@ -24,7 +24,7 @@ import soundfile
 from sqlalchemy import update
 
 from audiosearch import Library
-from audiosearch.catalog import database, reading
+from audiosearch.catalog import database, reading, window_reading
 from audiosearch.catalog.schema import roots
 from audiosearch.vectors.cachefile import CACHE
 from audiosearch.vectors.codec import unit
@@ -96,12 +96,12 @@ def tails(directory: Path, rounds: int) -> None:
         assert model
         search = SearchState(directory).current(connection, model)
         assert isinstance(search, FaissSearch)
-        last = reading.last_window(connection, model.id)
+        last = window_reading.last_window(connection, model.id)
         queries = unit(rng.normal(size=(rounds, model.dimension)))
         rows = []
         for size in TAILS:
             began = time.perf_counter()
-            after = reading.vectors_after(connection, model.id, last - size)
+            after = window_reading.vectors_after(connection, model.id, last - size)
             read = list(batches(after, model.dimension))
             opening = time.perf_counter() - began
             behind = dataclasses.replace(

@@ -38,7 +38,7 @@ import numpy as np
 from sqlalchemy import text
 
 from audiosearch import Library
-from audiosearch.catalog import reading
+from audiosearch.catalog import window_reading
 from audiosearch.catalog.filters import make_filter
 from audiosearch.catalog.store import store_at
 from audiosearch.models.registry import load_model
@@ -343,7 +343,7 @@ class Bench:
                 where, asked = FILTERS[name], near if name == AWAY else self.queries
                 passing = np.ones(len(truth.ids), bool)
                 if where:
-                    ids = reading.allowed_windows(connection, make_filter(where), 1)
+                    ids = window_reading.allowed_windows(connection, make_filter(where), 1)
                     passing = np.isin(truth.ids, ids)
                     log(f"{name}: passes {passing.mean():.3f} of the windows")
                 tenth[name] = truth.tenth_scores(asked, passing)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from audiosearch import Library
-from audiosearch.catalog import reading
+from audiosearch.catalog import reading, window_reading
 from audiosearch.vectors import kinds
 from audiosearch.vectors.stored import batches
 from scripts.bench import measure
@@ -50,7 +50,7 @@ def recall(library: Library, texts: list[str], k: int = 10) -> float:
         assert stored
         search = library._engine._state.current(connection, stored)
         ids, vectors = [], []
-        rows = reading.vectors_after(connection, stored.id, 0)
+        rows = window_reading.vectors_after(connection, stored.id, 0)
         for some, their in batches(rows, stored.dimension):
             ids.append(some)
             vectors.append(their.astype(np.float16))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from audiosearch.catalog import changes, collections, reading, types, ucs
+from audiosearch.catalog import changes, collections, reading, types, ucs, window_reading
 from audiosearch.catalog.facet_table import FacetTable
 from audiosearch.catalog.filters import Filter, make_filter
 from audiosearch.catalog.folders import folders_below
@@ -176,10 +176,10 @@ def _everything(connection: Connection) -> Any:
         reading.all_roots(connection),
         reading.active_model(connection),
         reading.sounds_of_contents(connection, [1, 2, 3]),
-        reading.windows_by_id(connection, [1, 2, 99]),
-        reading.sample_contents(connection, 3),
-        sorted(reading.vectors_by_id(connection, [1, 2, 3])),
-        sorted(reading.sample_windows(connection, 1, [1, 2, 3], 1)),
+        window_reading.windows_by_id(connection, [1, 2, 99]),
+        window_reading.sample_contents(connection, 3),
+        sorted(window_reading.vectors_by_id(connection, [1, 2, 3])),
+        sorted(window_reading.sample_windows(connection, 1, [1, 2, 3], 1)),
         reading.generation(connection),
         [c.name for c in collections.all_collections(connection)],
         ucs.all_categories(connection),
@@ -203,7 +203,7 @@ def test_what_goes_is_gone_in_both(filled: Both) -> None:
     filled.write(change)
     filled.same(lambda c: list(reading.iterate_sounds(c)))
     filled.same(lambda c: [(x.kind, x.id, x.external_id) for x in changes.changes_after(c, 0, 99)])
-    filled.same(lambda c: sorted(reading.dead_windows(c, 0)))
+    filled.same(lambda c: sorted(window_reading.dead_windows(c, 0)))
     assert filled.same(
         lambda c: {f: i.tolist() for f, i in (sounds_with_word(c, "harbour", 9) or {}).items()}
     ) == {"metadata": [2]}

@@ -142,9 +142,7 @@ def test_sounds_by_the_programs_own_id(client: TestClient) -> None:
 def test_bodies_name_sounds_by_the_programs_own_id(client: TestClient) -> None:
     number = id_of(client, "dogs.mp3")
     other = next(
-        sound["id"]
-        for sound in client.get("/v1/sounds").json()["sounds"]
-        if sound["id"] != number
+        sound["id"] for sound in client.get("/v1/sounds").json()["sounds"] if sound["id"] != number
     )
 
     def post(place: str, body: Any) -> Any:
@@ -170,7 +168,7 @@ def test_bodies_name_sounds_by_the_programs_own_id(client: TestClient) -> None:
         assert [sound["id"] for sound in favourites] == [other, number]
         assert post("collections/1/remove", {"ids": [other, key]})["sounds"] == 0
         done(client, post("failures/retry", {"ids": [key]}))
-        choice = {"choices": [{"id": key, "cat_id": "ANMLDog"}]}
+        choice: Any = {"choices": [{"id": key, "cat_id": "ANMLDog"}]}
         assert client.patch("/v1/ucs/choices", json=choice).json() == {"changed": 1}
         choice["choices"][0]["cat_id"] = None
         assert client.patch("/v1/ucs/choices", json=choice).json() == {"changed": 1}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
 
-from audiosearch.catalog import reading, schema, vector_type
+from audiosearch.catalog import schema, vector_type, window_reading
 from audiosearch.catalog.dialect import follow_ids
 from audiosearch.catalog.filters import Filter
 from audiosearch.catalog.records import StoredModel
@@ -259,8 +259,8 @@ def test_a_vector_comes_back_as_the_bytes_that_went_in(pair: Pair) -> None:
         with pytest.raises(Exception, match="the stored vector is damaged"):
             connection.execute(row.values(id=10_000, vector=damaged))
     with pair.postgres.connect() as connection, pair.sqlite.connect() as other:
-        theirs = list(reading.vectors_after(connection, 1, 0))
-        assert theirs == list(reading.vectors_after(other, 1, 0))
+        theirs = list(window_reading.vectors_after(connection, 1, 0))
+        assert theirs == list(window_reading.vectors_after(other, 1, 0))
 
 
 def test_the_index_is_made_once_and_goes_with_its_model(own: Pair) -> None:

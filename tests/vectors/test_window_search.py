@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import text
 
 from audiosearch import Library
-from audiosearch.catalog import reading
+from audiosearch.catalog import window_reading
 from audiosearch.catalog.filters import Filter
 from audiosearch.vectors import kinds
 from audiosearch.vectors.cachefile import CACHE
@@ -98,7 +98,7 @@ class Life(RuleBasedStateMachine):
             search = self.state.current(connection, self.library.model)
             assert search.count == len(ids)
             long = Filter(min_duration=2)  # of two or three windows
-            allowed = reading.allowed_windows(connection, long, self.library.model_id)
+            allowed = window_reading.allowed_windows(connection, long, self.library.model_id)
             for where, passing in ((None, None), (long, allowed)):
                 hits, scores = search.nearest(connection, query, 5, where)
                 assert hits.tolist() == brute_force(self.library, query, 5, passing)
@@ -139,7 +139,7 @@ def test_inverted_lists(
             assert isinstance(search, FaissSearch)
             assert search.base.kind == "ivf"
             third = Filter(channels=(2,))
-            passing = reading.allowed_windows(connection, third, library.model_id)
+            passing = window_reading.allowed_windows(connection, third, library.model_id)
             for i in range(0, 4_000, 400):
                 query = clustered[i] / np.linalg.norm(clustered[i])
                 for where, allowed in ((None, None), (third, passing)):
