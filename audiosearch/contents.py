@@ -99,10 +99,9 @@ class LibraryContents:
         """
         with self._reader.snapshot() as connection:
             if isinstance(which, int):
-                sound = reading.sound_by_id(connection, which)
-            else:
-                absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
-                sound = reading.sound_by_path(connection, absolute)
+                return reading.known_sound(connection, which)
+            absolute = os.path.abspath(os.fspath(which))  # noqa: PTH100
+            sound = reading.sound_by_path(connection, absolute)
         if sound is None:
             raise SoundNotFound(f"{which} is not in the library {self.store.name}")
         return sound

@@ -12,7 +12,6 @@ from audiosearch.catalog.records import Sound
 from audiosearch.catalog.schema import sounds
 from audiosearch.catalog.store import Store
 from audiosearch.catalog.words import index_words
-from audiosearch.errors import SoundNotFound
 from indexer.belongings import metadata_json
 from indexer.lock import writing
 from indexer.meta import next_generation
@@ -27,9 +26,7 @@ def amend(store: Store, sound_id: int, change: Callable[[Sound], Belonging]) -> 
     another writer does not finish within 30 s, and what `change` raises, which changes nothing.
     """
     with writing(store, wait=30.0) as engine, engine.begin() as connection:
-        before = reading.sound_by_id(connection, sound_id)
-        if before is None:
-            raise SoundNotFound(f"{sound_id} is not in the library {store.name}")
+        before = reading.known_sound(connection, sound_id)
         external_id, metadata = change(before)
         if (external_id, metadata) == (before.external_id, before.metadata):
             return before

@@ -123,7 +123,8 @@ class Collections:
         check: Check = _unchecked,
     ) -> Collection:
         """Put sounds before the sound `before`, or at the end; those that are in it already move
-        there. Raises `SoundNotFound`, and `InvalidQuery` where it would hold too many.
+        there. Raises `SoundNotFound`, and `InvalidQuery` where it would hold too many or `before` is
+        one of them.
         """
         sound_ids = list(sound_ids)
         with self._writing() as connection:
@@ -132,8 +133,10 @@ class Collections:
             known = reading.sounds_by_id(connection, sound_ids)
             for sound_id in sound_ids:
                 if sound_id not in known:
-                    raise SoundNotFound(f"there is no sound with id {sound_id} in the library")
+                    raise reading.no_sound(sound_id)
             order = [sound_id for _, sound_id in tables.places(connection, current.id)]
+            if before in sound_ids:
+                raise InvalidQuery(f"the sound {before} cannot be moved before itself")
             if before is not None and before not in order:
                 raise SoundNotFound(f"the collection {current.name} does not hold {before}")
             order = tables.with_moved(order, sound_ids, before)

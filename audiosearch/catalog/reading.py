@@ -37,7 +37,7 @@ from audiosearch.catalog.schema import (
     sounds,
     windows,
 )
-from audiosearch.errors import LibraryDamaged
+from audiosearch.errors import LibraryDamaged, SoundNotFound
 
 _JOINED = (
     sounds.join(roots)
@@ -198,6 +198,19 @@ def sound_by_id(connection: Connection, sound_id: int) -> Sound | None:
         return None
     row = connection.execute(_sound_columns().where(sounds.c.id == sound_id)).first()
     return _sound(row) if row else None
+
+
+def known_sound(connection: Connection, sound_id: int) -> Sound:
+    """Return the sound of that id. Raises `SoundNotFound`."""
+    sound = sound_by_id(connection, sound_id)
+    if sound is None:
+        raise no_sound(sound_id)
+    return sound
+
+
+def no_sound(sound_id: int) -> SoundNotFound:
+    """Return the error that says so."""
+    return SoundNotFound(f"there is no sound with id {sound_id} in the library")
 
 
 def sounds_by_id(connection: Connection, sound_ids: Sequence[int]) -> dict[int, Sound]:

@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from audiosearch import paths
-from audiosearch.catalog import ucs
+from audiosearch.catalog import reading, ucs
 from audiosearch.catalog.dialect import IDS, ids_parameter, portable
 from audiosearch.catalog.filters import Filter, conditions
 from audiosearch.catalog.schema import contents, roots, sounds
 from audiosearch.catalog.ucs import kept
 from audiosearch.catalog.ucs_names import is_cat_id
-from audiosearch.errors import InvalidQuery, SoundNotFound, shown_value
+from audiosearch.errors import InvalidQuery, shown_value
 
 _STATE = portable(
     "SELECT s.id, s.path, n.source, n.cat_id AS named, k.cat_id AS kept FROM sounds s "
@@ -54,7 +54,7 @@ def set_choices(connection: Connection, chosen: Mapping[int, str | None]) -> lis
     for sound_id, given in chosen.items():
         row = known.get(sound_id)
         if row is None:
-            raise SoundNotFound(f"the library has no sound {sound_id}")
+            raise reading.no_sound(sound_id)
         cat_id = None if given is None else _checked(given, listed)
         if cat_id is not None and row.source == ucs.NAME:
             name = paths.shown(row.path)

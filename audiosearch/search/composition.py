@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from audiosearch.catalog import reading, window_reading
 from audiosearch.catalog.records import StoredModel
-from audiosearch.errors import InvalidQuery, SoundNotFound
+from audiosearch.errors import InvalidQuery
 from audiosearch.models.embedding import EmbeddedFile
 from audiosearch.search.query import Term
 from audiosearch.vectors.codec import from_blobs, unit
@@ -62,22 +62,17 @@ def _term_vector(
     whole = term.start == 0 and term.end is None
     if term.id is not None:
         if not whole:
-            return embed_audio(_path_of(connection, term.id), term.start, term.end)
+            return embed_audio(path_of(connection, term.id), term.start, term.end)
         vector = _stored_mean(connection, term.id, stored)
         if vector is None:
-            raise SoundNotFound(f"there is no sound with id {term.id} in the library")
+            sound = reading.known_sound(connection, term.id)
+            why = f": {sound.reason}" if sound.reason else ""
+            raise InvalidQuery(f"{sound.path} has no embedding{why}")
         return vector
     assert term.path is not None
     sound_id = _unchanged(connection, term.path) if whole else None
     vector = _stored_mean(connection, sound_id, stored) if sound_id else None
     return embed_audio(term.path, term.start, term.end) if vector is None else vector
-
-
-def _path_of(connection: Connection, sound_id: int) -> str:
-    sound = reading.sound_by_id(connection, sound_id)
-    if sound is None:
-        raise SoundNotFound(f"there is no sound with id {sound_id} in the library")
-    return sound.path
 
 
 def _unchanged(connection: Connection, path: str) -> int | None:
@@ -139,9 +134,4 @@ def compose(vectors: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarr
 
 def path_of(connection: Connection, sound: int | str) -> str:
     """Return the path of a stored sound by its id, or the path itself."""
-    if isinstance(sound, str):
-        return sound
-    row = reading.sound_by_id(connection, sound)
-    if row is None:
-        raise SoundNotFound(f"there is no sound with id {sound} in the library")
-    return row.path
+    return sound if isinstance(sound, str) else reading.known_sound(connection, sound).path

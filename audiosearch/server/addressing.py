@@ -6,20 +6,21 @@ A path and a body write the second as `external:` and that id.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Depends, Path, Request
-from pydantic import Discriminator, Field, Tag, WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 from starlette.concurrency import run_in_threadpool
+from typing_extensions import TypeAliasType
 
 from audiosearch.errors import SoundNotFound
 from audiosearch.library import Library
 from audiosearch.server.answers import TheLibrary
 from audiosearch.server.exchange import Message
 from audiosearch.server.problems import Problem
-from audiosearch.server.types import LARGEST_ID, Id
+from audiosearch.server.types import LARGEST_ID
 
 _EXTERNAL = "external:"
 _ANY = r"[\s\S]"  # a dot leaves out the end of a line
@@ -29,26 +30,30 @@ _BELOW = "/v1/sounds/"
 # What stands for a slash of an id until the route is known.
 _SLASH = "\0"
 # A client has ids as numbers.
-_DESCRIBED = WithJsonSchema(
-    {
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
-            {"type": "string", "pattern": _EXTERNAL_PATTERN},
-        ]
-    }
+_FORMS: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+        {"type": "string", "pattern": _EXTERNAL_PATTERN},
+    ],
+    "description": "The id, or `external:` and the external id of the one sound that has it.",
+}
+
+
+def _key(value: Any) -> int | str:
+    if isinstance(value, str) and re.fullmatch(_EXTERNAL_PATTERN, value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID:
+        return value
+    raise ValueError(
+        f"a sound is named by its id, a number from 1 to {LARGEST_ID}, or by a text: external: and "
+        "its external id, of 1 to 1000 characters"
+    )
+
+
+# How a body names a sound.
+SoundKey = TypeAliasType(
+    "SoundKey", Annotated[int | str, PlainValidator(_key), WithJsonSchema(_FORMS)]
 )
-
-
-def _kind(value: Any) -> str:
-    return "external" if isinstance(value, str) else "id"
-
-
-# In a body.
-SoundKey = Annotated[
-    Annotated[Id, Tag("id")] | Annotated[str, Field(pattern=_EXTERNAL_PATTERN), Tag("external")],
-    Discriminator(_kind),
-    Field(description="The id, or `external:` and the external id of the one sound that has it."),
-]
 
 
 def routed(scope: Message) -> Message:
@@ -66,12 +71,10 @@ def by_external_id(library: Library, external_id: str) -> int:
     Raises `SoundNotFound`, and `Problem` 409 where several have it: nothing keeps a program from
     giving one id to all copies of a file.
     """
-    known = library.page(0, 2, where={"external_id": external_id})
-    if not known:
+    known = _by_external_ids(library, {external_id})
+    if external_id not in known:
         raise SoundNotFound(f"there is no sound with the external id {external_id!r}")
-    if len(known) > 1:
-        raise Problem(409, "ambiguous", f"several sounds have the external id {external_id!r}")
-    return known[0].id
+    return known[external_id]
 
 
 def id_of(library: Library, key: int | str) -> int:
@@ -79,9 +82,38 @@ def id_of(library: Library, key: int | str) -> int:
     return by_external_id(library, key.removeprefix(_EXTERNAL)) if isinstance(key, str) else key
 
 
-def ids_of(library: Library, keys: Iterable[int | str]) -> list[int]:
-    """The ids of the sounds that these name, in their order. Raises as `by_external_id` does."""
-    return [id_of(library, key) for key in keys]
+def ids_of(library: Library, keys: Sequence[int | str]) -> list[int]:
+    """The ids of the sounds that these name, each once, in their order. Raises as `by_external_id`
+    does.
+    """
+    known = known_ids(library, keys)
+    return list(dict.fromkeys(known[key] if key in known else id_of(library, key) for key in keys))
+
+
+def known_ids(library: Library, keys: Sequence[int | str]) -> dict[int | str, int]:
+    """The ids of the sounds that these name, but for external ids that no sound has. Raises
+    `Problem` 409 as `by_external_id` does.
+    """
+    names = {key: key.removeprefix(_EXTERNAL) for key in keys if isinstance(key, str)}
+    by_name = _by_external_ids(library, set(names.values())) if names else {}
+    known: dict[int | str, int] = {key: key for key in keys if isinstance(key, int)}
+    return known | {key: by_name[name] for key, name in names.items() if name in by_name}
+
+
+def _by_external_ids(library: Library, names: set[str]) -> dict[str, int]:
+    known: dict[str, int] = {}
+    # One sound more than there are names: where the page is full, two of its sounds share one.
+    for sound in library.page(0, len(names) + 1, where={"external_id": list(names)}):
+        name = str(sound.external_id)
+        if name in known:
+            raise Problem(
+                409,
+                "ambiguous",
+                f"several sounds have the external id {name!r}: name one by its id, such as "
+                f"{known[name]} or {sound.id}",
+            )
+        known[name] = sound.id
+    return known
 
 
 async def _sound_id(
@@ -91,10 +123,10 @@ async def _sound_id(
         str,
         Path(
             pattern=_PATTERN,
-            description="The id, or `external:` and the external id of the one sound that has it.",
+            description=_FORMS["description"],
             examples=["1"],
         ),
-        _DESCRIBED,
+        WithJsonSchema(_FORMS),
     ],
 ) -> int:
     if sound_id.startswith(_EXTERNAL):

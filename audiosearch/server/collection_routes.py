@@ -13,7 +13,7 @@ from audiosearch.catalog.collecting import exported
 from audiosearch.catalog.collections import FAVOURITES, Collection, SavedSearch
 from audiosearch.catalog.records import Sound
 from audiosearch.library import Library
-from audiosearch.server.addressing import SoundId, SoundKey, id_of, ids_of
+from audiosearch.server.addressing import SoundId, SoundKey, id_of, ids_of, known_ids
 from audiosearch.server.answers import (
     TheLibrary,
     ThePools,
@@ -53,7 +53,7 @@ class Named(BaseModel):
 
 
 class CollectionAddition(BaseModel):
-    """Sounds to add, or to move, before the sound `before` or to the end."""
+    """Sounds to add, or to move, before the sound `before`, which is none of them, or to the end."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [1]}})
 
@@ -62,7 +62,7 @@ class CollectionAddition(BaseModel):
 
 
 class CollectionRemoval(BaseModel):
-    """Sounds to take out."""
+    """Sounds to take out; those that are not in it are passed over."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [1]}})
 
@@ -202,6 +202,7 @@ async def collect_sounds(
 def _collect(
     library: Library, collection_id: int, adding: CollectionAddition, check: Callable[[Any], None]
 ) -> Collection:
+    check(library.collections.get(collection_id))  # what is wrong with it is said first
     before = None if adding.before is None else id_of(library, adding.before)
     return library.collections.add(collection_id, ids_of(library, adding.ids), before, check)
 
@@ -223,7 +224,8 @@ async def uncollect_sounds(
 def _uncollect(
     library: Library, collection_id: int, taking: CollectionRemoval, check: Callable[[Any], None]
 ) -> Collection:
-    return library.collections.remove(collection_id, ids_of(library, taking.ids), check)
+    ids = known_ids(library, taking.ids).values()
+    return library.collections.remove(collection_id, ids, check)
 
 
 @router.get(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from audiosearch.catalog.records import Sound
 from audiosearch.errors import InvalidQuery, SoundNotFound
 from audiosearch.library import Library
-from audiosearch.server.addressing import SoundId, SoundKey, id_of
+from audiosearch.server.addressing import SoundId, SoundKey, known_ids
 from audiosearch.server.answers import TheLibrary, ThePools, as_json, tagged
 from audiosearch.server.problems import Problem
 from audiosearch.server.types import ExternalId, Metadata, Text, small_enough
@@ -63,8 +63,9 @@ class DescriptionBatch(BaseModel):
 
 @dataclass(frozen=True)
 class DescriptionResult:
-    """How many sounds were found and described, and the ids or paths that are not in the
-    library."""
+    """How many of the rows were carried out, and the ids or paths that are not in the library, as
+    they were given. An external id names the sound that has it before any row is carried out.
+    """
 
     described: int
     unknown: tuple[int | str, ...]
@@ -79,13 +80,14 @@ async def describe_many(library: TheLibrary, pools: ThePools, many: DescriptionB
 
 def _describe_many(library: Library, many: DescriptionBatch) -> DescriptionResult:
     known, unknown = [], []
+    ids = known_ids(library, [about.id for about in many.sounds if about.id is not None])
     for about in many.sounds:
         if (about.id is None) == (about.path is None):
             raise InvalidQuery("each sound is named by its id or by its path")
         which = about.id if about.id is not None else str(about.path)
         try:
-            sound = library.sound(which if about.id is None else id_of(library, about.id))
-        except (SoundNotFound, UnicodeEncodeError, ValueError):
+            sound = library.sound(which if about.id is None else ids[about.id])
+        except (KeyError, SoundNotFound, UnicodeEncodeError, ValueError):
             unknown.append(which)
         else:
             known.append((sound.id, about.external_id, about.metadata))

@@ -83,7 +83,8 @@ class Guard:
             await refusal(scope, exchange.receive, exchange.send)
             return
         scope["key_scope"] = exchange.audit.get("scope", "write")
-        lane, inner = lane_of(exchange.method, scope["path"]), routed(scope)
+        inner = routed(scope)
+        lane = lane_of(exchange.method, inner["path"])
         if exchange.method == "HEAD":
             # What a GET would answer, of which only the head is sent.
             inner = {**inner, "asked": "HEAD", "method": "GET"}

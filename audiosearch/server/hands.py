@@ -17,7 +17,7 @@ Lane = Literal["probes", "events", "receiving", "uploading", "searching", "decod
 
 _PROBES = ("/healthz", "/readyz", "/metrics")
 # They ask in a body and change nothing.
-_READING_POSTS = ("/v1/search", "/v1/classify", "/v1/embed")
+_READING_POSTS = ("/v1/search", "/v1/facets", "/v1/classify", "/v1/embed")
 UPLOADS = ("/v1/uploads", "/v1/search/audio", "/v1/classify/audio", "/v1/embed/audio")
 _DECODING = ("/audio", "/peaks", "/spectrogram")
 SAFE = ("GET", "HEAD", "OPTIONS")

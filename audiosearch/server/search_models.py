@@ -156,11 +156,12 @@ class SearchTerm(BaseModel):
 
     def term(self, library: Library) -> Term:
         """As the library knows it."""
-        number = None if self.id is None else id_of(library, self.id)
-        if self.external_id is not None and number is None:
-            number = by_external_id(library, self.external_id)
-        elif self.external_id is not None:
+        given = (self.text, self.id, self.external_id, self.vector)
+        if sum(part is not None for part in given) != 1:
             raise InvalidQuery("a term is one of text, id, external_id or vector")
+        number = None if self.id is None else id_of(library, self.id)
+        if self.external_id is not None:
+            number = by_external_id(library, self.external_id)
         vector = None if self.vector is None else np.array(self.vector, dtype=np.float32)
         return Term(
             text=self.text,

@@ -267,8 +267,8 @@ def test_kept_choices(library: Library, tmp_path: Path) -> None:
     [
         (5, "DOORIron", "'DOORIron' is not on the library's list"),
         (1, "DOORWood", "GUNAuto_Uzi_TN_DORY.wav has a UCS category already: GUNAuto"),
-        (99, "DOORWood", "no sound 99"),
-        (99, None, "no sound 99"),
+        (99, "DOORWood", "no sound with id 99"),
+        (99, None, "no sound with id 99"),
     ],
 )
 def test_what_cannot_be_kept(

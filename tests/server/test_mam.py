@@ -181,13 +181,65 @@ def test_bodies_that_name_no_sound(client: TestClient) -> None:
     two = [sound["id"] for sound in client.get("/v1/sounds").json()["sounds"][:2]]
     same = {"sounds": [{"id": number, "external_id": "S"} for number in two]}
     assert client.post("/v1/descriptions", json=same).json()["described"] == 2
+    wrong: tuple[Any, ...] = (
+        "D",
+        "1",
+        "",
+        "external:",
+        f"external:{'x' * 1001}",
+        0,
+        2**63,
+        1.5,
+        True,
+        None,
+        [],
+        {},
+    )
+    answers = {"external:Z": 404, "external:S": 409} | dict.fromkeys(map(str, wrong), 422)
     for place in ("collections/1/sounds", "collections/1/remove", "failures/retry", "classify"):
-        for key, status in (("external:Z", 404), ("external:S", 409), ("D", 422), ("1", 422)):
+        for key in ("external:Z", "external:S", *wrong):
             body: dict[str, Any] = {"ids": [key]}
             if place == "classify":
                 body["labels"] = ["dog"]
             answer = client.post(f"/v1/{place}", json=body)
-            assert answer.status_code == status, (place, key, answer.text)
+            # What is not in the library cannot be in a collection.
+            passed_over = place.endswith("remove") and key == "external:Z"
+            assert answer.status_code == (200 if passed_over else answers[str(key)]), (place, key)
+            if answer.status_code == 422:
+                (error,) = answer.json()["errors"]
+                assert error["where"] == ["body", "ids", 0]
+                assert "a sound is named by its id, a number" in error["what"]
+            if answer.status_code == 409:
+                assert f"such as {two[0]} or {two[1]}" in answer.json()["detail"]
+
+
+def test_what_is_wrong_with_a_collection_is_said_before_its_sounds(client: TestClient) -> None:
+    unknown = {"ids": ["external:Z"]}
+    assert client.post("/v1/collections/9/sounds", json=unknown).json()["code"] == (
+        "collection-not-found"
+    )
+    stale = client.post("/v1/collections/1/sounds", json=unknown, headers={"if-match": '"x"'})
+    assert stale.status_code == 412
+    number = id_of(client, "dogs.mp3")
+    itself = {"ids": [number], "before": "external:D"}
+    client.post("/v1/collections/1/sounds", json={"ids": [number]})
+    answer = client.post("/v1/collections/1/sounds", json=itself)
+    assert answer.json()["detail"] == f"the sound {number} cannot be moved before itself"
+
+
+def test_a_sound_without_embedding_is_no_term(client: TestClient, folder: Path) -> None:
+    (folder / "broken.wav").write_bytes(b"RIFF nothing")
+    done(
+        client,
+        client.post("/v1/ingest", json={"items": [{"path": str(folder / "broken.wav")}]}).json(),
+    )
+    (broken,) = client.get("/v1/failures").json()["sounds"]
+    answer = client.post("/v1/search", json={"terms": [{"id": broken["id"]}]})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"{broken['path']} has no embedding: {broken['reason']}"
+    twice = {"ids": [broken["id"], broken["id"]]}
+    job = done(client, client.post("/v1/failures/retry", json=twice).json())
+    assert job["paths"] == [broken["path"]]
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,15 @@ def test_scopes(served: Make, directory: Path, secrets: dict[str, str]) -> None:
         for secret in secrets.values():
             assert client.get(path, headers=bearer(secret)).status_code == 200
     body = {"terms": [{"text": "rain"}]}
-    asked = client.post("/v1/search", json=body, headers=bearer(secrets["read"]))
-    assert asked.status_code == 200
+    for path, asked in {
+        "/v1/search": body,
+        "/v1/search/batch": {"queries": [body]},
+        "/v1/facets": body,
+        "/v1/classify": {"ids": [1], "labels": ["rain"]},
+        "/v1/embed": {"texts": ["rain"]},
+    }.items():
+        answer = client.post(path, json=asked, headers=bearer(secrets["read"]))
+        assert answer.status_code == 200, answer.text
     change = {"metadata": {"a": 1}}
     refused = client.patch("/v1/sounds/1", json=change, headers=bearer(secrets["read"]))
     assert refused.status_code == 403
@@ -177,6 +184,8 @@ def test_hands_full(served: Make) -> None:
         assert client.get("/healthz").status_code == 200
         assert client.get("/metrics").status_code == 200
     assert client.get("/v1/status").status_code == 200
+    with guard.hands.one("decoding", "somebody"):  # an id is no route
+        assert client.patch("/v1/sounds/external:a%2Faudio", json={}).status_code == 404
     assert not any(guard.hands.counts().values())
 
 
