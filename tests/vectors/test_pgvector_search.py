@@ -198,6 +198,19 @@ def test_what_the_index_proposes_is_scored_exactly(indexed: Pair) -> None:
     assert np.mean(recalls) >= 0.98
 
 
+@pytest.mark.parametrize(("set_by_others", "walked"), [(40, 200), (700, 700)])
+def test_an_administrator_may_set_more_candidates(
+    indexed: Pair, set_by_others: int, walked: int
+) -> None:
+    with indexed.postgres.connect() as connection:
+        connection.execute(text(f"SET hnsw.ef_search = {set_by_others}"))
+        search = SearchState(Path()).current(connection, MODEL)
+        search.nearest(connection, vectors(1, 4)[0], 10)
+        now = connection.execute(text("SHOW hnsw.ef_search")).scalar_one()
+        connection.execute(text("RESET hnsw.ef_search"))
+    assert int(now) == walked
+
+
 def plan(engine: Engine, where: Filter | None) -> str:
     """Return the plan of the first statement that compares vectors."""
     plans = []
