@@ -1,5 +1,5 @@
-"""The queries on the catalog, but those on windows (`window_reading`). Each takes an open connection,
-so that a caller's reads share one snapshot.
+"""The queries on the catalog, except those on windows (see `window_reading`). Each function takes an
+open connection, so that a caller's reads share one snapshot.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ _JOINED = (
     .outerjoin(ucs.names)
     .outerjoin(ucs.categories, ucs.categories.c.cat_id == ucs.names.c.cat_id)
 )
-
 
 # SQLite has no greater id, so no row has one.
 LAST_ID = 2**63 - 1
@@ -209,7 +208,7 @@ def known_sound(connection: Connection, sound_id: int) -> Sound:
 
 
 def no_sound(sound_id: int) -> SoundNotFound:
-    """Return the error that says so."""
+    """Return the error that says that there is no sound of that id."""
     return SoundNotFound(f"there is no sound with id {sound_id} in the library")
 
 

@@ -1,5 +1,5 @@
-"""The queries on windows, their vectors and their contents. As in `reading`, each takes an open
-connection.
+"""The queries on windows, their vectors and their contents. Each function takes an open connection, as
+in `reading`. A vector is the bytes that the database holds (see `audiosearch.vectors.codec`).
 """
 
 from __future__ import annotations
@@ -72,8 +72,6 @@ def _passing(condition: Filter) -> Select[tuple[int | None]]:
 # These statements serve every search and are built once: SQLAlchemy takes as long to build one as
 # SQLite takes to run it.
 _WINDOWS_BY_ID = portable(f'SELECT id, content_id, start, "end" FROM windows WHERE id IN {IDS}')
-
-
 _VECTORS_BY_ID = select(windows.c.id, windows.c.vector).where(portable(f"windows.id IN {IDS}"))
 
 

@@ -22,9 +22,8 @@ from audiosearch.server.problems import Problem
 from audiosearch.server.types import LARGEST_ID
 
 _EXTERNAL = "external:"
-_ANY = r"[\s\S]"  # a dot leaves out the end of a line
-_EXTERNAL_PATTERN = rf"^external:{_ANY}{{1,1000}}$"
-_PATTERN = rf"^([1-9][0-9]{{0,18}}|external:{_ANY}{{1,1000}})$"
+_OWN = r"external:[\s\S]{1,1000}"  # a dot leaves out the end of a line
+_PATTERN = rf"^([1-9][0-9]{{0,18}}|{_OWN})$"
 _BELOW = "/v1/sounds/"
 # What stands for a slash of an id until the route is known.
 _SLASH = "\0"
@@ -32,14 +31,14 @@ _SLASH = "\0"
 _FORMS: dict[str, Any] = {
     "anyOf": [
         {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
-        {"type": "string", "pattern": _EXTERNAL_PATTERN},
+        {"type": "string", "pattern": f"^{_OWN}$"},
     ],
     "description": "The id, or `external:` and the external id of the one sound that has it.",
 }
 
 
 def _key(value: Any) -> int | str:
-    if isinstance(value, str) and re.fullmatch(_EXTERNAL_PATTERN, value):
+    if isinstance(value, str) and re.fullmatch(_OWN, value):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID:
         return value
@@ -69,15 +68,13 @@ def by_external_id(library: Library, external_id: str) -> int:
     Raises `SoundNotFound`, and `Problem` 409 where several have it: nothing keeps a program from
     giving one id to all copies of a file.
     """
-    known = _by_external_ids(library, {external_id})
-    if external_id not in known:
-        raise SoundNotFound(f"there is no sound with the external id {external_id!r}")
-    return known[external_id]
+    return id_of(library, _EXTERNAL + external_id)
 
 
 def id_of(library: Library, key: int | str) -> int:
     """The id of the sound that a `SoundKey` names. Raises as `by_external_id` does."""
-    return by_external_id(library, key.removeprefix(_EXTERNAL)) if isinstance(key, str) else key
+    [number] = ids_of(library, [key])
+    return number
 
 
 def ids_of(library: Library, keys: Sequence[int | str]) -> list[int]:
@@ -85,7 +82,11 @@ def ids_of(library: Library, keys: Sequence[int | str]) -> list[int]:
     does.
     """
     known = known_ids(library, keys)
-    return list(dict.fromkeys(known[key] if key in known else id_of(library, key) for key in keys))
+    for key in keys:
+        if key not in known:
+            name = str(key).removeprefix(_EXTERNAL)
+            raise SoundNotFound(f"there is no sound with the external id {name!r}")
+    return list(dict.fromkeys(known[key] for key in keys))
 
 
 def known_ids(library: Library, keys: Sequence[int | str]) -> dict[int | str, int]:

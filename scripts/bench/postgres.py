@@ -383,21 +383,19 @@ class Bench:
         truth = self.truth()
         tenth = truth.tenth_scores(self.queries, np.ones(len(truth.ids), bool))
         del truth
-        searches = defaultdict[int, list[Searches]](list)
+        seconds, cpu = defaultdict[int, list[float]](list), defaultdict[int, float](float)
         with Reader(self.post.address) as reader:
             for _, ef in itertools.product(range(self.rounds), efs):
                 reader.walk(ef)
                 part = recall(reader.nearest(self.queries), tenth)
                 self.post.rows[f"{ef} candidates in the walk: recall@10"] = f"{part:.3f}"
                 before = server_cpu(self.post.postmaster)
-                searches[ef].append(reader.search(self.queries))
-                spent = server_cpu(self.post.postmaster) - before
-                searches[ef][-1] = Searches(searches[ef][-1].seconds, searches[ef][-1].cpu + spent)
-        for ef, runs in searches.items():
-            seconds = [second for each in runs for second in each.seconds]
-            cpu = sum(each.cpu for each in runs)
+                searches = reader.search(self.queries)
+                seconds[ef] += searches.seconds
+                cpu[ef] += searches.cpu + server_cpu(self.post.postmaster) - before
+        for ef in efs:
             self.post.rows[f"{ef} candidates in the walk: p50 / p95 / CPU, ms"] = (
-                f"{measure.p50_p95(seconds)} / {1000 * cpu / len(seconds):.1f}"
+                f"{measure.p50_p95(seconds[ef])} / {1000 * cpu[ef] / len(seconds[ef]):.1f}"
             )
 
     def load(self, clients: Sequence[int], seconds: float) -> None:

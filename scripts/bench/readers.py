@@ -101,8 +101,12 @@ def at_once(address: str, clients: int, queries: np.ndarray, seconds: float) -> 
 def _serve(address: str, calls: Connection) -> None:
     from audiosearch import Library
 
-    kinds: dict[str, Callable[..., Any]] = {"search": _search, "nearest": _nearest, "load": _load}
-    kinds["walk"] = _walk
+    kinds: dict[str, Callable[..., Any]] = {
+        "search": _search,
+        "nearest": _nearest,
+        "walk": _walk,
+        "load": _load,
+    }
     with Library.open(address) as library, contextlib.suppress(EOFError):
         while call := calls.recv():
             calls.send(kinds[call[0]](library, *call[1:]))

@@ -8,7 +8,7 @@ folded into the text tower's last layers. The audio tower stays as it is, and li
 vectors.
 
     python -m scripts.mini.label ... --count 61440 --seed 2029 --favour 20000 0.95 --bodies 0.12
-    python -m scripts.mini.attune --shared ../shared --work DIR --check        # by parts of the clips
+    python -m scripts.mini.attune --shared ../shared --work DIR --check        # by folds of the clips
     python -m scripts.mini.attune --shared ../shared --work DIR --revision 5 --to DIR/revision5
 
 needs `texts --words` of the same bundle. `--check` fits on three quarters of the clips' families and
@@ -32,17 +32,16 @@ from torch.nn import functional
 from scripts.mini.bundle import Bundle
 from scripts.mini.corpus import Clip, open_corpus, read_groups
 from scripts.mini.export import describe, quantised, vectors_of
-from scripts.mini.frontend import BYTE_STEP, BYTE_ZERO
 from scripts.mini.label import Store, number_of, open_store
 from scripts.mini.losses import Scales, caption_losses, class_losses
 from scripts.mini.metrics import accuracy, mean_average_precision
+from scripts.mini.queryside import embed_mixtures, unit
 from scripts.mini.train import AUDIBLE, PACKAGED, Texts, banned_clips, load_texts, usable_rows
 
 BATCH = 512
 RATE = 1e-3
 SCALE_RATE = 1e-2
-PARTS = 4
-EMBEDDED_AT_ONCE = 1024
+FOLDS = 4
 # Of the layers whose sum is the text's vector before it gets unit length.
 LAST_LAYERS = ("head.c", "head.b")
 
@@ -60,20 +59,12 @@ class Heard:
     said: np.ndarray
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
-
-
 def hear(bundle: Bundle, store: Store, texts: Texts, rows: np.ndarray) -> Heard:
-    """Embed mixtures, `EMBEDDED_AT_ONCE` at a time: their decibels take 128 kB each."""
-    sounds = []
-    for first in range(0, len(rows), EMBEDDED_AT_ONCE):
-        part = store.mel[rows[first : first + EMBEDDED_AT_ONCE]].astype(np.float32)
-        sounds.append(bundle.embed_decibels(np.maximum(part * BYTE_STEP + BYTE_ZERO, -100)))
+    """Return these mixtures as the bundle hears them."""
     sources = np.asarray(store.clips)[rows]
     spoken = (sources >= 0) & (np.asarray(store.levels)[rows] > AUDIBLE)
     return Heard(
-        torch.from_numpy(np.concatenate(sounds)),
+        torch.from_numpy(embed_mixtures(bundle, store, rows)),
         torch.from_numpy(np.asarray(store.logits)[rows].astype(np.float32)),
         sources,
         np.where(spoken, texts.of_clip[sources], -1),
@@ -126,8 +117,8 @@ def turned(vectors: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Part:
-    """The clips of one part of the families: their windows (n, 512), the clip of each window, the
+class Fold:
+    """The clips of one fold of the families: their windows (n, 512), the clip of each window, the
     captions' texts (k, 512) and which clip each belongs to (clips, k); and the mixtures of these clips
     alone, with the classes that the teacher hears.
     """
@@ -154,29 +145,30 @@ class Part:
         )
 
 
-def part_of(clip: Clip) -> int:
-    return zlib.crc32(clip.family.encode()) % PARTS
+def fold_of(clip: Clip) -> int:
+    """The number of the fold, by the name of the clip's family: takes of one sound share it."""
+    return zlib.crc32(clip.family.encode()) % FOLDS
 
 
-def part(
+def hear_fold(
     number: int,
     bundle: Bundle,
     heard: Heard,
     clips: list[Clip],
     samples: np.ndarray,
     fresh: np.ndarray,
-    parts: np.ndarray,
-) -> Part:
-    """Hear the fresh clips of one part."""
-    mine = np.flatnonzero(fresh & (parts == number))
+    folds: np.ndarray,
+) -> Fold:
+    """Hear the fresh clips of one fold. `fresh` and `folds` are of all clips (clips,)."""
+    mine = np.flatnonzero(fresh & (folds == number))
     waves = [clips[i] for i in mine]
     windows = [
         bundle.embed_sound(samples[c.start : c.start + c.length].astype(np.float32) / 32768)
         for c in waves
     ]
     captions = sorted({clip.caption for clip in waves if clip.caption})
-    rows = ((heard.sources < 0) | (parts[heard.sources] == number)).all(1)
-    return Part(
+    rows = ((heard.sources < 0) | (folds[heard.sources] == number)).all(1)
+    return Fold(
         np.concatenate(windows),
         np.repeat(np.arange(len(mine)), [len(each) for each in windows]),
         bundle.embed_texts(captions),
@@ -189,7 +181,7 @@ def part(
 # -- the bundle ------------------------------------------------------------------------------------
 
 
-def fold(source: Path, target: Path, turn: np.ndarray) -> None:
+def write_words(source: Path, target: Path, turn: np.ndarray) -> None:
     """Write a text tower whose vectors are those of `source`, mapped: by its last layers alone, so that
     every other weight keeps its bits.
     """
@@ -219,7 +211,7 @@ def write(turn: np.ndarray, args: argparse.Namespace) -> None:
     args.to.mkdir(parents=True, exist_ok=True)
     for name in ("audio.onnx", "tokenizer.json"):
         shutil.copy(args.start / name, args.to / name)
-    fold(args.start / "text.onnx", args.to / "text.onnx", turn)
+    write_words(args.start / "text.onnx", args.to / "text.onnx", turn)
     facts = json.loads((args.start / "model.json").read_text(encoding="utf-8"))
     kept = ("window_seconds", "hop_seconds", "query_template")
     choices = {name: facts[name] for name in kept} | {"vectors_of": vectors_of(args.start)}
@@ -236,7 +228,7 @@ def main() -> None:
         "--start", type=Path, default=PACKAGED, help="bundle whose texts are mapped"
     )
     parser.add_argument("--fresh", type=int, default=20_000, help="first number of unheard clips")
-    parser.add_argument("--check", action="store_true", help="measure by parts, write nothing")
+    parser.add_argument("--check", action="store_true", help="measure by folds, write nothing")
     parser.add_argument("--to", type=Path, help="folder of the bundle")
     parser.add_argument("--revision", default="5")
     parser.add_argument("--share", type=float, nargs="*", default=[1.0], help="of the way")
@@ -262,22 +254,24 @@ def main() -> None:
     heard = hear(bundle, store, texts, rows)
     still = np.eye(heard.sounds.shape[1], dtype=np.float32)
     if args.check:
-        parts = np.array([part_of(clip) for clip in clips])
+        folds = np.array([fold_of(clip) for clip in clips])
         names = texts.classes[:, 0].numpy()
-        for number in range(PARTS):
-            other = part(number, bundle, heard, clips, samples, fresh, parts)
-            apart = ((heard.sources < 0) | (parts[heard.sources] != number)).all(1)
+        for number in range(FOLDS):
+            other = hear_fold(number, bundle, heard, clips, samples, fresh, folds)
+            apart = ((heard.sources < 0) | (folds[heard.sources] != number)).all(1)
             turn = fit(heard, np.flatnonzero(apart), texts, args)
             before = other.figures(still, names)
             for share in args.share:
                 gained = other.figures((1 - share) * still + share * turn, names) - before
-                row: dict[str, Any] = {"part": number, "share": share}
+                row: dict[str, Any] = {"fold": number, "share": share}
                 row |= {"before": before.round(4).tolist(), "gained": gained.round(4).tolist()}
                 print(json.dumps(row), flush=True)
         return
     if args.to is None:
         parser.error("name the folder of the bundle with --to, or --check")
-    share = args.share[0]
+    if len(args.share) != 1:
+        parser.error("a bundle is written at one --share of the way")
+    [share] = args.share
     turn = fit(heard, np.arange(len(rows)), texts, args)
     write((1 - share) * still + share * turn, args)
 

@@ -19,16 +19,18 @@ import numpy as np
 
 from scripts.mini.frontend import BYTE_STEP, BYTE_ZERO
 from scripts.mini.kinds import read_kinds
-from scripts.mini.label import open_store
+from scripts.mini.label import Store, open_store
 from scripts.mini.metrics import average_precisions, mean_interval
 from scripts.mini.teacher import labels
 from scripts.mini.texts import TEMPLATES, class_texts
 from scripts.mini.wording import TRIALS, Sounds
 
 if TYPE_CHECKING:
+    from scripts.mini.bundle import Bundle
     from scripts.mini.evaluate import Trial
 
 FRAMES = ("{}", *TEMPLATES)
+MIXTURES_AT_ONCE = 1024
 BANK = 500  # texts that say what a text usually scores
 NEAREST = 25  # of them, to say how near a sound is to texts whatever they are
 Frame = Callable[[list[str], str], np.ndarray]
@@ -177,10 +179,14 @@ def make_query(
     return Query(frame, prompt, bank, frame([*pool, *kinds], prompt), usual)
 
 
-def embed_mixtures(trial: Trial, rows: np.ndarray) -> np.ndarray:
-    """(rows, 512): labelled mixtures as the bundle hears them."""
-    decibels = np.asarray(open_store(trial.work).mel)[rows].astype(np.float32) * BYTE_STEP
-    return trial.bundle.embed_decibels(np.maximum(decibels + BYTE_ZERO, -100))
+def embed_mixtures(bundle: Bundle, store: Store, rows: np.ndarray) -> np.ndarray:
+    """(rows, 512): labelled mixtures as the bundle hears them. Their decibels take 128 kB each, so that
+    not all are in memory at once."""
+    vectors = []
+    for first in range(0, len(rows), MIXTURES_AT_ONCE):
+        part = store.mel[rows[first : first + MIXTURES_AT_ONCE]].astype(np.float32)
+        vectors.append(bundle.embed_decibels(np.maximum(part * BYTE_STEP + BYTE_ZERO, -100)))
+    return np.concatenate(vectors)
 
 
 def questions_of(trial: Trial) -> list[Question]:
@@ -190,7 +196,9 @@ def questions_of(trial: Trial) -> list[Question]:
     store = open_store(trial.work)
     held = store.rows(2)
     heard = np.asarray(store.logits)[held].astype(np.float32) > 0
-    mixtures = Sounds(embed_mixtures(trial, held), np.arange(len(held)), [""] * len(held))
+    mixtures = Sounds(
+        embed_mixtures(trial.bundle, store, held), np.arange(len(held)), [""] * len(held)
+    )
     corpus = sounds_of(
         [trial.bundle.embed_sound(trial.wave(clip)) for clip in trial.clips],
         [clip.caption for clip in trial.clips],
@@ -204,12 +212,13 @@ def questions_of(trial: Trial) -> list[Question]:
 
 
 def queryside_part(trial: Trial) -> list[dict[str, Any]]:
-    learnt = np.random.default_rng(5).permutation(open_store(trial.work).rows(1))[:2000]
+    store = open_store(trial.work)
+    learnt = np.random.default_rng(5).permutation(store.rows(1))[:2000]
     query = make_query(
         trial.bundle.embed_texts,
         trial.bundle.facts["query_template"],
         class_texts(trial.shared),
         labels(trial.shared),
-        embed_mixtures(trial, np.sort(learnt)),
+        embed_mixtures(trial.bundle, store, np.sort(learnt)),
     )
     return compare(questions_of(trial), query)

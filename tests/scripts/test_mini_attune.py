@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch", reason="the recipe trains with PyTorch")
 pytest.importorskip("onnx", reason="the recipe writes graphs with onnx")
 
 from audiosearch.models.bundle import read_bundle  # noqa: E402
-from scripts.mini.attune import Heard, Part, fit, unit, write  # noqa: E402
+from scripts.mini.attune import Fold, Heard, fit, write  # noqa: E402
 from scripts.mini.bundle import Bundle  # noqa: E402
 from scripts.mini.metrics import accuracy  # noqa: E402
+from scripts.mini.queryside import unit  # noqa: E402
 from scripts.mini.train import PACKAGED, Texts  # noqa: E402
 
 torch.set_num_threads(1)  # operators as small as these wait for each other
@@ -70,7 +71,7 @@ def test_a_map_is_found_that_brings_texts_to_the_sounds_they_mean() -> None:
 
 def test_figures_of_a_part_whose_texts_lie_where_its_sounds_do() -> None:
     texts = np.eye(SIZE, dtype=np.float32)[:4]
-    part = Part(
+    part = Fold(
         texts[[0, 1, 1, 2]],
         np.array([0, 1, 1, 2]),
         texts[:3],
