@@ -36,6 +36,7 @@ from scripts.mini.label import Store, number_of, open_store
 from scripts.mini.losses import Scales, caption_losses, class_losses
 from scripts.mini.metrics import accuracy, mean_average_precision
 from scripts.mini.queryside import embed_mixtures, unit
+from scripts.mini.teacher import labels
 from scripts.mini.train import AUDIBLE, PACKAGED, Texts, banned_clips, load_texts, usable_rows
 
 BATCH = 512
@@ -255,7 +256,7 @@ def main() -> None:
     still = np.eye(heard.sounds.shape[1], dtype=np.float32)
     if args.check:
         folds = np.array([fold_of(clip) for clip in clips])
-        names = texts.classes[:, 0].numpy()
+        names = bundle.embed_texts([name.lower() for name in labels(args.shared)])
         for number in range(FOLDS):
             other = hear_fold(number, bundle, heard, clips, samples, fresh, folds)
             apart = ((heard.sources < 0) | (folds[heard.sources] != number)).all(1)
