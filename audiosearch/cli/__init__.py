@@ -6,6 +6,7 @@ command line, 130 interrupted.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -17,3 +18,6 @@ def main() -> None:
         run()
     except KeyboardInterrupt:  # Ctrl-C came while Python loaded modules
         sys.exit(130)
+    finally:
+        # The command has ended. Ctrl-C while Python closes would print a traceback of its handlers.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -72,3 +74,17 @@ def test_a_defect_says_how_to_report_it(
 def test_system_exit_passes() -> None:
     with pytest.raises(SystemExit):
         exit_code(raising(SystemExit(3)))
+
+
+CLOSING = """
+import atexit, os, signal, sys
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+sys.argv = ["audiosearch", "--version"]
+from audiosearch.cli import main
+main()
+"""
+
+
+def test_interrupt_after_the_end_is_not_heard() -> None:
+    ran = subprocess.run([sys.executable, "-c", CLOSING], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")

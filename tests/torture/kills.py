@@ -106,6 +106,9 @@ class Rig:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.seconds: dict[str, float] = {}
+        began = time.monotonic()
+        run("--version")
+        self.start = max(0.15, 2 * (time.monotonic() - began))
         fresh, grown = work / "fresh", work / "grown"
         make_sounds(fresh)
         shutil.copytree(fresh, grown)
@@ -153,7 +156,7 @@ class Rig:
             start_new_session=True,
         )
         # A signal that is handled arrives once there is a program to handle it; kill -9 at any time.
-        earliest = 0.0 if number == signal.SIGKILL else 0.15
+        earliest = 0.0 if number == signal.SIGKILL else self.start
         moment = rng.uniform(earliest, max(earliest, self.seconds[scenario.name] * 1.1))
         try:
             process.wait(moment)
