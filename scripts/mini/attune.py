@@ -7,6 +7,11 @@ classes and by the clips' captions, as in `train`, and held near to the map that
 folded into the text tower's last layers. The audio tower stays as it is, and libraries keep their
 vectors.
 
+A map that is fitted to mixtures as they come learns how often each class comes, and names the frequent
+ones too often. So mixtures of rare classes are drawn more (`--balance`), and a part of each class's log
+prior is taken off the teacher's logits (`--prior`; Menon et al., Long-tail learning via logit adjustment,
+2021).
+
     python -m scripts.mini.label ... --count 61440 --seed 2029 --favour 20000 0.95 --bodies 0.12
     python -m scripts.mini.attune --shared ../shared --work DIR --check        # by folds of the clips
     python -m scripts.mini.attune --shared ../shared --work DIR --revision 5 --to DIR/revision5
@@ -34,7 +39,7 @@ from scripts.mini.corpus import Clip, open_corpus, read_groups
 from scripts.mini.export import describe, quantised, vectors_of
 from scripts.mini.label import Store, number_of, open_store
 from scripts.mini.losses import Scales, caption_losses, class_losses
-from scripts.mini.metrics import accuracy, mean_average_precision
+from scripts.mini.metrics import accuracy, even_sets, mean_average_precision, recalls
 from scripts.mini.queryside import embed_mixtures, unit
 from scripts.mini.teacher import labels
 from scripts.mini.train import AUDIBLE, PACKAGED, Texts, banned_clips, load_texts, usable_rows
@@ -43,6 +48,7 @@ BATCH = 512
 RATE = 1e-3
 SCALE_RATE = 1e-2
 FOLDS = 4
+RAREST = 10  # a class with fewer mixtures is drawn as one with so many
 # Of the layers whose sum is the text's vector before it gets unit length.
 LAST_LAYERS = ("head.c", "head.b")
 
@@ -72,6 +78,23 @@ def hear(bundle: Bundle, store: Store, texts: Texts, rows: np.ndarray) -> Heard:
     )
 
 
+def chances(heard: Heard, rows: np.ndarray, balance: float) -> np.ndarray:
+    """Return how likely each of these mixtures is drawn: by the number of those with the same first
+    class, to the power of -`balance`. 0: all alike; 1: each class alike, but for the rarest.
+    """
+    first = heard.logits[rows].argmax(1).numpy()
+    likely = np.maximum(np.bincount(first)[first], RAREST) ** -balance
+    return np.asarray(likely / likely.sum())
+
+
+def log_prior(heard: Heard, rows: np.ndarray) -> torch.Tensor:
+    """Return the logarithm of how likely the teacher hears each class in these mixtures (527,), less
+    its mean.
+    """
+    prior = (heard.logits[rows].sigmoid().mean(0) + 1e-4).log()
+    return prior - prior.mean()
+
+
 def fit(heard: Heard, rows: np.ndarray, texts: Texts, args: argparse.Namespace) -> np.ndarray:
     """Return the map (512, 512) of texts that fits these mixtures."""
     rng = np.random.default_rng(args.seed)
@@ -83,14 +106,16 @@ def fit(heard: Heard, rows: np.ndarray, texts: Texts, args: argparse.Namespace) 
         {"params": list(scales.parameters()), "highest": SCALE_RATE},
     ]
     stepper = torch.optim.AdamW(groups, lr=0.0, weight_decay=0.0)
+    likely_rows = chances(heard, rows, args.balance)
+    prior = args.prior * log_prior(heard, rows)
     for step in range(args.steps):
         for group in stepper.param_groups:
             group["lr"] = group["highest"] * (1 - step / args.steps)
-        picked = rng.choice(rows, BATCH)
+        picked = rng.choice(rows, BATCH, p=likely_rows)
         f, logits, said = heard.sounds[picked], heard.logits[picked], heard.said[picked]
         # The name alone as often as another wording of its class.
         version = 0 if rng.random() < 0.5 else int(rng.integers(texts.classes.shape[1]))
-        classes = class_losses(f, turned(texts.classes[:, version], turn), logits, scales)
+        classes = class_losses(f, turned(texts.classes[:, version], turn), logits - prior, scales)
         columns = np.unique(said)
         columns = columns[columns >= 0]
         forms = rng.integers(0, texts.captions.shape[1], len(columns))
@@ -121,7 +146,7 @@ def turned(vectors: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
 class Fold:
     """The clips of one fold of the families: their windows (n, 512), the clip of each window, the
     captions' texts (k, 512) and which clip each belongs to (clips, k); and the mixtures of these clips
-    alone, with the classes that the teacher hears.
+    alone, with the teacher's logits (mixtures, 527).
     """
 
     windows: np.ndarray
@@ -129,19 +154,23 @@ class Fold:
     captions: np.ndarray
     relevant: np.ndarray
     sounds: np.ndarray
-    classes: np.ndarray
+    logits: np.ndarray
 
     def figures(self, turn: np.ndarray, names: np.ndarray) -> np.ndarray:
-        """Return the captions' mAP, the classes' mAP and their top-1, with texts mapped."""
+        """Return the captions' mAP, the classes' mAP, their top-1 and that in `even_sets`, with texts
+        mapped.
+        """
         best = np.full(self.relevant.shape, -1, np.float32)
         np.maximum.at(best, self.owner, self.windows @ unit(self.captions @ turn.T).T)
         scores = self.sounds @ unit(names @ turn.T).T
-        clear = self.classes.any(1)
+        classes = self.logits > 0
+        clear = classes.any(1)
         return np.array(
             [
                 mean_average_precision(best, self.relevant),
-                mean_average_precision(scores, self.classes),
-                accuracy(scores[clear], self.classes[clear]),
+                mean_average_precision(scores, classes),
+                accuracy(scores[clear], classes[clear]),
+                np.nanmean(recalls(scores, self.logits, even_sets(self.logits))),
             ]
         )
 
@@ -175,7 +204,7 @@ def hear_fold(
         bundle.embed_texts(captions),
         np.array([[clip.caption == caption for caption in captions] for clip in waves]),
         heard.sounds.numpy()[rows],
-        heard.logits.numpy()[rows] > 0,
+        heard.logits.numpy()[rows],
     )
 
 
@@ -236,6 +265,8 @@ def main() -> None:
     parser.add_argument("--captions", type=float, default=5.0, help="weight of their losses")
     parser.add_argument("--classes", type=float, default=10.0, help="weight of theirs")
     parser.add_argument("--still", type=float, default=1.0, help="weight of what is changed")
+    parser.add_argument("--balance", type=float, default=0.5, help="0: mixtures as they come")
+    parser.add_argument("--prior", type=float, default=0.25, help="share that is taken off")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--exclude", type=Path, action="append", default=[], help="groups kept out")
     parser.add_argument("--threads", type=int, default=1)

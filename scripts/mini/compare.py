@@ -21,7 +21,7 @@ from scripts.mini.corpus import read_groups
 from scripts.mini.evaluate import Trial
 from scripts.mini.kinds import read_kinds
 from scripts.mini.label import open_store
-from scripts.mini.metrics import mean_interval
+from scripts.mini.metrics import even_sets, mean_interval, recalls
 from scripts.mini.queryside import Question, figures, questions_of
 from scripts.mini.teacher import labels
 from scripts.mini.wording import Embed, spreads, unseen_values
@@ -118,6 +118,13 @@ def main() -> None:
         divergences(m @ e([name.lower() for name in names]).T, logits).tolist() for e, m in pairs
     ]
     rows.append({"what": "divergence"} | difference(*far))
+    sets = even_sets(logits)
+    named = [recalls(m @ e([n.lower() for n in names]).T, logits, sets) for e, m in pairs]
+    both = ~np.isnan(named[0])
+    rows.append(
+        {"what": "named among 50 classes, each class alike"}
+        | difference(*(side[both].tolist() for side in named))
+    )
     for row in rows:
         print(json.dumps(row), flush=True)
 

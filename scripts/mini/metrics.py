@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+FEWEST, MOST = 5, 1 / 16  # sounds of a class of `even_sets`: that many, that part of all
+
 
 def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
     """Of one ranking: the mean, over the relevant places, of the precision down to there."""
@@ -39,6 +41,36 @@ def recall_at(scores: np.ndarray, relevant: np.ndarray, k: int) -> float:
     used = np.flatnonzero(relevant.any(0))
     top = np.argsort(-scores, axis=0, kind="stable")[:k]
     return float(np.mean([relevant[top[:, i], i].any() for i in used]))
+
+
+def even_sets(logits: np.ndarray, size: int = 50, draws: int = 100, seed: int = 5) -> np.ndarray:
+    """(draws, up to `size`) numbers of classes, drawn at random, of a teacher's `logits` (sounds,
+    classes).
+
+    Each is heard (above 0) in five sounds at least, and in one of 16 at most: a class that holds
+    others, as music holds guitars, would be right beside theirs.
+    """
+    count = (logits > 0).sum(0)
+    usable = np.flatnonzero((count >= FEWEST) & (count <= len(logits) * MOST))
+    rng = np.random.default_rng(seed)
+    size = min(size, len(usable) // 2)
+    return np.array([rng.choice(usable, size, replace=False) for _ in range(draws)])
+
+
+def recalls(scores: np.ndarray, logits: np.ndarray, sets: np.ndarray) -> np.ndarray:
+    """(classes,) the part of each class's sounds that are named right among the classes of a set, mean
+    over the `sets` that have it; nan: in none. The mean over classes counts rare ones as much as
+    frequent ones.
+    """
+    total, times = np.zeros((2, scores.shape[1]))
+    for chosen in sets:
+        kept = logits[:, chosen].max(1) > 0
+        right = logits[kept][:, chosen].argmax(1)
+        hit = scores[kept][:, chosen].argmax(1) == right
+        heard = np.unique(right)
+        total[chosen[heard]] += [hit[right == place].mean() for place in heard]
+        times[chosen[heard]] += 1
+    return np.divide(total, times, out=np.full(len(total), np.nan), where=times > 0)
 
 
 def interval(
