@@ -26,7 +26,6 @@ VERSION = int(os.environ.get("AUDIOSEARCH_TEST_POSTGRES_VERSION", "18"))
 # No test pulls the plug: what is killed leaves its writes to the system.
 SETTINGS = """
 fsync = off
-synchronous_commit = off
 full_page_writes = off
 max_connections = 200
 shared_buffers = 64MB

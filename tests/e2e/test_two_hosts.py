@@ -235,7 +235,7 @@ def test_a_cable_that_is_pulled(pair: Pair, tmp_path: Path) -> None:
     pair.other.run("ip", "link", "set", "eth0", "down")
     _, said = process.communicate()
     assert process.returncode == 0, said
-    assert "the node 10.77.0.2 is gone: others go on with its files" in said
+    # Whether the run says that the node is gone depends on what ends first: the files or Ray's patience.
     kills.run("index", "-L", tmp_path / "undisturbed", folder)
     assert outcome(library) == outcome(tmp_path / "undisturbed")
     wait_until(lambda: not pair.other.processes("ray::"))  # nobody works for a run that is over
