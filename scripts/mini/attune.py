@@ -91,6 +91,7 @@ def log_prior(heard: Heard, rows: np.ndarray) -> torch.Tensor:
     """Return the logarithm of how likely the teacher hears each class in these mixtures (527,), less
     its mean.
     """
+    # A class that is hardly ever heard counts as one that is heard once in 10,000 mixtures.
     prior = (heard.logits[rows].sigmoid().mean(0) + 1e-4).log()
     return prior - prior.mean()
 

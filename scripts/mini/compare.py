@@ -114,16 +114,15 @@ def main() -> None:
         {"what": "unseen kinds: a class of theirs among three"} | difference(old[0], new[0])
     )
     rows.append({"what": "unseen kinds: mAP"} | difference(old[1], new[1]))
-    far = [
-        divergences(m @ e([name.lower() for name in names]).T, logits).tolist() for e, m in pairs
-    ]
+    classes = [name.lower() for name in names]
+    scores = [windows @ embed(classes).T for embed, windows in pairs]
+    far = [divergences(each, logits).tolist() for each in scores]
     rows.append({"what": "divergence"} | difference(*far))
     sets = even_sets(logits)
-    named = [recalls(m @ e([n.lower() for n in names]).T, logits, sets) for e, m in pairs]
-    both = ~np.isnan(named[0])
+    named = [recalls(each, logits, sets) for each in scores]
     rows.append(
         {"what": "named among 50 classes, each class alike"}
-        | difference(*(side[both].tolist() for side in named))
+        | difference(*(each[~np.isnan(each)].tolist() for each in named))
     )
     for row in rows:
         print(json.dumps(row), flush=True)
