@@ -144,7 +144,7 @@ def test_whoever_lost_the_lock_writes_nothing_more(store: Store, admin: Engine) 
             number = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         run(
             admin,
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory' "
             f"AND pid <> {number}",
         )
         with (
@@ -167,7 +167,7 @@ def test_a_connection_that_is_lost(store: Store, admin: Engine) -> None:
     ):
         connection.execute(text("INSERT INTO meta VALUES ('lost', '1')"))
         number = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        run(admin, f"SELECT pg_terminate_backend({number})")
+        run(admin, f"SELECT pg_terminate_backend({number}, 60000)")
         connection.execute(text("SELECT 1"))
     with engine.begin() as connection:  # the next one is a new one
         query = text("SELECT count(*) FROM meta WHERE key = 'lost'")

@@ -223,7 +223,7 @@ def test_a_query_tries_once_more(pg: Shell, postgres_url: str) -> None:  # noqa:
             if left:
                 left -= 1
                 other.exec_driver_sql(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
 
