@@ -24,7 +24,7 @@ def renew_chance(directory: Path, engine: Engine, stored: StoredModel, model: Mo
     with engine.connect() as connection:
         windows = window_reading.count_windows(connection, stored.id)
         enough = reading.count_sounds(connection) >= chance.LEAST_SOUNDS
-        if not enough or not chance.is_stale(chance.stored_chance(connection, stored), windows):
+        if not enough or not chance.is_stale(chance.stored_chance(connection, model), windows):
             return
         try:
             search = SearchState(directory).current(connection, stored)
@@ -38,4 +38,4 @@ def renew_chance(directory: Path, engine: Engine, stored: StoredModel, model: Mo
             _, scores = search.nearest(connection, vector, 1)
             margins.append(float(scores[0]) - sample.spread(vector)[0])
     with engine.begin() as connection:
-        set_meta(connection, chance.KEY, chance.chance_of(stored, windows, margins).stored)
+        set_meta(connection, chance.KEY, chance.chance_of(model, windows, margins).stored)

@@ -13,12 +13,15 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Connection
 
 from audiosearch.catalog import reading
-from audiosearch.catalog.records import StoredModel
+
+if TYPE_CHECKING:
+    from audiosearch.models.model import Model
 
 # The row of `meta`.
 KEY = "chance"
@@ -61,10 +64,12 @@ def made_up_texts() -> list[str]:
 @dataclass(frozen=True)
 class Chance:
     """`margin` is how far a score must stand above the mean of the sample's (`Sample.spread`) not to
-    be weak, for the model of that digest; measured when the library had so many `windows`.
+    be weak, for the model of that digest and the text tower of that `revision`; measured when the
+    library had so many `windows`.
     """
 
     digest: str
+    revision: str
     windows: int
     margin: float
 
@@ -74,8 +79,11 @@ class Chance:
         return json.dumps(asdict(self))
 
 
-def stored_chance(connection: Connection, model: StoredModel) -> Chance | None:
-    """Return what was measured with this model, if it was."""
+def stored_chance(connection: Connection, model: Model) -> Chance | None:
+    """Return what was measured with this model, if it was.
+
+    A model whose words alone were taught again keeps its digest (`Bundle.vectors_of`), not its scores.
+    """
     value = reading.get_meta(connection, KEY)
     if value is None:
         return None
@@ -83,7 +91,8 @@ def stored_chance(connection: Connection, model: StoredModel) -> Chance | None:
         chance = Chance(**json.loads(value))
     except (ValueError, TypeError):  # of another version
         return None
-    return chance if chance.digest == model.digest else None
+    own = (model.identity.digest, model.bundle.revision)
+    return chance if (chance.digest, chance.revision) == own else None
 
 
 def is_stale(chance: Chance | None, windows: int) -> bool:
@@ -91,6 +100,7 @@ def is_stale(chance: Chance | None, windows: int) -> bool:
     return chance is None or abs(windows - chance.windows) > _DRIFT * chance.windows
 
 
-def chance_of(model: StoredModel, windows: int, margins: Sequence[float]) -> Chance:
+def chance_of(model: Model, windows: int, margins: Sequence[float]) -> Chance:
     """Return the chance from how far the best hits of made-up texts stood above the mean."""
-    return Chance(model.digest, windows, float(np.percentile(margins, _PERCENT)))
+    margin = float(np.percentile(margins, _PERCENT))
+    return Chance(model.identity.digest, model.bundle.revision, windows, margin)

@@ -133,17 +133,19 @@ class SearchEngine:
         def hits(
             connection: Connection, search: WindowSearch, composed: Sequence[_Composed]
         ) -> list[list[Hit]]:
-            chance = stored_chance(connection, search.model)
             resolved = self._head_scores.resolved(connection, condition)
             if len(composed) > 1:
                 search = search.for_queries([vector for vector, _ in composed])
+            # What chance reaches was measured with such queries.
+            judged = [
+                template is None
+                and all(term.text is not None and term.weight > 0 for term in terms)
+                for terms in queries
+            ]
+            margin = self._margin(connection, search.model) if any(judged) else None
             answers = []
-            for terms, (vector, words) in zip(queries, composed, strict=True):
-                # What chance reaches was measured with such queries.
-                judged = template is None and all(
-                    term.text is not None and term.weight > 0 for term in terms
-                )
-                floor = chance.margin if chance and judged else None
+            for (vector, words), by_chance in zip(composed, judged, strict=True):
+                floor = margin if by_chance else None
                 query = Query(vector, resolved, k, moments, group, words, floor)
                 sample = self.sample(connection, search)
                 by = hits_by_words if match == "words" else hits_by_sound
@@ -152,6 +154,11 @@ class SearchEngine:
 
         answers = self._over_one_state(queries, hits, template=template, match=match)
         return answers if answers is not None else [[] for _ in queries]
+
+    def _margin(self, connection: Connection, stored: StoredModel) -> float | None:
+        """Return how far the hits of made-up words stand out, if it was measured."""
+        chance = stored_chance(connection, self._model.matching(stored))
+        return chance.margin if chance else None
 
     def over_one_state(
         self,

@@ -49,7 +49,7 @@ class Suggestions:
             if self._made is None or self._made[0] != state:
                 if self._vectors is None or self._vectors[0] != search.model.digest:
                     self._vectors = search.model.digest, _embedded(model)
-                self._made = state, _made(connection, search, sample, self._vectors[1])
+                self._made = state, _made(connection, model, sample, self._vectors[1])
             return self._made[1]
 
 
@@ -61,10 +61,10 @@ def _embedded(model: Model) -> np.ndarray:
 
 
 def _made(
-    connection: Connection, search: WindowSearch, sample: Sample, vectors: np.ndarray
+    connection: Connection, model: Model, sample: Sample, vectors: np.ndarray
 ) -> list[Suggestion]:
     texts, scores = vocabulary(), sample.scores(vectors)
-    chance = stored_chance(connection, search.model)
+    chance = stored_chance(connection, model)
     chosen = suggested(texts, vectors, scores, chance.margin if chance else FLOOR)
     contents = [int(sample.contents[sound]) for _, sound in chosen]
     sounds = reading.sounds_of_contents(connection, contents)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from audiosearch import Library, Term
-from audiosearch.catalog import reading
+from audiosearch.models.model import Model
+from audiosearch.models.registry import load_model
 from audiosearch.search.chance import is_stale, made_up_texts, stored_chance
 from scripts.bench.weak import TYPED
 
@@ -46,8 +48,7 @@ def test_when_it_is_measured(sample_directory: Path, tmp_path: Path) -> None:
     """At the end of an index run, once; not for another model, nor in a library that says odd things."""
     shutil.copytree(sample_directory, tmp_path / "library")
     with Library.open(tmp_path / "library") as library, library._reader.snapshot() as connection:
-        model = reading.active_model(connection)
-        assert model is not None
+        model = load_model()
         chance = stored_chance(connection, model)
         assert chance is not None
         assert chance.windows == library.status().windows
@@ -55,6 +56,18 @@ def test_when_it_is_measured(sample_directory: Path, tmp_path: Path) -> None:
         assert not is_stale(chance, round(chance.windows * 1.05))
         assert is_stale(chance, round(chance.windows * 1.2))
         assert is_stale(None, 1)
+
+
+def test_other_words_are_measured_anew(sample_directory: Path, tmp_path: Path) -> None:
+    """A text tower that was taught again scores otherwise, and the library keeps its vectors."""
+    shutil.copytree(sample_directory, tmp_path / "library")
+    bundle = load_model().bundle
+    model = Model(replace(bundle, revision="taught again"))
+    assert model.identity == load_model().identity
+    with Library.open(tmp_path / "library", model=model) as library:
+        assert not any(weak(library, "hjkl"))
+        library.add()
+        assert all(weak(library, "hjkl"))
 
 
 @pytest.mark.sqlite("it opens the file of SQLite itself")
