@@ -62,13 +62,18 @@ def routed(scope: Message) -> Message:
     return {**scope, "path": "/".join(parts)}
 
 
+def external_key(external_id: str) -> str:
+    """The `SoundKey` of the sound with that external id."""
+    return _EXTERNAL + external_id
+
+
 def by_external_id(library: Library, external_id: str) -> int:
     """The id of the one sound with that external id.
 
     Raises `SoundNotFound`, and `Problem` 409 where several have it: nothing keeps a program from
     giving one id to all copies of a file.
     """
-    return id_of(library, _EXTERNAL + external_id)
+    return id_of(library, external_key(external_id))
 
 
 def id_of(library: Library, key: int | str) -> int:

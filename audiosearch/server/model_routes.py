@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from audiosearch.errors import InvalidQuery
 from audiosearch.library import Library
 from audiosearch.results import Classification
-from audiosearch.server.addressing import SoundKey, by_external_id, ids_of
+from audiosearch.server.addressing import SoundKey, external_key, ids_of
 from audiosearch.server.answers import TheLibrary, ThePools, as_json
 from audiosearch.server.types import ExternalId, Text, Word
 from audiosearch.server.upload_routes import BODY, TheUpload
@@ -39,10 +39,17 @@ class ClassifyRequest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Classifications:
-    """One for each sound, in their order."""
+class StoredClassification(Classification):
+    """The same of the stored sound with that id."""
 
-    sounds: tuple[Classification, ...]
+    id: int
+
+
+@dataclass(frozen=True)
+class Classifications:
+    """One for each sound, in the order in which they were first named."""
+
+    sounds: tuple[StoredClassification, ...]
 
 
 @router.post("/classify", response_model=Classifications, summary="How labels fit stored sounds.")
@@ -51,16 +58,18 @@ async def classify(library: TheLibrary, pools: ThePools, asked: ClassifyRequest)
 
 
 def _classify(library: Library, asked: ClassifyRequest) -> Classifications:
-    ids = [
-        *ids_of(library, asked.ids),
-        *(by_external_id(library, name) for name in asked.external_ids),
-    ]
+    ids = ids_of(library, [*asked.ids, *map(external_key, asked.external_ids)])
     if not ids:
         raise InvalidQuery("there are no sounds to classify: give their ids or external_ids")
     classifications = library.classify(
         ids, asked.labels, head=asked.head, template=asked.template, multi=asked.multi
     )
-    return Classifications(tuple(classifications))
+    return Classifications(
+        tuple(
+            StoredClassification(**vars(classification), id=sound_id)
+            for sound_id, classification in zip(ids, classifications, strict=True)
+        )
+    )
 
 
 class EmbedRequest(BaseModel):

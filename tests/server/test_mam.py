@@ -127,9 +127,11 @@ def test_sounds_by_the_programs_own_id(client: TestClient) -> None:
     assert searches[0] == searches[1]
     part = {"terms": [{"external_id": "D", "start": 0.5, "end": 2.0}]}
     assert client.post("/v1/search", json=part).status_code == 200
-    labels = {"external_ids": ["D"], "labels": ["dog", "rain"]}
-    (classified,) = client.post("/v1/classify", json=labels).json()["sounds"]
-    assert classified["labels"][0]["label"] == "dog"
+    other = 3 - number  # of the two sounds of the library
+    labels = {"ids": [other, "external:D"], "external_ids": ["D"], "labels": ["dog", "rain"]}
+    classified = client.post("/v1/classify", json=labels).json()["sounds"]
+    assert [sound["id"] for sound in classified] == [other, number]
+    assert classified[1]["labels"][0]["label"] == "dog"
     changed = client.patch("/v1/sounds/external:D", json={"external_id": "D/2 é"})
     assert changed.json()["id"] == number
     assert client.get("/v1/sounds/external:D").json()["code"] == "sound-not-found"

@@ -61,9 +61,11 @@ def test_uploads_that_are_no_sound(client: TestClient, body: bytes, code: str) -
 
 def test_labels(client: TestClient) -> None:
     labels = ["rain", "dog", "church bell"]
-    asked = {"ids": [id_of(client, "dogs.mp3")], "labels": labels}
+    number = id_of(client, "dogs.mp3")
+    asked = {"ids": [number], "labels": labels}
     (stored,) = client.post("/v1/classify", json=asked).json()["sounds"]
     assert stored["labels"][0]["label"] == "dog"
+    assert stored["id"] == number
     params = {"label": labels}
     uploaded = client.post("/v1/classify/audio", content=DOGS.read_bytes(), params=params).json()
     # The stored vectors are those of the file, rounded to 16 bits.
