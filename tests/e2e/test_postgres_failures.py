@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -118,14 +119,19 @@ def lost(shell: Shell) -> str:
 
 @contextmanager
 def index_half(shell: Shell) -> Iterator[subprocess.Popen[str]]:
-    """An index run in the middle, when a part is committed."""
+    """An index run in the middle, when a part is committed; it stands still until it is sent SIGCONT."""
     command: list[str | Path] = [COMMAND, "index", "-L", shell.library]
     command += [shell.home / "in", "--workers", "1"]
     with subprocess.Popen(
         command, env=shell.environment, stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until(lambda: stored(str(shell.library)), process)
-        yield process
+        process.send_signal(signal.SIGSTOP)  # or it could be done before it is disturbed
+        assert stored(str(shell.library)) < SOUNDS
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGCONT)
 
 
 def test_the_server_ends_in_the_middle_of_a_run(
@@ -133,6 +139,7 @@ def test_the_server_ends_in_the_middle_of_a_run(
 ) -> None:
     with index_half(pg) as process:
         server.stop()
+        process.send_signal(signal.SIGCONT)
         _, talk = process.communicate()
     server.start()
     assert process.returncode == 1
@@ -147,6 +154,7 @@ def test_the_server_is_started_anew_in_the_middle_of_a_run(
     with index_half(pg) as process:
         server.stop()
         server.start()
+        process.send_signal(signal.SIGCONT)
         _, talk = process.communicate()
     assert process.returncode == 1
     assert re.fullmatch(lost(pg), one_line(talk)), talk

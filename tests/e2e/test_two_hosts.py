@@ -12,7 +12,7 @@ import signal
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -271,11 +271,14 @@ def test_no_process_stays(hosts: tuple[Host, Host], tmp_path: Path, number: int)
         process = head.start("audiosearch", "index", *where)
         wait_until(partial(reached, head, library), process)
         for pid in head.processes(f"audiosearch index -L {library}"):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(pid, number)
         _, said = process.communicate()
         assert "Traceback" not in said, phase
         if number == signal.SIGINT:
-            assert process.returncode == 130, (phase, said)
+            # Once the last is stored it may be done before it is interrupted.
+            ends = (130, 0) if phase == "the last is stored" else (130,)
+            assert process.returncode in ends, (phase, said)
         wait_until(lambda: not head.processes())
         assert list(temporary.glob("ray-*")) == [], phase
     kills.run("index", "-L", tmp_path / "0", tmp_path / "in")

@@ -207,11 +207,12 @@ def test_a_folder_that_was_emptied_fills_again(own: Library, sounds: Path) -> No
     with watching(own) as watched:
         watched("watching")
         (sounds / "a.wav").rename(other / "a.wav")
-        watched.counts(moved=1)
-        assert [root.path for root in own.status().roots] == [str(other)]
+        # A move, or a sound that goes and one that comes, where one folder is looked at much later.
+        while [root.path for root in own.status().roots] != [str(other)]:
+            watched("indexed")
         write(sounds / "b.wav", tone(500, 0.2))
-        watched.counts(added=1)
-        assert names(own, sounds, other) == {b"a.wav", b"b.wav", b"z.wav"}
+        while names(own, sounds, other) != {b"a.wav", b"b.wav", b"z.wav"}:
+            watched("indexed")
 
 
 def test_one_watches(library: Library, sounds: Path) -> None:

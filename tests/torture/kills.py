@@ -106,9 +106,6 @@ class Rig:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.seconds: dict[str, float] = {}
-        began = time.monotonic()
-        run("--version")
-        self.start = max(0.15, 2 * (time.monotonic() - began))
         fresh, grown = work / "fresh", work / "grown"
         make_sounds(fresh)
         shutil.copytree(fresh, grown)
@@ -155,9 +152,11 @@ class Rig:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        # A signal that is handled arrives once there is a program to handle it; kill -9 at any time.
-        earliest = 0.0 if number == signal.SIGKILL else self.start
-        moment = rng.uniform(earliest, max(earliest, self.seconds[scenario.name] * 1.1))
+        moment = rng.uniform(0, 1.1 * self.seconds[scenario.name])
+        if number == signal.SIGINT:  # it is answered once there is a program to answer it
+            moment *= 0.7
+            while process.poll() is None and not _has_begun(process):
+                time.sleep(0.001)
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
@@ -188,6 +187,12 @@ class Rig:
             counts.faults.append(f"{where}: the outcome differs from that of an undisturbed run")
         if errors := inconsistencies(target):
             counts.faults.append(f"{where}: inconsistent after the rerun: {errors}")
+
+
+def _has_begun(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether a command has opened what the library is read with; Linux alone can tell."""
+    maps = Path(f"/proc/{process.pid}/maps")
+    return not maps.exists() or b"sqlalchemy" in maps.read_bytes()
 
 
 def rounds(rig: Rig, count: int, seed: int, number: int = signal.SIGKILL) -> Counts:

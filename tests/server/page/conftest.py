@@ -63,6 +63,7 @@ def tab(browser: Any) -> Iterator[Any]:
         viewport={"width": 1280, "height": 800},
         permissions=["clipboard-read", "clipboard-write"],
         color_scheme="dark",
+        reduced_motion="reduce",  # no colour is looked at on its way to another
     )
     context.set_default_timeout(120_000)
     opened = context.new_page()

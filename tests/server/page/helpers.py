@@ -26,7 +26,7 @@ SAID = "document.querySelector('#said').textContent"
 def until(page: Any, condition: str, argument: Any = None) -> None:
     """Wait for a condition in the page. (playwright's own way needs `eval`, which the page's policy
     forbids.)"""
-    for _ in range(1_500):
+    for _ in range(6_000):
         if page.evaluate(f"argument => {condition}", argument):
             return
         page.wait_for_timeout(20)
