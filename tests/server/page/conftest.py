@@ -40,20 +40,10 @@ def address(tmp_path_factory: pytest.TempPathFactory, sample_directory: Path) ->
     scope="module"
 )  # no longer: playwright keeps a loop running, and other tests have theirs
 def browser() -> Iterator[Any]:
-    from tests.server.page.helpers import CHROMIUM, playwright
+    from tests.server.page.helpers import launched
 
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--autoplay-policy=no-user-gesture-required",
-                "--use-fake-device-for-media-stream",  # a microphone that beeps
-                "--use-fake-ui-for-media-stream",
-            ],
-        )
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

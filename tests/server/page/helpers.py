@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,23 @@ PAUSED = "document.querySelector('#player').paused"
 CHOSEN = "(document.querySelector('#rows [aria-selected=true] .name')?.textContent ?? null)"
 PLAYED = "(document.querySelector('#rows .loaded .name')?.textContent ?? null)"
 SAID = "document.querySelector('#said').textContent"
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """Chromium, until the block ends. Sound plays without a click before it, and the microphone beeps."""
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--autoplay-policy=no-user-gesture-required",
+                "--use-fake-device-for-media-stream",
+                "--use-fake-ui-for-media-stream",
+            ],
+        )
+        yield opened
+        opened.close()
 
 
 def until(page: Any, condition: str, argument: Any = None) -> None:
