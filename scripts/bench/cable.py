@@ -1,6 +1,6 @@
 """How long Ray waits for a host that no longer answers: by itself, and with shorter settings.
 
-    python -m scripts.bench.cable         ten minutes, of which most is waiting; it needs root
+    python -m scripts.bench.cable         eight minutes, of which most is waiting; it needs root
 
 Two hosts on one Linux machine (`tests.hosts`) are a cluster. An index run is started on one of them,
 and the cable between them is pulled once both work. Each has a file in hand then, so the run cannot
