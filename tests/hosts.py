@@ -3,8 +3,9 @@ a name of its own. They share the files of this machine until something is mount
 `ray stop` on one of them stops what runs there.
 
     with two_hosts(folder) as (head, other):       # names in their network, and addresses behind them
-        head.run("ray", "start", "--head", "--port", "6379")
+        start_ray(head, other, IMPATIENT)
         other.run("mount", "-t", "tmpfs", "none", "/mnt/sounds")
+        other.pull_cable()
 
 It needs root, util-linux and iproute2; `ImpossibleHosts` says what is missing.
 """
@@ -25,6 +26,16 @@ from tests.waiting import wait_until
 _NAMESPACES = ("--net", "--pid", "--mount", "--uts", "--ipc")
 _TOOLS = ("unshare", "nsenter", "ip", "mount", "hostname")
 _RAY = Path("/tmp/ray")
+_SMALL = ("--num-cpus", "1", "--object-store-memory", str(100 << 20))
+# Ray's settings for seconds of patience with a host that does not answer: that of the head with a node,
+# and that of a node, and of whoever uses the cluster, with the head. docs/scale.md has its own.
+IMPATIENT = {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_grpc_client_keepalive_time_ms": "10000",
+    "RAY_grpc_client_keepalive_timeout_ms": "5000",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+}
 Argument = str | Path
 
 
@@ -115,6 +126,17 @@ class Host:
         del rows[self.pid]
         return {pid: line for pid, line in rows.items() if line and name in line}
 
+    def join(self) -> None:
+        """Make it a node, of one processor, of the cluster on the host `head`."""
+        self.run("ray", "start", "--address", "HEAD:6379", *_SMALL)
+
+    def pull_cable(self) -> None:
+        """Cut it off from the other host."""
+        self.run("ip", "link", "set", "eth0", "down")
+
+    def put_cable_back(self) -> None:
+        self.run("ip", "link", "set", "eth0", "up")
+
     def close(self) -> None:
         """Switch the host off."""
         self._unshare.kill()  # its first process goes with it, and all others with that
@@ -151,3 +173,18 @@ def two_hosts(folder: Path) -> Iterator[tuple[Host, Host]]:
     finally:
         for host in hosts:
             host.close()
+
+
+def start_ray(head: Host, other: Host, settings: Mapping[str, str]) -> None:
+    """Make two hosts a Ray cluster with a token, of one processor each."""
+    for host in (head, other):
+        host.environment |= {"RAY_AUTH_MODE": "token", **settings}
+    head.run("ray", "get-auth-token", "--generate")
+    shutil.copytree(head.home / ".ray", other.home / ".ray")
+    head.run("ray", "start", "--head", "--port", "6379", "--disable-usage-stats", *_SMALL)
+    other.join()
+
+
+def working(host: Host) -> dict[int, str]:
+    """The processes of a host that read sounds. Ray's own are not among them: they stay for longer."""
+    return host.processes("ray::Reader") | host.processes("indexer.worker")

@@ -26,7 +26,7 @@ from audiosearch import __version__
 from audiosearch.models.registry import load_model
 from tests.documents import ROOT, examples
 from tests.effort import thorough_only
-from tests.hosts import Host, ImpossibleHosts, two_hosts
+from tests.hosts import IMPATIENT, Host, ImpossibleHosts, start_ray, two_hosts, working
 from tests.postgres_server import VERSION, postgres_engine
 from tests.torture import kills
 from tests.torture.cluster import Outcome, outcome
@@ -97,7 +97,6 @@ def test_the_page_takes_a_reader_to_two_nodes(
 # -- what does not fit ------------------------------------------------------------------------------
 
 COUNT = 120
-SMALL = ("--num-cpus", "1", "--object-store-memory", str(100 << 20))
 
 
 @dataclass(frozen=True)
@@ -132,18 +131,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             head, other = stack.enter_context(two_hosts(work))
         except ImpossibleHosts as error:
             pytest.skip(f"no two hosts: {error}")
-        for host in (head, other):
-            host.environment["RAY_AUTH_MODE"] = "token"
-            # A node that is cut off is given up after seconds, and gives up itself.
-            host.environment |= {
-                "RAY_health_check_period_ms": "1000",
-                "RAY_health_check_timeout_ms": "2000",
-                "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
-            }
-        head.run("ray", "get-auth-token", "--generate")
-        shutil.copytree(head.home / ".ray", other.home / ".ray")
-        head.run("ray", "start", "--head", "--port", "6379", "--disable-usage-stats", *SMALL)
-        other.run("ray", "start", "--address", "HEAD:6379", *SMALL)
+        start_ray(head, other, IMPATIENT)
         yield Pair(head, other, work / "in", finished)
 
 
@@ -231,20 +219,63 @@ def test_two_coordinators(pair: Pair, tmp_path: Path) -> None:
     assert outcome(tmp_path / "one") == outcome(tmp_path / "two") == pair.finished
 
 
-def test_a_cable_that_is_pulled(pair: Pair, tmp_path: Path) -> None:
+def test_a_cable_that_is_pulled_and_put_back(pair: Pair, tmp_path: Path) -> None:
+    """Before Ray gives up the node: it goes on, or its file goes elsewhere."""
     folder, library = tmp_path / "in", tmp_path / "library"
     kills.make_sounds(folder, 3 * COUNT)
     process = pair.head.start(*pair.command(library, folder=folder))
-    wait_until(lambda: stored_sounds(library) and pair.other.processes("indexer.worker"), process)
-    pair.other.run("ip", "link", "set", "eth0", "down")
+    wait_until(lambda: stored_sounds(library) and working(pair.other), process)
+    pair.other.pull_cable()
+    before = stored_sounds(library)
+    wait_until(lambda: stored_sounds(library) > before or process.poll() is not None)
+    pair.other.put_cable_back()
     _, said = process.communicate()
     assert process.returncode == 0, said
+    assert "Traceback" not in said
+    kills.run("index", "-L", tmp_path / "undisturbed", folder)
+    assert outcome(library) == outcome(tmp_path / "undisturbed")
+
+
+@contextmanager
+def cut_off(pair: Pair) -> Iterator[None]:
+    """The other host's cable is pulled, for so long that Ray gives it up; then it is a node again."""
+    pair.other.pull_cable()
+    try:
+        yield
+    finally:
+        pair.other.put_cable_back()
+        pair.other.run("ray", "stop", "--force")
+        pair.other.join()
+
+
+def test_a_cable_that_is_pulled(pair: Pair, tmp_path: Path) -> None:
+    """The head has work to do until Ray gives up the node; the file in the node's hands comes after it."""
+    folder, library = tmp_path / "in", tmp_path / "library"
+    kills.make_sounds(folder, 12 * COUNT)
+    process = pair.head.start(*pair.command(library, folder=folder))
+    wait_until(lambda: stored_sounds(library) and working(pair.other), process)
+    with cut_off(pair):
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+        wait_until(lambda: not working(pair.other))  # nobody works for a run that is over
     # Whether the run says that the node is gone depends on what ends first: the files or Ray's patience.
     kills.run("index", "-L", tmp_path / "undisturbed", folder)
     assert outcome(library) == outcome(tmp_path / "undisturbed")
-    wait_until(lambda: not pair.other.processes("ray::"))  # nobody works for a run that is over
-    pair.other.run("ip", "link", "set", "eth0", "up")
-    pair.other.run("ray", "start", "--address", "HEAD:6379", *SMALL)
+
+
+def test_a_command_that_is_cut_off_from_the_head(pair: Pair, tmp_path: Path) -> None:
+    folder, library = tmp_path / "in", tmp_path / "library"
+    kills.make_sounds(folder, 6 * COUNT)
+    process = pair.other.start(*pair.command(library, folder=folder))
+    wait_until(lambda: stored_sounds(library) and working(pair.head), process)
+    with cut_off(pair):
+        _, said = process.communicate()
+        # It ends well only if its own workers had all files that were left.
+        assert process.returncode == 0 or "the cluster auto was lost" in said
+        wait_until(lambda: not working(pair.other))
+    pair.head.run(*pair.command(library, folder=folder))
+    kills.run("index", "-L", tmp_path / "undisturbed", folder)
+    assert outcome(library) == outcome(tmp_path / "undisturbed")
 
 
 # -- the end ----------------------------------------------------------------------------------------

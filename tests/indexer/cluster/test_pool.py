@@ -33,6 +33,8 @@ class Worker:
 
     async def _step(self, step: str, path: bytes = b"") -> None:
         await asyncio.sleep(0)
+        if self.node.id in self.cluster.silent:
+            await asyncio.Event().wait()
         if self.node not in self.cluster.up or not self.alive:
             raise Lost("gone")
         if self.cluster.dies(step, path, self.node):
@@ -68,6 +70,7 @@ class Cluster:
     refusals: dict[str, str] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     blind: dict[str, set[bytes]] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
     started: list[Worker] = field(default_factory=list)
 
     async def nodes(self) -> Sequence[Node]:
@@ -214,6 +217,20 @@ def test_a_node_goes_and_another_comes() -> None:
     assert sorted(ran.outcomes) == [(file, "embedded") for file in range(2_000)]
     assert any(worker.node is late for worker in cluster.started)
     assert ran.notices == ["the node 10.0.0.0 is gone: others go on with its files"]
+
+
+def test_a_node_that_falls_silent_keeps_its_files_until_ray_gives_it_up() -> None:
+    cluster = Cluster(nodes(2))
+
+    def event(ran: Ran) -> None:
+        if len(ran.outcomes) == 10:
+            cluster.silent.add("id1")
+        if len(ran.outcomes) == 48:  # all but those in the hands of its two workers
+            assert len({file for file, _ in ran.outcomes}) == 48
+            cluster.up.pop()
+
+    ran = run(cluster, 50, event=event)
+    assert sorted(ran.outcomes) == [(file, "embedded") for file in range(50)]
 
 
 def test_what_does_not_fit_is_named() -> None:
