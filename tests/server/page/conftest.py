@@ -45,6 +45,7 @@ def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(
             executable_path=CHROMIUM,
+            timeout=300_000,
             args=[
                 "--no-sandbox",
                 "--autoplay-policy=no-user-gesture-required",
