@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +23,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.postgres_server import SETTINGS, VERSION, postgres_engine
+from tests.serving import free_port
+
+# `pg_ctl` waits for the server, and longer than the minute that is its default.
+_PATIENT = ("-w", "-t", "600")
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,12 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         where = f"-k {self.folder} -p {self.port} -h 127.0.0.1"
-        self.run("pg_ctl", "-w", "-l", self.folder / "log", "-o", where, "-D", self.data, "start")
+        log = ("-l", self.folder / "log")
+        self.run("pg_ctl", *_PATIENT, *log, "-o", where, "-D", self.data, "start")
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop it: at once, as in a crash, or in another mode of `pg_ctl`."""
-        self.run("pg_ctl", "-w", "-m", mode, "-D", self.data, "stop")
+        self.run("pg_ctl", *_PATIENT, "-m", mode, "-D", self.data, "stop")
 
     def run(self, program: str, *args: str | Path) -> str:
         """Run one of its programs, and return what it printed."""
@@ -118,7 +122,7 @@ def own_server(
     with _folder() as folder:
         if programs:
             account = "postgres" if os.geteuid() == 0 else None
-            server = Server(programs, folder, account, _free_port())
+            server = Server(programs, folder, account, free_port())
             server.initialise()
         else:
             server = _of_the_wheel(folder, version)
@@ -150,17 +154,10 @@ def _of_the_wheel(folder: Path, version: int) -> Server:
     # It lets the user as whom the server runs reach the programs.
     made = module.get_server(folder / "data", start=False, postgres_version=version)
     made.ensure_pgdata_inited()
-    server = Server(made.bin_path, folder, made.system_user, _free_port())
+    server = Server(made.bin_path, folder, made.system_user, free_port())
     server.own(folder)
     server.configure(SETTINGS)
     return server
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def debian_programs() -> Path:

@@ -12,10 +12,13 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url
@@ -49,7 +52,7 @@ def running_server() -> Iterator[str]:
         with (data / "postgresql.conf").open("a") as file:
             file.write(SETTINGS)
         with server:
-            server.start()
+            _start(server)
             yield server.get_uri(database="postgres")
 
 
@@ -70,7 +73,18 @@ def stopped(url: str) -> Iterator[None]:
     try:
         yield
     finally:
-        server.start()
+        _start(server)
+
+
+def _start(server: Any) -> None:
+    """Start a server of the wheel, which gives up after ten seconds: on a busy machine the server is
+    ready later.
+    """
+    while True:
+        with suppress(subprocess.TimeoutExpired, AssertionError):
+            server.start()
+            return
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -17,8 +18,33 @@ def wait_until(event: Callable[[], object], process: subprocess.Popen[Any] | Non
     test's own limit.
     """
     while not event():
-        assert process is None or process.poll() is None, "it ended before what was waited for"
+        if process is not None and process.poll() is not None:
+            assert event(), (
+                "it ended before what was waited for"
+            )  # it may have come just before the end
+            return
         time.sleep(0.005)
+
+
+def halted(
+    start: Callable[[], subprocess.Popen[Any]], state: Callable[[], object]
+) -> subprocess.Popen[Any]:
+    """Return a process that `start` made and that stands still, until it is sent SIGCONT, while `state()`
+    is true. Whoever looks too late, on a busy machine, finds it further or done: it is started again.
+    """
+    while True:
+        process = start()
+        while process.poll() is None and not state():
+            time.sleep(0.005)
+        process.send_signal(signal.SIGSTOP)
+        what = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+        if process.poll() is None:
+            os.waitid(os.P_PID, process.pid, what)
+        if process.poll() is None and state():
+            return process
+        process.send_signal(signal.SIGCONT)
+        _, talk = process.communicate()
+        assert process.returncode == 0, talk
 
 
 def stored_sounds(library: Path | str) -> int:

@@ -71,21 +71,31 @@ def _engine(path: Path, mode: str, begin: str) -> Engine:
     return engine
 
 
+def _missing(directory: Path) -> LibraryNotFound:
+    return LibraryNotFound(
+        f"no library at {directory}: make one with: audiosearch index FOLDER -L {directory}"
+    )
+
+
+def _read(engine: Engine, directory: Path) -> None:
+    """Read the schema. It is empty where a program was killed while it made the library, or makes it."""
+    with engine.connect() as connection:
+        if not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar():
+            raise _missing(directory)
+
+
 def reader(directory: Path) -> Engine:
     """Return an engine that cannot write. It works on a read-only disk too.
 
-    Raises `LibraryNotFound` where there is no database and `LibraryDamaged` where it cannot be
-    read.
+    Raises `LibraryNotFound` where there is no database, or an empty one, and `LibraryDamaged` where
+    it cannot be read.
     """
     path = directory / DATABASE
     if not path.is_file():
-        raise LibraryNotFound(
-            f"no library at {directory}: make one with: audiosearch index FOLDER -L {directory}"
-        )
+        raise _missing(directory)
     engine = _engine(path, "mode=ro", "BEGIN")
     try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        _read(engine, directory)
         return engine
     except OperationalError as error:
         # SQLite must write the -shm file of a WAL database even to read it. On a read-only disk
@@ -102,8 +112,7 @@ def reader(directory: Path) -> Engine:
     engine.dispose()
     engine = _engine(path, "mode=ro&immutable=1", "BEGIN")
     try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        _read(engine, directory)
     except DatabaseError as error:
         raise library_error(error, path) from error
     return engine
@@ -113,9 +122,7 @@ def writer(directory: Path, *, create: bool = False) -> Engine:
     """Return an engine for the one writer, which holds the writer's lock (see `indexer.lock`)."""
     path = directory / DATABASE
     if not create and not path.is_file():
-        raise LibraryNotFound(
-            f"no library at {directory}: make one with: audiosearch index FOLDER -L {directory}"
-        )
+        raise _missing(directory)
     mode = "mode=rwc" if create else "mode=rw"
     try:
         with closing(sqlite3.connect(_uri(path, mode), uri=True, timeout=_BUSY_SECONDS)) as first:

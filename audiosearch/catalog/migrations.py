@@ -132,10 +132,12 @@ def check_version(connection: Connection, where: str) -> int:
 
 
 def migrate(engine: Engine, where: str) -> None:
-    """Bring a database, new or old, to `SCHEMA_VERSION`. PostgreSQL does so in one transaction."""
+    """Bring a database, new or old, to `SCHEMA_VERSION`: a new one, and any in PostgreSQL, in one
+    transaction, so that no half of a library is ever seen.
+    """
     with engine.connect() as connection:
         version = check_version(connection, where)
-    if version < SCHEMA_VERSION and engine.dialect.name == POSTGRESQL:
+    if version < SCHEMA_VERSION and (not version or engine.dialect.name == POSTGRESQL):
         with engine.begin() as connection:  # another program may have been first
             for number in range(check_version(connection, where) + 1, SCHEMA_VERSION + 1):
                 _apply(connection, number)

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from audiosearch.catalog import database
 from audiosearch.catalog.store import Role
-from audiosearch.errors import AudioSearchError, LibraryBusy, LibraryReadOnly
+from audiosearch.errors import AudioSearchError, LibraryBusy, LibraryNotFound, LibraryReadOnly
 
 _LOCKS: dict[Role, str] = {"writer": "writer.lock", "watcher": "watch.lock"}
 _HOLDER = "writer.json"
@@ -42,8 +42,14 @@ class SqliteStore:
         return str(self.directory / database.DATABASE)
 
     def exists(self) -> bool:
-        """Return whether the folder holds a database."""
-        return (self.directory / database.DATABASE).is_file()
+        """Return whether the folder holds a database with tables, or one that cannot be read."""
+        try:
+            database.reader(self.directory).dispose()
+        except LibraryNotFound:
+            return False
+        except AudioSearchError:
+            return True
+        return True
 
     def make(self) -> None:
         """Make the folder."""

@@ -6,6 +6,7 @@ so neither the machine's clock nor a file server's matters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,15 +35,27 @@ class Settling:
             self._seen.pop(path, None)
 
     def of_age(self, seconds: float, now: float) -> dict[bytes, State]:
-        """The files that were seen in one state for so long. They stay here."""
-        return {
-            path: state for path, (state, since) in self._seen.items() if now - since >= seconds
-        }
+        """The files that are due. They stay here."""
+        due = self._due(seconds)
+        return {path: state for path, (state, _) in self._seen.items() if now >= due[path]}
 
     def next_due(self, seconds: float) -> float | None:
-        """When the next file is of that age; `None` where none is left."""
-        oldest = min((since for _, since in self._seen.values()), default=None)
-        return None if oldest is None else oldest + seconds
+        """When the next file is due; `None` where none is left."""
+        return min(self._due(seconds).values(), default=None)
+
+    def _due(self, seconds: float) -> dict[bytes, float]:
+        """When each file will have been in one state for so long.
+
+        One that is gone and one that came may be the halves of a rename of which a look saw the first
+        alone: each waits for those of the other kind, twice as long at most.
+        """
+        latest = {True: -math.inf, False: -math.inf}
+        for state, since in self._seen.values():
+            latest[state == GONE] = max(latest[state == GONE], since)
+        return {
+            path: max(since, min(latest[state != GONE], since + seconds)) + seconds
+            for path, (state, since) in self._seen.items()
+        }
 
     def states(self) -> Mapping[bytes, State]:
         """Every file with its last state."""

@@ -19,7 +19,9 @@ from sqlalchemy import Connection, text
 from audiosearch import Library
 from audiosearch.care.doctor import check
 from audiosearch.catalog import database, migrations
+from audiosearch.catalog.store import store_at
 from audiosearch.catalog.words import sounds_with_word
+from audiosearch.errors import LibraryNotFound
 from tests.libraries import random_units
 
 pytestmark = pytest.mark.sqlite("older libraries are in SQLite")
@@ -110,7 +112,7 @@ def dies(connection):
 
 migrations.MIGRATIONS += (dies,)
 migrations.SCHEMA_VERSION += 1
-Library.open(Path(sys.argv[1]))
+Library.open(Path(sys.argv[1]), create=True)
 """
 
 
@@ -118,6 +120,19 @@ def test_a_migration_survives_a_kill(old: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, old], check=False)
     assert done.returncode == -signal.SIGKILL
     _answers(old)
+
+
+def test_a_kill_while_a_library_is_made_leaves_none(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / database.DATABASE).exists()
+    assert not store_at(tmp_path).exists()
+    for use in (Library.open, check):
+        with pytest.raises(LibraryNotFound, match="make one with"):
+            use(tmp_path)
+    with Library.open(tmp_path, create=True) as library:
+        assert library.status().sounds == 0
+    assert [each for each in check(tmp_path) if each.level == "error"] == []
 
 
 def test_paths_out_of_the_root_are_refused(old: Path) -> None:

@@ -75,7 +75,7 @@ def test_python_and_backfill(shell: Shell, port: int) -> None:
     (said,) = run(shell, [sys.executable, "-"], block("backfill"), port)
     assert said == "1 described; not in the library: ['/nowhere.wav']"
     address = f"http://127.0.0.1:{port}/v1/sounds"
-    (found,) = httpx.get(address, params={"external_id": "A-1"}).json()["sounds"]
+    (found,) = httpx.get(address, params={"external_id": "A-1"}, timeout=600).json()["sounds"]
     assert found["metadata"] == {"rights": "all"}
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from indexer.progress import Progress
 from tests.e2e.conftest import COMMAND, Indexed, Shell, tone, write
 from tests.effort import thorough_only
 from tests.libraries import state
-from tests.waiting import stored_sounds, wait_until
+from tests.waiting import halted, stored_sounds
 
 
 @pytest.fixture
@@ -169,13 +170,20 @@ def test_interrupt_keeps_what_is_done(shell: Shell, number: int) -> None:
     folder = shell.home / "many"
     for i in range(200):  # the first batch has 64
         write(folder / f"{i:03}.wav", tone(hz=100 + i, seconds=0.1))
-    process = subprocess.Popen(
-        [COMMAND, "index", "-L", shell.library, folder, "--workers", "1"],
-        env=shell.environment,
-        stderr=subprocess.PIPE,
-    )
-    wait_until(lambda: stored_sounds(shell.library), process)
+    libraries = (shell.home / f"library {number}" for number in count())
+
+    def start() -> subprocess.Popen[bytes]:
+        shell.library = next(libraries)
+        return subprocess.Popen(
+            [COMMAND, "index", "-L", shell.library, folder, "--workers", "1"],
+            env=shell.environment,
+            stderr=subprocess.PIPE,
+        )
+
+    # After the first batch, and before the last.
+    process = halted(start, lambda: 0 < stored_sounds(shell.library) <= 128)
     process.send_signal(number)
+    process.send_signal(signal.SIGCONT)
     talk = process.communicate()[1].decode()
     assert process.returncode == 130, talk
     assert "interrupted" in talk

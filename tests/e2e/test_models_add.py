@@ -89,7 +89,7 @@ def test_ctrl_c_keeps_what_came(shell: Shell, served: Hub) -> None:
     with subprocess.Popen(
         command, cwd=shell.home, env=shell.environment, stderr=subprocess.PIPE
     ) as adding:
-        assert served.stopped.wait(100)
+        assert served.stopped.wait(600)
         adding.send_signal(signal.SIGINT)
         assert adding.stderr is not None
         talk = adding.stderr.read().decode()

@@ -180,7 +180,7 @@ def answers_of_a_server(pg: Shell, guarded: Server, address: str) -> str:
     with (
         (pg.home / "log").open("w") as log,
         running(command, port, env=environment, cwd=pg.home, stdout=log, stderr=log) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client,
     ):
 
         def finished(job: str) -> bool:

@@ -31,7 +31,7 @@ from tests.effort import thorough_only
 from tests.own_server import Server, one_line, own_server, running_server
 from tests.serving import free_port, running
 from tests.torture.kills import make_sounds
-from tests.waiting import wait_until
+from tests.waiting import halted, wait_until
 
 pytestmark = thorough_only
 
@@ -122,12 +122,13 @@ def index_half(shell: Shell) -> Iterator[subprocess.Popen[str]]:
     """An index run in the middle, when a part is committed; it stands still until it is sent SIGCONT."""
     command: list[str | Path] = [COMMAND, "index", "-L", shell.library]
     command += [shell.home / "in", "--workers", "1"]
-    with subprocess.Popen(
-        command, env=shell.environment, stderr=subprocess.PIPE, text=True
-    ) as process:
-        wait_until(lambda: stored(str(shell.library)), process)
-        process.send_signal(signal.SIGSTOP)  # or it could be done before it is disturbed
-        assert stored(str(shell.library)) < SOUNDS
+
+    def start() -> subprocess.Popen[str]:
+        if stored(str(shell.library)):
+            shell("remove", shell.home / "in")
+        return subprocess.Popen(command, env=shell.environment, stderr=subprocess.PIPE, text=True)
+
+    with halted(start, lambda: 0 < stored(str(shell.library)) < SOUNDS) as process:
         try:
             yield process
         finally:
@@ -181,7 +182,7 @@ def test_a_served_library_outlives_a_restart(pg: Shell, server: Server) -> None:
     command = [COMMAND, "serve", "-L", pg.library, "--port", str(port)]
     with (
         running(command, port, env=pg.environment, cwd=pg.home) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client,
     ):
 
         def search() -> httpx.Response:
@@ -360,7 +361,7 @@ def test_a_replica_answers_and_takes_over(pg: Shell, server: Server) -> None:
             both = f"postgresql://{hosts}/{name}?target_session_attrs=read-write"
             server.stop()
             try:
-                replica.run("pg_ctl", "-w", "-D", replica.data, "promote")
+                replica.run("pg_ctl", "-w", "-t", "600", "-D", replica.data, "promote")
                 there.library = both  # type: ignore[assignment]
                 write(pg.home / "in" / "new.wav")
                 assert "1 added" in there("index").talk

@@ -117,9 +117,11 @@ def test_the_wheel_works_outside_of_the_checkout(installed: Path, tmp_path: Path
     assert "recall" in run("audiosearch", "eval", "sounds", "--bootstrap", "20")
     port = free_port()
     serve = [installed / "audiosearch", "serve", *library, "--port", str(port)]
-    with running(serve, port, cwd=home, env=environment):
-        page = httpx.get(f"http://127.0.0.1:{port}/")
-        assert "audiosearch" in page.text
-        assert httpx.get(f"http://127.0.0.1:{port}/main.js").is_success
-        found = httpx.get(f"http://127.0.0.1:{port}/v1/search", params={"q": "dog barking"}).json()
+    with (
+        running(serve, port, cwd=home, env=environment),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client,
+    ):
+        assert "audiosearch" in client.get("/").text
+        assert client.get("/main.js").is_success
+        found = client.get("/v1/search", params={"q": "dog barking"}).json()
         assert "dogs" in found["hits"][0]["path"]

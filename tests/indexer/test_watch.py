@@ -38,7 +38,8 @@ class Watched:
     def __init__(self, library: Library, *folders: Path, **options: float) -> None:
         self.cancel = threading.Event()
         self._told: queue.SimpleQueue[WatchEvent | BaseException] = queue.SimpleQueue()
-        self._events = library.watch(folders, settle=0.2, workers=1, cancel=self.cancel, **options)  # type: ignore[arg-type]
+        options = {"settle": 0.2, **options}
+        self._events = library.watch(folders, workers=1, cancel=self.cancel, **options)  # type: ignore[arg-type]
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -123,7 +124,7 @@ def names(library: Library, *folders: Path) -> set[bytes]:
 
 def test_a_day(library: Library, sounds: Path) -> None:
     """Sounds come, move and go. Nothing is embedded twice, and what was set stays."""
-    with watching(library, sounds) as watched:
+    with watching(library, sounds, settle=0.5) as watched:
         assert watched("watching").folders == (str(sounds),)
         write(sounds / "a.wav", tone(300, 0.2))
         watched.counts(added=1)
@@ -246,6 +247,19 @@ def test_a_file_settles() -> None:
     assert settling.of_age(2.0, 15.0) == {}
     settling.drop([b"a", b"b"])
     assert settling.next_due(2.0) is None
+
+
+def test_the_halves_of_a_rename_settle_together() -> None:
+    """Also where one was seen before the other. What goes on changing keeps them no longer than that."""
+    for first, second in ((GONE, (1, 1)), ((1, 1), GONE)):
+        settling = Settling()
+        settling.note(b"a", first, 10.0)
+        settling.note(b"b", second, 11.5)
+        assert settling.of_age(2.0, 13.0) == {}
+        assert settling.next_due(2.0) == 13.5
+        assert settling.of_age(2.0, 13.5) == {b"a": first, b"b": second}
+        settling.note(b"c", second, 13.4)
+        assert settling.of_age(2.0, 14.0) == {b"a": first, b"b": second}
 
 
 def test_a_half_written_file_waits(library: Library, sounds: Path) -> None:

@@ -103,12 +103,12 @@ def test_crash_costs_one_file(tmp_path: Path) -> None:
 
 
 def test_hang_costs_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "HUNG_SECONDS", 1.0)
     write(tmp_path / "a.wav", tone())
     with Worker(load_model().bundle) as worker:
 
         def freeze(hashed: Hashed) -> bool:
             assert worker._process
+            monkeypatch.setattr(workers, "HUNG_SECONDS", 1.0)  # not before: it may start slowly
             os.kill(worker._process.pid, signal.SIGSTOP)
             return True
 

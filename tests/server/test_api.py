@@ -179,8 +179,10 @@ def test_the_command(directory: Path) -> None:
     command: list[str | Path] = [COMMAND, "serve", "-L", directory, "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         wait_until(lambda: is_ready(port), process)
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz").json() == {"status": "ok"}
-        assert httpx.get(f"http://127.0.0.1:{port}/readyz").json() == {"status": "ready"}
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=600).json() == {"status": "ok"}
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=600).json() == {
+            "status": "ready"
+        }
         asked: list[str | Path] = [COMMAND, "query", "dog barking", "--not", "rain"]
         asked += ["--format", "mp3", "--json"]
         here, there = (

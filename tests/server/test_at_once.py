@@ -117,7 +117,7 @@ def test_clients_that_stop_reading(where: Path) -> None:
             assert client.recv(12) == b"HTTP/1.1 200"
             idle.append(client)
         for _ in range(5):
-            found = httpx.get(f"http://127.0.0.1:{port}/v1/search?q=dog", timeout=300).json()
+            found = httpx.get(f"http://127.0.0.1:{port}/v1/search?q=dog", timeout=600).json()
             assert len(found["hits"]) == 2
         for client in idle:
             client.close()

@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from audiosearch import Library
-from audiosearch.server import Settings, jobs, make_app
+from audiosearch.server import Settings, jobs, make_app, pools
 from indexer.lock import writer_lock
 from indexer.workers import Worker
 from tests.e2e.conftest import SAMPLES
@@ -203,7 +203,11 @@ def test_what_waits_for_a_decoder_starves_nobody(
         assert {future.result().status_code for future in waiting} == {200}
 
 
-def test_what_waits_for_the_writer_starves_nobody(where: Path, client: TestClient) -> None:
+def test_what_waits_for_the_writer_starves_nobody(
+    where: Path, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pools, "_PATIENCE", 600.0)  # they wait for as long as this test takes
+
     def change(number: int) -> Response:
         return client.patch("/v1/sounds/1", json={"metadata": {"number": number}})
 

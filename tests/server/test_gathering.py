@@ -37,7 +37,7 @@ class Counted:
     def search_many(self, queries: Sequence[Any], k: int, **options: Any) -> list[list[Hit]]:
         self.sizes.append(len(queries))
         if len(self.sizes) <= self._first:
-            self.go.wait(60)
+            self.go.wait(600)
         return self._library.search_many(queries, k, **options)
 
 

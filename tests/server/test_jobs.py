@@ -174,7 +174,7 @@ def test_jobs_let_searches_go_first(where: Path, folder: Path) -> None:
         hands._no_search.wait = wait
         with hands.one("searching", "somebody"):
             job = client.post("/v1/jobs", json={}).json()
-            assert waited.wait(60)
+            assert waited.wait(600)
         until(client, job, "done")
 
 

@@ -4,6 +4,7 @@ document where it is refused, and none of them keeps others from theirs."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import threading
@@ -57,7 +58,7 @@ def serving(directory: Path, **settings: Any) -> Iterator[tuple[uvicorn.Server, 
 
 def said(port: int, request: bytes) -> bytes:
     """All that a server says to some bytes, until it hangs up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=600) as client:
         client.sendall(request)
         parts = []
         while part := client.recv(65_536):
@@ -107,7 +108,8 @@ def test_a_body_that_trickles_is_408(tmp_path: Path, dogs: Dogs) -> None:
         client.settimeout(0.1)
         answer = b""
         while not answer:
-            client.sendall(b"x")
+            with suppress(ConnectionError):  # it is answered already, and closed
+                client.sendall(b"x")
             with suppress(TimeoutError):
                 answer = client.recv(65_536)
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -123,11 +125,11 @@ def test_stalled_bodies_keep_nobody_out(directory: Path) -> None:
             client.sendall(head(port, path, "Content-Length: 100"))
             idle.append(client)
         for path in ("/healthz", "/v1/search?q=rain", "/v1/sounds/1", "/readyz"):
-            assert httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60).status_code == 200
+            assert httpx.get(f"http://127.0.0.1:{port}{path}", timeout=600).status_code == 200
         body = {"terms": [{"text": "rain"}]}
         for client in idle:
             client.close()
-        answer = httpx.post(f"http://127.0.0.1:{port}/v1/search", json=body, timeout=60)
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/search", json=body, timeout=600)
         assert answer.status_code == 200
 
 
@@ -136,6 +138,8 @@ def test_headers_that_stall(directory: Path, monkeypatch: pytest.MonkeyPatch) ->
     with live(directory) as port:
         problem_in(said(port, b"GET /healthz HTT"), 408, "too-slow")
         problem_in(said(port, b""), 408, "too-slow")
+        # Here the first must not stall, nor whoever runs the test.
+        monkeypatch.setattr(protocol, "HEADER_SECONDS", 2.0)
         first = head(port, "/healthz", method="GET")
         answer = said(port, first + b"GET /heal")  # a second request on one connection
         assert answer.startswith(b"HTTP/1.1 200 OK")
@@ -154,11 +158,13 @@ def test_headers_without_end(directory: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_connections_without_end(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever opens very many is refused a search, and nobody a probe."""
     monkeypatch.setattr(protocol, "CONNECTIONS", 8)
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 600.0)
+    monkeypatch.setattr(protocol, "_HURRIED_SECONDS", 600.0)
     with serving(directory) as (server, port):
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
 
         def answer(path: str) -> httpx.Response:
-            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60)
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=600)
 
         for path in ("/healthz", "/readyz", "/metrics"):
             assert answer(path).status_code == 200
@@ -166,7 +172,8 @@ def test_connections_without_end(directory: Path, monkeypatch: pytest.MonkeyPatc
         assert (refused.status_code, refused.json()["code"]) == (503, "busy")
         assert refused.headers["content-type"] == "application/problem+json"
         # Those beyond are not waited for as long.
-        wait_until(lambda: len(server.server_state.connections) <= 4)
+        monkeypatch.setattr(protocol, "_HURRIED_SECONDS", 0.1)
+        problem_in(said(port, b""), 408, "too-slow")
         for client in idle:
             client.close()
         wait_until(lambda: not server.server_state.connections)
@@ -180,7 +187,7 @@ def test_answers_that_nobody_reads(tmp_path: Path, dogs: Dogs) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.connect(("127.0.0.1", port))
         client.sendall(head(port, "/v1/sounds/1/audio", method="GET") * 100)
-        wait_until(lambda: bool(server.server_state.connections))
+        assert client.recv(12) == b"HTTP/1.1 200"
         wait_until(lambda: not server.server_state.connections)
 
 
@@ -195,13 +202,17 @@ def test_a_stream_lasts_as_long_as_it_has_to(
     dogs(tmp_path / "sounds", tmp_path / "library")
     with live(tmp_path / "library", stalled=0.3) as port, writer_lock(tmp_path / "library"):
         jobs = f"http://127.0.0.1:{port}/v1/jobs"
-        job = httpx.post(jobs, json={}, timeout=60).json()
+        # Sent in one piece: between two, a slow machine stalls.
+        about = ("Content-Type: application/json", "Content-Length: 2", "Connection: close")
+        job = json.loads(
+            said(port, head(port, "/v1/jobs", *about) + b"{}").partition(b"\r\n\r\n")[2]
+        )
         beats, last = 0, ""
-        with httpx.stream("GET", f"{jobs}/{job['id']}/events", timeout=60) as lines:
+        with httpx.stream("GET", f"{jobs}/{job['id']}/events", timeout=600) as lines:
             for line in lines.iter_lines():
                 beats += line == ":"
                 if beats == 2:
-                    httpx.delete(f"{jobs}/{job['id']}", timeout=60)
+                    httpx.delete(f"{jobs}/{job['id']}", timeout=600)
                 last = line or last
         assert json.loads(last.removeprefix("data: "))["state"] == "cancelled"
 
@@ -216,7 +227,7 @@ def test_a_search_nobody_waits_for_is_not_made(
 
     def recorded(self: Any, queries: Any, *args: Any, **named: Any) -> Any:
         made.append(queries)
-        go.wait(60)
+        go.wait(600)
         return real(self, queries, *args, **named)
 
     monkeypatch.setattr(SearchEngine, "search_many", recorded)
@@ -228,6 +239,7 @@ def test_a_search_nobody_waits_for_is_not_made(
             clients.append(socket.create_connection(("127.0.0.1", port)))
             clients[-1].sendall(head(port, f"/v1/search?q=rain+{number}&k={k}", method="GET"))
             wait_until(lambda number=number: hands.counts()["searching"] == number)  # type: ignore[misc]
+        wait_until(lambda: len(made) >= min(8, os.cpu_count() or 1))  # that many at once
         begun = len(made)
         for client in clients:
             client.close()
@@ -236,7 +248,7 @@ def test_a_search_nobody_waits_for_is_not_made(
         wait_until(lambda: hands.counts()["searching"] == 0)
         assert len(made) == begun < 16
         path = f"http://127.0.0.1:{port}/v1/search?q=rain"
-        assert httpx.get(path, timeout=60).status_code == 200
+        assert httpx.get(path, timeout=600).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/uploads?name=a.wav"])
@@ -251,7 +263,7 @@ def test_half_a_request_does_nothing(tmp_path: Path, dogs: Dogs, path: str) -> N
             client.sendall(head(port, path, kind, "Content-Length: 100") + b"{}")
             wait_until(lambda: hands.counts()[lane] == 1)
         wait_until(lambda: hands.counts()[lane] == 0)
-        jobs = httpx.get(f"http://127.0.0.1:{port}/v1/jobs", timeout=60).json()["jobs"]
+        jobs = httpx.get(f"http://127.0.0.1:{port}/v1/jobs", timeout=600).json()["jobs"]
         assert jobs == []
         assert not list((tmp_path / "new").glob("*"))
 
@@ -289,22 +301,21 @@ def test_a_batch_gives_its_turn_away(client: TestClient, monkeypatch: pytest.Mon
     def recorded(self: Any, queries: Any, k: int, *args: Any, **named: Any) -> Any:
         order.append(k)
         first.set()
-        asked.wait(60)
+        asked.wait(600)
         return real(self, queries, k, *args, **named)
 
     monkeypatch.setattr(SearchEngine, "search_many", recorded)
-    monkeypatch.setattr(client.app._app._app.state.pools.searchers, "total_tokens", 1)  # type: ignore[attr-defined]
+    turns = client.app._app._app.state.pools.searchers  # type: ignore[attr-defined]
+    monkeypatch.setattr(turns, "total_tokens", 1)
     query = {"terms": [{"text": "rain"}], "k": 20}
     batch = threading.Thread(
         target=client.post, args=("/v1/search/batch",), kwargs={"json": {"queries": [query] * 8}}
     )
     batch.start()
-    first.wait(60)
+    first.wait(600)
     one = threading.Thread(target=client.get, args=("/v1/search?q=rain&k=1",))
     one.start()
-    hands = client.app.hands  # type: ignore[attr-defined]
-    while hands.counts()["searching"] < 2:
-        time.sleep(0.01)
+    wait_until(lambda: turns.statistics().tasks_waiting == 1)
     asked.set()
     batch.join()
     one.join()
@@ -357,7 +368,7 @@ def test_next_never_leads_to_an_error(client: TestClient, monkeypatch: pytest.Mo
 def test_head_is_get_without_the_body(directory: Path) -> None:
     with (
         live(directory) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600) as client,
     ):
         paths = [
             "/healthz",

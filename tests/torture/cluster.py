@@ -23,7 +23,7 @@ from audiosearch.catalog.store import store_at
 from scripts.ray_nodes import Nodes
 from tests.postgres_server import empty_database, stopped
 from tests.torture import kills
-from tests.waiting import stored_sounds, wait_until
+from tests.waiting import halted, stored_sounds, wait_until
 
 SOUNDS = 300
 
@@ -40,6 +40,7 @@ class Rig:
 
     def __init__(self, work: Path, count: int = SOUNDS, server: str | None = None) -> None:
         self.work, self.folder, self.server = work, work / "in", server
+        self.count = count
         kills.make_sounds(self.folder, count)
         kills.run("index", "-L", work / "undisturbed", self.folder)
         self.finished = outcome(work / "undisturbed")
@@ -88,9 +89,16 @@ class Rig:
         return faults
 
     def _play(self, disturb: Disturbance, after: int, library: Path | str) -> list[str]:
-        process = self.start(library)
-        wait_until(lambda: stored_sounds(library) >= after, process)
+        def start() -> subprocess.Popen[str]:
+            if stored_sounds(library):
+                remove: list[str | Path] = [kills.COMMAND, "remove", "-L", library, self.folder]
+                subprocess.run(remove, env=self.nodes.environment, capture_output=True, check=True)
+            return self.start(library)
+
+        # It stands still while it is disturbed, or it could be done before.
+        process = halted(start, lambda: after <= stored_sounds(library) <= self.count - 64)
         expected = disturb(self, process)
+        process.send_signal(signal.SIGCONT)
         _, talk = process.communicate()
         faults = []
         if process.returncode != expected or "Traceback" in talk:
@@ -156,6 +164,7 @@ def database(rig: Rig, process: subprocess.Popen[str]) -> int:
     noticed."""
     assert rig.server
     with stopped(rig.server):
+        process.send_signal(signal.SIGCONT)
         process.wait()
     return 1
 

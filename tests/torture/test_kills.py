@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from audiosearch.catalog.store import store_at
 from tests.effort import thorough_only
 from tests.torture import disk, kills
-from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -30,24 +30,22 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> kills.Rig:
 )
 def test_killed_at_random_moments(rig: kills.Rig, number: int, count: int) -> None:
     counts = kills.rounds(rig, count, seed=number, number=number)
-    assert counts.rounds == count
+    assert counts.rounds >= count
     assert counts.hit > 0
     assert counts.faults == []
 
 
 def test_interrupt_twice_stops_at_once(tmp_path: Path) -> None:
     kills.make_sounds(tmp_path / "in")
-    process = subprocess.Popen(
-        [kills.COMMAND, "index", "-L", tmp_path / "library", tmp_path / "in"],
-        stderr=subprocess.PIPE,
-    )
-    wait_until((tmp_path / "library" / "writer.json").exists, process)
+    process, library = kills.indexing(tmp_path, tmp_path / "in")
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
     process.send_signal(signal.SIGINT)
     _, talk = process.communicate()
     assert process.returncode == 130
-    assert b"Traceback" not in talk
-    assert kills.inconsistencies(tmp_path / "library") == []
+    assert "Traceback" not in talk
+    if store_at(library).exists():  # or it stopped while it made the library
+        assert kills.inconsistencies(library) == []
 
 
 @pytest.fixture

@@ -368,7 +368,8 @@ def test_many_windows_come_apart_from_the_index_and_get_one_of_their_own(own: Pa
 def test_an_index_that_a_reader_holds_stays_until_next_time(own: Pair) -> None:
 
     def hurry(raw: Any, _: Any) -> None:
-        raw.execute("SET lock_timeout = 300")
+        # Longer than the second after which PostgreSQL ends its own cleaning for those that wait.
+        raw.execute("SET lock_timeout = 2000")
         raw.commit()
 
     event.listen(own.postgres, "connect", hurry)

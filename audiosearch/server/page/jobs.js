@@ -30,8 +30,13 @@ function tell({ state, summary, error }) {
   return say(`Indexed: ${words.join(", ") || "nothing changed"}.`);
 }
 
-export async function watch() {
+// `begun` is a job that was started here: its end is told, however soon it comes.
+export async function watch(begun) {
   clearTimeout(waiting);
+  if (begun) {
+    watched = begun.id;
+    show(begun);
+  }
   try {
     if (!document.hidden) await look();
   } catch {
@@ -46,7 +51,7 @@ async function look() {
   const before = watched;
   watched = job?.id ?? null;
   show(job);
-  if (before && before !== watched) {
+  if (before && !jobs.some(({ id, state }) => id === before && (state === "running" || state === "queued"))) {
     await done();
     tell(await ask(`v1/jobs/${before}`));
   }

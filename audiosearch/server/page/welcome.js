@@ -86,15 +86,15 @@ export async function readSession() {
 
 async function index(paths) {
   try {
-    await post("v1/jobs", { paths });
+    const job = await post("v1/jobs", { paths });
     by("w-wrong").textContent = "";
-    does.watch();
+    does.watch(job);
   } catch (error) {
     by("w-wrong").textContent = error.message;
   }
 }
 
-// `does`: {search(text), watch(), listen(file), isAsking()}.
+// `does`: {search(text), watch(job), listen(file), isAsking()}.
 export function setUpWelcome(what) {
   does = what;
   by("w-drop-icon").append(icon("download"));

@@ -49,6 +49,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def tab(browser: Any) -> Iterator[Any]:
     """An empty tab of a browser that remembers nothing. A script that fails fails the test."""
+    from tests.server.page.helpers import LISTEN
+
     context = browser.new_context(
         viewport={"width": 1280, "height": 800},
         permissions=["clipboard-read", "clipboard-write"],
@@ -56,6 +58,7 @@ def tab(browser: Any) -> Iterator[Any]:
         reduced_motion="reduce",  # no colour is looked at on its way to another
     )
     context.set_default_timeout(120_000)
+    context.add_init_script(LISTEN)
     opened = context.new_page()
     wrong: list[str] = []
     opened.on("pageerror", lambda error: wrong.append(str(error)))

@@ -21,6 +21,12 @@ PAGE_FILES = Path(__file__).parents[3] / "audiosearch" / "server" / "page"
 FOCUSED = "document.activeElement.id"
 PAUSED = "document.querySelector('#player').paused"
 CHOSEN = "(document.querySelector('#rows [aria-selected=true] .name')?.textContent ?? null)"
+# A short sound may have ended before anybody looks: what has begun is kept in `heard`.
+LISTEN = (
+    "window.heard = []; document.addEventListener('playing',"
+    " () => heard.push(document.querySelector('#t-name').textContent), true);"
+)
+HEARD = "heard.includes(argument)"
 PLAYED = "(document.querySelector('#rows .loaded .name')?.textContent ?? null)"
 SAID = "document.querySelector('#said').textContent"
 
@@ -31,6 +37,7 @@ def launched() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(
             executable_path=CHROMIUM,
+            timeout=300_000,
             args=[
                 "--no-sandbox",
                 "--autoplay-policy=no-user-gesture-required",

@@ -10,7 +10,7 @@ import soundfile
 from tests.e2e.conftest import SAMPLES
 from tests.effort import thorough_only
 from tests.server.page.helpers import (
-    PAUSED,
+    HEARD,
     PLAYED,
     drag,
     keys,
@@ -51,8 +51,9 @@ def test_what_is_known_of_a_sound(page: Any) -> None:
     page.click("#d-copy")
     until(page, "document.querySelector('#said').textContent.includes('copied')")
     page.wait_for_selector("#d-similar li")
+    page.evaluate("heard.length = 0")
     page.locator("#d-similar .tool").first.click()
-    until(page, f"!{PAUSED}")
+    until(page, "heard.length > 0")
     keys(page, "Escape")
     # It follows the list, and the key shuts it.
     page.locator("#hits").focus()
@@ -97,7 +98,7 @@ def test_moments(page: Any) -> None:
     opened(page, "dog barking", "wet-evening.ogg")
     page.wait_for_selector("#d-moments button")
     page.locator("#d-moments button").first.click()
-    until(page, f"!{PAUSED} && {PLAYED} === 'wet-evening.ogg'")
+    until(page, f"{HEARD} && {PLAYED} === argument", "wet-evening.ogg")
 
 
 def test_spectrogram(page: Any) -> None:
