@@ -28,7 +28,7 @@ _TOOLS = ("unshare", "nsenter", "ip", "mount", "hostname")
 _RAY = Path("/tmp/ray")
 _SMALL = ("--num-cpus", "1", "--object-store-memory", str(100 << 20))
 # Ray's settings for seconds of patience with a host that does not answer: that of the head with a node,
-# and that of a node, and of whoever uses the cluster, with the head. docs/scale.md has its own.
+# and that of a node, and of whoever uses the cluster, with the head. They are those of docs/scale.md.
 IMPATIENT = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "2000",

@@ -278,6 +278,11 @@ def test_a_command_that_is_cut_off_from_the_head(pair: Pair, tmp_path: Path) -> 
     assert outcome(library) == outcome(tmp_path / "undisturbed")
 
 
+def test_the_page_has_the_settings_that_the_nodes_run_with() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(f"{name}={value}" in page for name, value in IMPATIENT.items())
+
+
 # -- the end ----------------------------------------------------------------------------------------
 
 PHASES: dict[str, Callable[[Host, Path], object]] = {
