@@ -47,7 +47,7 @@ class Exchange:
         self._stalled = settings.stalled
         self._body: bytes | None = None
         self._arrived = False
-        self._began, self._taken = time.monotonic(), 0
+        self._waited, self._taken = 0.0, 0  # seconds for a body, and its bytes so far
         self._problem: Message | None = None
         self.method: str = scope["method"]
         self.headers = Headers(scope=scope)
@@ -114,6 +114,7 @@ class Exchange:
             return {"type": "http.request", "body": whole, "more_body": False}
         if self.status or self._arrived:  # it waits for the client to hang up
             return await self._receive()
+        asked = time.monotonic()
         try:
             async with asyncio.timeout(self._stalled):
                 message = await self._receive()
@@ -121,7 +122,8 @@ class Exchange:
             raise _too_slow() from error
         size = len(message.get("body", b""))
         self._taken += size
-        if time.monotonic() - self._began > self._stalled + self._taken / _SLOWEST:
+        self._waited += time.monotonic() - asked
+        if self._waited > self._stalled + self._taken / _SLOWEST:
             raise _too_slow()
         self.left -= size
         if self.left < 0:

@@ -194,10 +194,17 @@ def test_answers_that_nobody_reads(tmp_path: Path, dogs: Dogs) -> None:
 def test_a_stream_lasts_as_long_as_it_has_to(
     tmp_path: Path, dogs: Dogs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its client sends nothing more, and has not stalled."""
+    """Its client sends nothing more, and has not stalled; nor has it where the server is slow to begin."""
     from audiosearch.server import job_routes
     from indexer.lock import writer_lock
 
+    real = job_routes._get
+
+    def slow(*args: Any) -> Any:
+        time.sleep(0.4)  # longer than a client may stall
+        return real(*args)
+
+    monkeypatch.setattr(job_routes, "_get", slow)
     monkeypatch.setattr(job_routes, "_HEARTBEAT", 0.6)
     dogs(tmp_path / "sounds", tmp_path / "library")
     with live(tmp_path / "library", stalled=0.3) as port, writer_lock(tmp_path / "library"):
